@@ -1,0 +1,81 @@
+# make book    the book, as HTML
+# make test    everything that must hold, the book included
+# make links   carry repository.url of _config.yml into the README and the labs
+# make clean   forget the book and what was run for it (make distclean: the environment too)
+#
+# A step runs again only when what it is made from changed. Another Python: make book PYTHON=python3.12
+
+PYTHON ?= python3
+WORKERS ?= 2
+BIN := .venv/bin
+READY := .venv/ready
+RUN := runs/quick/vgg/quick-seed0/record.json
+
+SOURCES := $(shell find src -name '*.py')
+RECORDS := $(shell find results)
+PAGES := $(shell sed -nE 's/^[- ]*(root|file): *//p' _toc.yml)
+URL := $(shell sed -nE 's/^ *url: *([^ ]+).*/\1/p' _config.yml)
+SLUG := $(patsubst https://github.com/%,%,$(URL))
+
+SUITABLE := import sys; sys.exit(not (3, 11) <= sys.version_info[:2] <= (3, 13))
+VERSION := import platform; print(platform.python_version())
+
+.PHONY: book test links clean distclean
+.DELETE_ON_ERROR:
+
+book: $(READY) $(RUN) _build/executed-for
+	@$(BIN)/jupyter-book build . -W -n --keep-going --quiet || { rm -rf _build/.doctrees; exit 1; }
+	@for page in $(PAGES); do \
+	  test -s _build/html/$$page.html || { echo "The page $$page of _toc.yml was not built." >&2; exit 1; }; \
+	done
+	@echo "The book is built. Open $(CURDIR)/_build/html/index.html"
+
+test: $(READY)
+	$(BIN)/ruff check
+	$(BIN)/ruff format --check
+	$(BIN)/mypy
+	$(BIN)/deepernets labs build --check
+	@$(MAKE) --no-print-directory book
+	$(BIN)/pytest --nbval --numprocesses $(WORKERS) --dist loadscope
+
+links: $(READY)
+	sed -E -i.old 's#(//github\.com|research\.google\.com/github)/[A-Za-z0-9_.-]+/[A-Za-z0-9_.-]+#\1/$(SLUG)#g' README.md
+	rm README.md.old
+	$(BIN)/deepernets labs build
+
+clean:
+	rm -rf _build runs
+
+distclean: clean
+	rm -rf .venv .mypy_cache .pytest_cache .ruff_cache
+
+# The environment: uv installs it in seconds; where uv is not to be had, pip does in minutes.
+$(READY): pyproject.toml requirements.txt | $(BIN)/python
+	@PATH="$$PATH:$(CURDIR)/$(BIN)"; \
+	uv --version >/dev/null 2>&1 || $(BIN)/python -m pip install --quiet uv 2>/dev/null || echo "No uv: pip takes its place."; \
+	if uv --version >/dev/null 2>&1; \
+	then uv pip install --python $(BIN)/python -r requirements.txt; \
+	else $(BIN)/python -m pip install -r requirements.txt; fi
+	@touch $@
+
+$(BIN)/python:
+	@if $(PYTHON) -c '$(SUITABLE)' 2>/dev/null; then $(PYTHON) -m venv .venv; \
+	elif uv --version >/dev/null 2>&1; then uv venv --seed --python '>=3.11,<3.14' .venv; \
+	else echo "This course needs Python 3.11, 3.12 or 3.13, and $(PYTHON) is" \
+	  "$$($(PYTHON) -c '$(VERSION)' 2>/dev/null || echo 'not there')." \
+	  "Install one of them and name it: make $(MAKECMDGOALS) PYTHON=python3.12" >&2; exit 1; fi
+
+# The quick profile, on drawn pictures: a first trained network, and the proof that the whole way works.
+$(RUN): $(READY) $(SOURCES)
+	@$(BIN)/deepernets train --profile quick --fresh
+	@touch $@
+
+# Pages are executed again when the package or a recorded run changed: Jupyter Book looks at the pages alone.
+_build/executed-for: $(READY) $(RUN) $(SOURCES) $(RECORDS) book/references.bib _config.yml
+	@rm -rf _build/.jupyter_cache _build/.doctrees
+	@mkdir -p _build && touch $@
+
+# The README's picture.
+book/_static/configurations.png: $(READY) src/deepernets/plots.py src/deepernets/models/vgg.py
+	$(BIN)/python -c "from pathlib import Path; from deepernets import plots; \
+	  plots.save(plots.configuration_chart(), Path('$@'))"

@@ -1,0 +1,1 @@
+"""Arithmetic on networks, and what their errors show."""

@@ -1,0 +1,284 @@
+"""The command line: ``deepernets train`` and what goes with it.
+
+PyTorch is imported inside the commands, so that ``--help`` answers at once.
+"""
+
+import os
+import sys
+from dataclasses import asdict, dataclass, fields, make_dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any, Literal
+
+from cyclopts import App, CycloptsError, Parameter
+
+from deepernets.exceptions import UserError
+from deepernets.training.recipe import PROFILES, Profile, Recipe, recipe, recipes
+
+if TYPE_CHECKING:
+    from deepernets.training.records import Record
+
+DEFAULT_RECIPE = "quick/vgg"
+
+app = App(name="deepernets", help="Deeper Networks, from paper to practice: train, look and compare.")
+data = App(name="data", help="The data sets.")
+labs = App(name="labs", help="The labs and their solutions.")
+app.command(data)
+app.command(labs)
+
+
+def _default_profile() -> Profile:
+    """Return `DEEPERNETS_PROFILE`, or full where it is not set."""
+    profile = os.environ.get("DEEPERNETS_PROFILE", "full")
+    if profile not in PROFILES:
+        raise UserError(f"DEEPERNETS_PROFILE is {profile!r}; set it to one of {', '.join(PROFILES)}.")
+    return profile  # type: ignore[return-value]
+
+
+@Parameter(name="*")
+@dataclass(frozen=True)
+class Where:
+    """How and where to run.
+
+    Attributes:
+        profile: quick (embedded data, seconds), laptop (real data, minutes) or full (as written). Without it
+            DEEPERNETS_PROFILE, or full.
+        data_root: Folder that holds the data. Without it DEEPERNETS_DATA, or a folder in your cache.
+        seed: Where all randomness of the run comes from.
+        precision: auto takes bf16 where the hardware has units for it.
+    """
+
+    profile: Profile | None = None
+    data_root: Path | None = None
+    seed: int = 0
+    precision: Literal["auto", "bf16", "fp32"] = "auto"
+
+
+# One option per field of a recipe, so that the help shows a recipe in full and nothing is listed twice.
+Changes = Parameter(name="*", group="Changes to the recipe")(
+    make_dataclass(
+        "Changes",
+        [(field.name, field.type | None, None) for field in fields(Recipe) if field.name != "name"],
+        frozen=True,
+        namespace={"__doc__": Recipe.__doc__, "__module__": __name__},
+    )
+)
+
+
+def _changed(name: str, changes: Any) -> Recipe:
+    given = {} if changes is None else asdict(changes)
+    return recipe(name).changed(**{field: value for field, value in given.items() if value is not None})
+
+
+@app.command
+def train(
+    recipe_name: Annotated[str, Parameter(name="recipe")] = DEFAULT_RECIPE,
+    /,
+    *,
+    changes: Changes | None = None,  # type: ignore[valid-type]
+    where: Where | None = None,
+    out: Path = Path("runs"),
+    fresh: bool = False,
+) -> None:
+    """Train a recipe, or go on with it; by default a small VGG on drawn pictures, in seconds.
+
+    Args:
+        recipe_name: Name of the recipe; `deepernets recipes` lists them.
+        changes: Fields of the recipe to change.
+        where: How and where to run.
+        out: Folder that gets one folder per run.
+        fresh: Throw away what there is of this run and start again.
+    """
+    import shutil
+
+    from deepernets.training.runs import RECORD, run_folder
+    from deepernets.training.runs import train as train_recipe
+
+    where = where or Where()
+    profile = where.profile or _default_profile()
+    chosen = _changed(recipe_name, changes)
+    folder = run_folder(chosen, profile, where.seed, out)
+    if fresh:
+        shutil.rmtree(folder, ignore_errors=True)
+    if (folder / RECORD).is_file():
+        print(f"This run is finished; --fresh trains it again. Its record: {folder / RECORD}")
+    try:
+        record = train_recipe(
+            chosen,
+            profile=profile,
+            seed=where.seed,
+            data_root=where.data_root,
+            out=out,
+            precision=where.precision,
+        )
+    except KeyboardInterrupt:
+        kept = sorted(folder.glob("epoch-*"))
+        what = (
+            f"{kept[-1]} is kept, and the same command goes on from there" if kept else "no epoch was whole"
+        )
+        print(f"\nInterrupted: {what}.", file=sys.stderr)
+        sys.exit(130)
+    _report(record)
+    print(f"Pictures: {', '.join(str(path) for path in _draw(record, folder, where.data_root))}")
+
+
+@app.command
+def evaluate(run: Path, /, *, data_root: Path | None = None) -> None:
+    """Measure a run's weights on its test images again, and compare with its record.
+
+    Args:
+        run: Folder of a finished run.
+        data_root: Folder that holds the data.
+    """
+    from deepernets.training.runs import evaluate_run
+
+    record, tested = evaluate_run(run, data_root)
+    print(f"{record.label}\nrecorded  {record.test['accuracy']:.2%}\nmeasured  {tested.accuracy:.2%}")
+
+
+@app.command
+def show(run: Path, /, *, data_root: Path | None = None, out: Path | None = None) -> None:
+    """Draw a run: curves, confusion matrix and most confident mistakes, as PNG.
+
+    Args:
+        run: Folder of a finished run, or a record.
+        data_root: Folder that holds the data; the mistakes are drawn from it.
+        out: Folder for the pictures; without it the run's own.
+    """
+    from deepernets.training.records import load_record
+    from deepernets.training.runs import RECORD
+
+    path = run / RECORD if run.is_dir() else run
+    record = load_record(path)
+    _report(record)
+    for picture in _draw(record, out or path.parent, data_root):
+        print(picture)
+
+
+@app.command
+def find_lr(
+    recipe_name: Annotated[str, Parameter(name="recipe")] = DEFAULT_RECIPE,
+    /,
+    *,
+    changes: Changes | None = None,  # type: ignore[valid-type]
+    where: Where | None = None,
+    steps: int = 100,
+    out: Path = Path("runs"),
+) -> None:
+    """Raise the learning rate step by step and watch the loss; suggest a rate.
+
+    Args:
+        recipe_name: Name of the recipe; `deepernets recipes` lists them.
+        changes: Fields of the recipe to change.
+        where: How and where to run.
+        steps: Batches to train for.
+        out: Folder for the picture.
+    """
+    from deepernets import plots
+    from deepernets.training import hardware
+    from deepernets.training.lr_finder import range_test
+    from deepernets.training.preparation import prepare, prepare_data
+
+    where = where or Where()
+    profile = where.profile or _default_profile()
+    chosen = _changed(recipe_name, changes).at(profile)
+    accelerator = hardware.accelerator(where.precision)
+    splits = prepare_data(chosen, profile, where.seed, where.data_root, accelerator)
+    training = prepare(chosen, splits, accelerator, where.seed)
+    test = range_test(
+        training.model, splits.train.epoch(1), training.criterion, training.optimizer, steps=steps
+    )
+    path = plots.save(plots.learning_rate_range(test), out / chosen.name / "learning-rate-range.png")
+    print(f"Suggested learning rate: {test.suggestion:.2g} (the recipe has {chosen.learning_rate:g})\n{path}")
+
+
+@app.command
+def models() -> None:
+    """List the networks that `deepernets.build` knows."""
+    from deepernets.models.zoo import models as names
+
+    print("\n".join(names()))
+
+
+@app.command(name="recipes")
+def list_recipes(name: str | None = None, /) -> None:
+    """List the recipes, or show one in full.
+
+    Args:
+        name: The recipe to show.
+    """
+    if name:
+        for field, value in asdict(recipe(name)).items():
+            print(f"{field:20} {value}")
+        return
+    for known in recipes():
+        row = recipe(known)
+        print(f"{known:45} {row.model:20} {row.data:9} {row.epochs:4} epochs")
+
+
+@data.command
+def check(*, data_root: Path | None = None) -> None:
+    """Say which data sets are at hand, where, in which variant, and what to do about those that are not.
+
+    Args:
+        data_root: Folder that holds the data. Without it DEEPERNETS_DATA, or a folder in your cache.
+    """
+    from deepernets.data.sources import report
+
+    for row in report(data_root):
+        print(row)
+
+
+@labs.command
+def build(*, check: bool = False) -> None:
+    """Make the solutions' and the students' notebooks from their masters.
+
+    Args:
+        check: Write nothing; fail if a notebook differs from what its master makes.
+    """
+    from deepernets.course.labs import build as build_labs
+
+    build_labs(check=check)
+
+
+def _report(record: "Record") -> None:
+    """Print what a record says: where it comes from, its accuracy, its confusion matrix."""
+    classes, confusion = record.data["classes"], record.test["confusion"]
+    print(record.label)
+    print(
+        f"test accuracy {record.test['accuracy']:.2%}, loss {record.test['loss']:.4f}; "
+        "rows: true, columns: predicted"
+    )
+    width = max(map(len, classes)) + 2
+    print(" " * width + "".join(f"{name:>{width}}" for name in classes))
+    for name, row in zip(classes, confusion, strict=True):
+        print(f"{name:<{width}}" + "".join(f"{count:>{width}}" for count in row))
+
+
+def _draw(record: "Record", folder: Path, data_root: Path | None) -> list[Path]:
+    """Draw a record's pictures into `folder`; the mistakes only where the test images are at hand."""
+    from deepernets import plots
+    from deepernets.data.sources import load
+
+    paths = [
+        plots.save(plots.curves(record), folder / "curves.png"),
+        plots.save(plots.confusion(record), folder / "confusion.png"),
+    ]
+    try:
+        test = load(record.recipe.data, data_root, record.profile).test
+        paths.append(plots.save(plots.mistakes(record, test), folder / "mistakes.png"))
+    except UserError as error:
+        print(f"The mistakes are not drawn: {error}", file=sys.stderr)
+    return paths
+
+
+def main() -> None:
+    """Run the command line; what the user can mend is one sentence and exit status 2."""
+    try:
+        app(exit_on_error=False, print_error=False)
+    except (UserError, CycloptsError) as error:
+        print(f"deepernets: {error}", file=sys.stderr)
+        sys.exit(2)
+    except KeyboardInterrupt:
+        sys.exit(130)
+    except BrokenPipeError:  # `deepernets recipes | head` has seen enough
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())

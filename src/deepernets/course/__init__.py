@@ -1,0 +1,1 @@
+"""Exercises that answer back, and the notebooks they stand in."""

@@ -1,0 +1,208 @@
+"""From images to batches: splits, statistics, resizing, whole-batch augmentation, the batch iterator."""
+
+from collections.abc import Iterator
+from dataclasses import KW_ONLY, dataclass, replace
+from random import Random
+
+import torch
+from torch import Tensor
+from torch.nn import functional
+
+from deepernets.data.images import Images
+from deepernets.exceptions import UserError
+
+
+def stratified_split(images: Images, fraction: float, seed: int) -> tuple[Images, Images]:
+    """Hold `fraction` of the images out, the same share of every class.
+
+    Of N images exactly ``round(fraction * N)`` are held out; where shares are no whole numbers, the classes
+    with the largest remainders give one more. Both parts keep the order of `images`.
+
+    Returns:
+        The rest, and the images held out.
+
+    Raises:
+        UserError: the fraction is not in [0, 1).
+    """
+    if not 0 <= fraction < 1:
+        raise UserError(f"A fraction of {fraction} cannot be held out; give one from 0 up to, but under, 1.")
+    generator = torch.Generator().manual_seed(seed)
+    labels = images.labels.cpu()
+    shares = torch.bincount(labels).double() * fraction
+    counts = shares.long()
+    still_missing = round(fraction * len(labels)) - int(counts.sum())
+    counts[(shares - counts).argsort(descending=True, stable=True)[:still_missing]] += 1
+    held_out = torch.zeros(len(labels), dtype=torch.bool)
+    for label, count in enumerate(counts.tolist()):
+        members = (labels == label).nonzero().flatten()
+        held_out[members[torch.randperm(len(members), generator=generator)[:count]]] = True
+    rest, chosen = ((held_out == side).nonzero().flatten() for side in (False, True))
+    device = images.labels.device
+    return images.select(rest.to(device)), images.select(chosen.to(device))
+
+
+def channel_statistics(images: Images) -> tuple[Tensor, Tensor]:
+    """Return mean and standard deviation of each channel, (C,) each, of pixels scaled to [0, 1].
+
+    They come from the counts of the 256 values, which are exact however many images there are, and need no
+    copy of the images in floating point.
+
+    Raises:
+        UserError: a channel has the same value everywhere, or there are no images.
+
+    >>> black_and_white = torch.tensor([[[[0, 255]]]], dtype=torch.uint8)
+    >>> channel_statistics(Images(black_and_white, torch.tensor([0])))
+    (tensor([0.5000]), tensor([0.5000]))
+    """
+    channels = images.pixels.transpose(0, 1)  # (C, N, H, W)
+    counts = torch.stack([torch.bincount(values.flatten(), minlength=256) for values in channels]).double()
+    if (counts.count_nonzero(dim=1) < 2).any():
+        raise UserError(
+            f"The {len(images)} images have a channel with the same value everywhere, which cannot be "
+            "normalised; give other images."
+        )
+    values = torch.arange(256, device=counts.device).double() / 255
+    shares = counts / counts.sum(dim=1, keepdim=True)  # (C, 256)
+    mean = shares @ values
+    variance = (shares * (values - mean[:, None]).square()).sum(dim=1)
+    return mean.float(), variance.sqrt().float()
+
+
+def resize(images: Images, size: int) -> Images:
+    """Resize all images at once to size × size pixels: bilinear, antialiased where they shrink, still uint8.
+
+    >>> resize(Images(torch.zeros(5, 1, 28, 28, dtype=torch.uint8), torch.arange(5)), 32).pixels.shape
+    torch.Size([5, 1, 32, 32])
+    """
+    if images.pixels.shape[2:] == (size, size) or len(images) == 0:
+        return images
+    pixels = functional.interpolate(images.pixels, size=(size, size), mode="bilinear", antialias=True)
+    return Images(pixels, images.labels)
+
+
+@dataclass(frozen=True, eq=False)
+class Transform:
+    """From a batch of pixels to what a network sees: random crop and flip if wanted, then normalisation.
+
+    A crop pads the images by `pad` pixels on each side and cuts the original size out at a random place. The
+    padding is the mean colour, rounded to a whole value, and so within half a grey level of zero after
+    normalisation: He et al. (2016, section 4.2) subtract the mean before they pad with zeros. Black would be
+    a colour of its own, and draw a frame that only training images have.
+
+    Attributes:
+        mean: (C,) of pixels scaled to [0, 1].
+        std: (C,) likewise.
+        pad: Pixels of padding on each side; 0 for no crop.
+        flip: Mirror half of the images left to right.
+    """
+
+    mean: Tensor
+    std: Tensor
+    pad: int = 0
+    flip: bool = False
+
+    def __call__(self, pixels: Tensor, generator: torch.Generator | None = None) -> Tensor:
+        """Return uint8 pixels (N, C, H, W) as normalised float32; random only where a generator is given."""
+        if generator is None:
+            return self.normalise(pixels)
+        return self.normalise(self.move(pixels, self.draw_moves(len(pixels), generator).to(pixels.device)))
+
+    def draw_moves(self, count: int, generator: torch.Generator) -> Tensor:
+        """Draw (count, 3) int64 moves: the crop's top and left in the padded image, and 1 for mirrored."""
+        crops = torch.randint(0, 2 * self.pad + 1, (count, 2), generator=generator)
+        mirrored = torch.randint(0, 2, (count, 1), generator=generator) * self.flip
+        return torch.cat([crops, mirrored], dim=1)
+
+    def move(self, pixels: Tensor, moves: Tensor) -> Tensor:
+        """Crop and mirror each image by its own row of `moves`, all by one gather; uint8 stays uint8."""
+        count, channels, height, width = pixels.shape
+        padded = self._padded(pixels)
+        top, left, mirrored = moves[:, :, None].unbind(dim=1)  # (N, 1) each
+        column = torch.arange(width, device=pixels.device)
+        columns = left + torch.where(mirrored == 1, width - 1 - column, column)  # (N, W)
+        rows = top + torch.arange(height, device=pixels.device)  # (N, H)
+        source = rows[:, :, None] * padded.shape[3] + columns[:, None, :]  # (N, H, W)
+        source = source.flatten(1)[:, None].expand(-1, channels, -1)  # (N, C, H · W)
+        return padded.flatten(2).gather(2, source).view(count, channels, height, width)
+
+    def normalise(self, pixels: Tensor) -> Tensor:
+        """Return (pixels / 255 - mean) / std as float32, in the memory format of `pixels`."""
+        scale = 1 / (255 * self.std)
+        shift = -self.mean / self.std
+        return (pixels * scale[:, None, None]).add_(shift[:, None, None])
+
+    def to(self, device: torch.device | str) -> "Transform":
+        """Return the same transform for images on `device`."""
+        return replace(self, mean=self.mean.to(device), std=self.std.to(device))
+
+    def _padded(self, pixels: Tensor) -> Tensor:
+        """Return (N, C, H + 2 pad, W + 2 pad), padded with the mean colour."""
+        if self.pad == 0:
+            return pixels.contiguous()
+        count, channels, height, width = pixels.shape
+        colour = (self.mean * 255).round().to(torch.uint8)[:, None, None]
+        padded = colour.expand(count, channels, height + 2 * self.pad, width + 2 * self.pad).contiguous()
+        padded[:, :, self.pad : -self.pad, self.pad : -self.pad] = pixels
+        return padded
+
+
+@dataclass(frozen=True, eq=False)
+class Batches:
+    """Batches of normalised images; the last batch of an epoch holds what is left.
+
+    Attributes:
+        images: Where the images live, batches are made.
+        batch_size: Images per batch.
+        transform: What is done to each batch.
+        shuffle_seed: Where order and augmentation come from; None for batches in order, not augmented.
+        channels_last: Give batches the memory format that convolutions on CPUs and tensor cores prefer.
+
+    Raises:
+        UserError: the batch size is under 1.
+    """
+
+    images: Images
+    batch_size: int
+    transform: Transform
+    _: KW_ONLY
+    shuffle_seed: int | None = None
+    channels_last: bool = False
+
+    def __post_init__(self) -> None:
+        if self.batch_size < 1:
+            raise UserError(f"A batch cannot have {self.batch_size} images; give a batch size of at least 1.")
+
+    def __len__(self) -> int:
+        return -(-len(self.images) // self.batch_size)
+
+    def epoch(self, number: int) -> Iterator[tuple[Tensor, Tensor]]:
+        """Yield the batches of an epoch: images (N, C, H, W), float32, and labels (N,).
+
+        Order and augmentation depend on `shuffle_seed` and `number` alone, and not on the device: they are
+        drawn on the CPU and sent to the images' device once, so that a GPU is never waited for.
+        """
+        order, moves = self._draw(number)
+        for start in range(0, len(self.images), self.batch_size):
+            part = slice(start, start + self.batch_size)
+            chosen = self.images.select(order[part])
+            pixels = self.transform.move(chosen.pixels, moves[part]) if moves is not None else chosen.pixels
+            yield self.transform.normalise(self._laid_out(pixels)), chosen.labels
+
+    def to(self, device: torch.device | str) -> "Batches":
+        """Return the same batches, made on `device`, with all images there."""
+        return replace(self, images=self.images.to(device), transform=self.transform.to(device))
+
+    def _draw(self, number: int) -> tuple[Tensor, Tensor | None]:
+        """Return an epoch's order (N,) and moves (N, 3; None if nothing moves), on the images' device."""
+        count, device = len(self.images), self.images.pixels.device
+        if self.shuffle_seed is None:
+            return torch.arange(count, device=device), None
+        # Random hashes text, so that neighbouring seeds and epochs have nothing in common
+        generator = torch.Generator().manual_seed(Random(f"{self.shuffle_seed}/{number}").getrandbits(63))
+        order = torch.randperm(count, generator=generator).to(device)
+        if self.transform.pad == 0 and not self.transform.flip:
+            return order, None
+        return order, self.transform.draw_moves(count, generator).to(device)
+
+    def _laid_out(self, pixels: Tensor) -> Tensor:
+        return pixels.contiguous(memory_format=torch.channels_last) if self.channels_last else pixels

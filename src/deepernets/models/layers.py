@@ -1,0 +1,177 @@
+"""The pieces both papers build with: convolutions, normalisation, shortcuts, initialisation."""
+
+from collections.abc import Callable, Iterable
+from functools import partial
+from typing import NamedTuple
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from deepernets.exceptions import UserError
+
+
+class Convolution(NamedTuple):
+    """One convolution: the side of its kernel, its output channels, its stride, whether LRN follows."""
+
+    kernel: int
+    channels: int
+    stride: int = 1
+    lrn: bool = False
+
+
+def conv(c_in: int, c_out: int, kernel: int, stride: int = 1, bias: bool = False) -> nn.Conv2d:
+    """Return a convolution that keeps the map's size at stride 1 (the kernel's side must be odd).
+
+    >>> conv(3, 64, kernel=7, stride=2)
+    Conv2d(3, 64, kernel_size=(7, 7), stride=(2, 2), padding=(3, 3), bias=False)
+    """
+    return nn.Conv2d(c_in, c_out, kernel, stride, padding=kernel // 2, bias=bias)
+
+
+def conv_norm_relu(c_in: int, convolutions: Iterable[Convolution], bias: bool = False) -> nn.Sequential:
+    """Return convolutions in a row, each with batch normalisation, and a ReLU after all but the last.
+
+    This is the branch F of a residual block (He et al. 2016, figure 5): its last ReLU comes after the
+    addition.
+
+    >>> [name for name, _ in conv_norm_relu(64, [Convolution(3, 64), Convolution(3, 64)]).named_children()]
+    ['conv1', 'norm1', 'relu1', 'conv2', 'norm2']
+    """
+    branch = nn.Sequential()
+    for number, (kernel, channels, stride, _) in enumerate(convolutions, 1):
+        if number > 1:
+            branch.add_module(f"relu{number - 1}", nn.ReLU(inplace=True))
+        branch.add_module(f"conv{number}", conv(c_in, channels, kernel, stride, bias))
+        branch.add_module(f"norm{number}", nn.BatchNorm2d(channels))
+        c_in = channels
+    return branch
+
+
+def local_response_norm() -> nn.LocalResponseNorm:
+    """Return the local response normalisation of VGG's A-LRN: Krizhevsky et al. (2012), section 3.3.
+
+    b = a / (2 + 1e-4 · Σ a²)^0.75, where the sum runs over five neighbouring channels. PyTorch divides its
+    alpha by the number of channels; the paper does not, hence the 5.
+    """
+    return nn.LocalResponseNorm(size=5, alpha=5 * 1e-4, beta=0.75, k=2)
+
+
+class Residual(nn.Module):
+    """y = ReLU(F(x) + shortcut(x)): He et al. (2016), equations 1 and 2.
+
+    Args:
+        branch: F, the layers to be learned; it ends before the last ReLU.
+        shortcut: The identity, or what makes x as large as F(x).
+    """
+
+    def __init__(self, branch: nn.Sequential, shortcut: nn.Module) -> None:
+        super().__init__()
+        self.branch = branch
+        self.shortcut = shortcut
+        self.relu = nn.ReLU(inplace=True)
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Map (N, C, H, W) to (N, C', H / stride, W / stride)."""
+        y = self.branch(x)  # (N, C', H', W')
+        y += self.shortcut(
+            x
+        )  # in place: the branch ends in a normalisation, which does not need its output again
+        return self.relu(y)
+
+
+class ZeroPad(nn.Module):
+    """Option A's shortcut: every stride-th pixel, and zeros for the channels that x does not have.
+
+    Args:
+        c_in: Channels of x.
+        c_out: Channels of F(x): `c_out - c_in` of them, the last ones, are zeros.
+        stride: Stride of F.
+
+    Raises:
+        UserError: `c_out` is smaller than `c_in`; padding cannot take channels away.
+    """
+
+    def __init__(self, c_in: int, c_out: int, stride: int) -> None:
+        super().__init__()
+        if c_out < c_in:
+            raise UserError(
+                f"Shortcut A cannot lead from {c_in} channels to {c_out}, because padding adds channels and "
+                "takes none away; let the widths grow, or use shortcut 'B'."
+            )
+        self.padding_channels = c_out - c_in
+        self.stride = stride
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Map (N, c_in, H, W) to (N, c_out, H / stride, W / stride)."""
+        x = x[:, :, :: self.stride, :: self.stride]
+        return F.pad(x, (0, 0, 0, 0, 0, self.padding_channels))  # pads from the last dimension to the first
+
+    def extra_repr(self) -> str:
+        """Return what ``print(model)`` shows between the parentheses."""
+        return f"channels=+{self.padding_channels}, stride={self.stride}"
+
+
+def projection(c_in: int, c_out: int, stride: int) -> nn.Module:
+    """Return W_s of equation 2: a 1×1 convolution, batch normalised."""
+    return conv_norm_relu(c_in, [Convolution(1, c_out, stride)])
+
+
+def where_shapes_change(other: Callable[[int, int, int], nn.Module]) -> Callable[[int, int, int], nn.Module]:
+    """Return a shortcut that is the identity wherever it can be, and `other` where it cannot."""
+    return lambda c_in, c_out, stride: (
+        nn.Identity() if (c_in, 1) == (c_out, stride) else other(c_in, c_out, stride)
+    )
+
+
+# He et al. (2016), section 4.1: (channels in, channels out, stride) -> shortcut
+SHORTCUTS: dict[str, Callable[[int, int, int], nn.Module]] = {
+    "A": where_shapes_change(ZeroPad),
+    "B": where_shapes_change(projection),
+    "C": projection,
+}
+
+# How a convolution's or a linear layer's weights are drawn; its biases start at 0, except under "pytorch",
+# which leaves both to PyTorch: uniform with variance 1 / (3 · fan in).
+SCHEMES: dict[str, Callable[[Tensor], Tensor] | None] = {
+    "pytorch": None,
+    "paper": partial(nn.init.normal_, std=1e-2**0.5),  # VGG, section 3.1: variance 1e-2
+    "glorot": nn.init.xavier_uniform_,  # Glorot & Bengio (2010), eq. 16: variance 2 / (fan in + fan out)
+    "he": partial(nn.init.kaiming_normal_, nonlinearity="relu"),  # He et al. (2015), eq. 10: 2 / fan in
+}
+
+
+def initialise(model: nn.Module, scheme: str) -> None:
+    """Draw all weights of `model` anew; normalisations start as identities.
+
+    Args:
+        model: Changed in place.
+        scheme: A key of `SCHEMES`.
+    """
+    draw = SCHEMES[scheme]
+    for module in model.modules():
+        if draw is not None and isinstance(module, nn.Conv2d | nn.Linear):
+            draw(module.weight)
+            if module.bias is not None:
+                nn.init.zeros_(module.bias)
+        elif isinstance(module, nn.Conv2d | nn.Linear | nn.BatchNorm2d):
+            module.reset_parameters()
+
+
+def zero_last_gamma(model: nn.Module) -> None:
+    """Let every residual block start as its shortcut: its last γ is 0 (Goyal et al. 2017, section 5.1)."""
+    for module in model.modules():
+        if isinstance(module, Residual):
+            last = module.branch[-1]
+            assert isinstance(last, nn.BatchNorm2d)
+            nn.init.zeros_(last.weight)
+
+
+def materialise(model: nn.Module, scheme: str) -> None:
+    """Give a network laid out on the meta device its memory and its first weights.
+
+    VGG has 140 million weights: laid out there first, they are drawn once, not twice. Under
+    ``with torch.device("meta")`` the network stays without memory.
+    """
+    model.to_empty(device=torch.empty(0).device)  # where a new tensor would be
+    initialise(model, scheme)

@@ -1,0 +1,186 @@
+"""ResNet (He, Zhang, Ren & Sun, CVPR 2016, arXiv:1512.03385): tables 1 and 6 as data, and the builder."""
+
+from dataclasses import dataclass
+
+import torch
+from torch import nn
+
+from deepernets.exceptions import UserError
+from deepernets.models.layers import (
+    SHORTCUTS,
+    Convolution,
+    Residual,
+    conv,
+    conv_norm_relu,
+    materialise,
+    zero_last_gamma,
+)
+from deepernets.models.specification import NetworkSpec, require_one_of
+
+# Table 1: the kind of block, and how many of them in each stage.
+IMAGENET = {
+    18: ("basic", (2, 2, 2, 2)),
+    34: ("basic", (3, 4, 6, 3)),
+    50: ("bottleneck", (3, 4, 6, 3)),
+    101: ("bottleneck", (3, 4, 23, 3)),
+    152: ("bottleneck", (3, 8, 36, 3)),
+}
+IMAGENET_WIDTHS = (64, 128, 256, 512)
+
+# Section 4.2 and table 6: depth 6n + 2, n basic blocks in each of three stages.
+CIFAR_DEPTHS = (20, 32, 44, 56, 110, 1202)
+CIFAR_WIDTHS = (16, 32, 64)
+
+# Figure 5, each convolution as (side of its kernel, channels as a multiple of the stage's width).
+BLOCKS = {"basic": ((3, 1), (3, 1)), "bottleneck": ((1, 1), (3, 1), (1, 4))}
+
+# The first convolution, as (side of its kernel, stride, whether a 3×3/2 max-pool follows).
+STEMS = {"imagenet": (7, 2, True), "cifar": (3, 1, False)}
+
+
+def cifar_repeats(depth: int) -> tuple[int, int, int]:
+    """Return the blocks per stage of a CIFAR ResNet.
+
+    Args:
+        depth: Weight layers: 6n blocks' convolutions, the stem and the last linear layer.
+
+    Raises:
+        UserError: no n gives this depth.
+
+    >>> cifar_repeats(20)
+    (3, 3, 3)
+    """
+    n, rest = divmod(depth - 2, 6)
+    if n < 1 or rest:
+        nearest = sorted({6 * max(m, 1) + 2 for m in (n, n + 1)})
+        raise UserError(
+            f"A residual network of depth {depth} does not exist here: nets for ImageNet have "
+            f"{', '.join(map(str, IMAGENET))} weight layers, those for CIFAR 6n + 2 with n of at least 1; "
+            f"take {' or '.join(map(str, nearest))}."
+        )
+    return n, n, n
+
+
+@dataclass(frozen=True, kw_only=True)
+class ResNetSpec(NetworkSpec):
+    """All that varies between residual networks and their plain twins.
+
+    Attributes:
+        block: A key of `BLOCKS`.
+        repeats: Blocks in each stage.
+        widths: Width of each stage; every stage but the first halves the map.
+        stem: A key of `STEMS`.
+        shortcut: Option A, B or C of section 4.1.
+        residual: Whether there are shortcuts at all; without them it is the plain twin.
+        stride_in: Which convolution of a bottleneck halves the map: the first "1x1" as in the paper, or the
+            "3x3" as in many libraries (often called v1.5). A basic block's first 3×3 does it in any case.
+        zero_last_gamma: Whether each residual block starts as its shortcut.
+
+    Raises:
+        UserError: a value no network could have.
+    """
+
+    block: str
+    repeats: tuple[int, ...]
+    widths: tuple[int, ...] = IMAGENET_WIDTHS
+    stem: str = "imagenet"
+    shortcut: str = "B"
+    residual: bool = True
+    stride_in: str = "1x1"
+    zero_last_gamma: bool = False
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        require_one_of("block", self.block, BLOCKS)
+        require_one_of("stem", self.stem, STEMS)
+        require_one_of("shortcut", self.shortcut, SHORTCUTS)
+        require_one_of("stride_in", self.stride_in, ("1x1", "3x3"))
+        if not len(self.repeats) == len(self.widths) >= 1 or min(*self.repeats, *self.widths) < 1:
+            raise UserError(
+                f"repeats is {self.repeats} and widths {self.widths}; give as many of one as of the other, "
+                "each at least 1."
+            )
+        if self.zero_last_gamma and not self.residual:
+            raise UserError(
+                "A plain network with zero_last_gamma would give the same output for every image; leave out "
+                "zero_last_gamma, or take residual=True."
+            )
+
+    def convolutions(self, width: int, stride: int) -> list[Convolution]:
+        """Return the convolutions of one block.
+
+        >>> spec = ResNetSpec(block="bottleneck", repeats=(3, 4, 6, 3))
+        >>> [tuple(convolution)[:3] for convolution in spec.convolutions(width=128, stride=2)]
+        [(1, 128, 2), (3, 128, 1), (1, 512, 1)]
+        """
+        layers = [Convolution(kernel, width * multiple) for kernel, multiple in BLOCKS[self.block]]
+        kernels = [layer.kernel for layer in layers]
+        strided = kernels.index(3) if self.stride_in == "3x3" else 0
+        layers[strided] = layers[strided]._replace(stride=stride)
+        return layers
+
+
+def resnet(spec: ResNetSpec) -> nn.Sequential:
+    """Build a residual network or its plain twin: ``stem``, ``stage1``, ``stage2``, …, ``head``.
+
+    Parameters come in the order of torchvision's, so that weights can be copied across in order.
+
+    >>> model = resnet(ResNetSpec(block="basic", repeats=(1, 1), widths=(16, 32), shortcut="A"))
+    >>> model.get_submodule("stage2.block1.branch.conv1")
+    Conv2d(16, 32, kernel_size=(3, 3), stride=(2, 2), padding=(1, 1), bias=False)
+    >>> model.get_submodule("stage2.block1.shortcut")
+    ZeroPad(channels=+16, stride=2)
+    """
+    with torch.device("meta"):
+        channels = spec.widths[0]
+        model = nn.Sequential()
+        model.add_module("stem", stem(spec.stem, spec.in_shape[0], channels))  # (N, C, H / 4, W / 4)
+        for number, (repeats, width) in enumerate(zip(spec.repeats, spec.widths, strict=True), 1):
+            stage = nn.Sequential()
+            for block in range(1, repeats + 1):
+                layers = spec.convolutions(width, stride=2 if block == 1 < number else 1)
+                stage.add_module(f"block{block}", _block(spec, channels, layers))
+                channels = layers[-1].channels
+            model.add_module(f"stage{number}", stage)  # (N, C, H / 2, W / 2) after the first stage
+        model.add_module("head", _head(channels, spec.classes))  # (N, classes)
+    materialise(model, spec.initialisation)
+    if spec.zero_last_gamma:
+        zero_last_gamma(model)
+    return model
+
+
+def stem(name: str, c_in: int, c_out: int, bias: bool = False) -> nn.Sequential:
+    """Return what stands before the first stage.
+
+    Args:
+        name: A key of `STEMS`.
+        c_in: Channels of the images.
+        c_out: Channels of the maps.
+        bias: Whether the convolution has one.
+    """
+    kernel, stride, pooled = STEMS[name]
+    layers = nn.Sequential()
+    layers.add_module("conv", conv(c_in, c_out, kernel, stride, bias))
+    layers.add_module("norm", nn.BatchNorm2d(c_out))
+    layers.add_module("relu", nn.ReLU(inplace=True))
+    if pooled:
+        layers.add_module("pool", nn.MaxPool2d(3, stride=2, padding=1))
+    return layers
+
+
+def _block(spec: ResNetSpec, c_in: int, layers: list[Convolution]) -> nn.Module:
+    """Return one block: (N, c_in, H, W) to (N, C, H / stride, W / stride)."""
+    branch = conv_norm_relu(c_in, layers)
+    if spec.residual:
+        stride = 2 if any(layer.stride == 2 for layer in layers) else 1
+        return Residual(branch, SHORTCUTS[spec.shortcut](c_in, layers[-1].channels, stride))
+    branch.add_module(f"relu{len(layers)}", nn.ReLU(inplace=True))
+    return branch
+
+
+def _head(channels: int, classes: int) -> nn.Sequential:
+    head = nn.Sequential()
+    head.add_module("pool", nn.AdaptiveAvgPool2d(1))  # (N, C, 1, 1)
+    head.add_module("flatten", nn.Flatten())  # (N, C)
+    head.add_module("fc", nn.Linear(channels, classes))  # (N, classes)
+    return head

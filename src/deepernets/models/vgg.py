@@ -1,0 +1,200 @@
+"""VGG (Simonyan & Zisserman, ICLR 2015, arXiv:1409.1556): table 1 as data, and the builder that reads it."""
+
+import re
+from dataclasses import dataclass
+from math import prod
+
+import torch
+from torch import nn
+
+from deepernets.exceptions import UserError
+from deepernets.models.layers import Convolution, conv, local_response_norm, materialise
+from deepernets.models.specification import NetworkSpec, require_one_of
+
+# Table 1 in the paper's own words: "|" stands for a max-pool, and one more follows the last block.
+CONFIGURATIONS = {
+    "A": "conv3-64 | conv3-128 | conv3-256 conv3-256 | conv3-512 conv3-512 | conv3-512 conv3-512",
+    "A-LRN": "conv3-64 LRN | conv3-128 | conv3-256 conv3-256 | conv3-512 conv3-512 | conv3-512 conv3-512",
+    "B": (
+        "conv3-64 conv3-64 | conv3-128 conv3-128 | conv3-256 conv3-256 | "
+        "conv3-512 conv3-512 | conv3-512 conv3-512"
+    ),
+    "C": (
+        "conv3-64 conv3-64 | conv3-128 conv3-128 | conv3-256 conv3-256 conv1-256 | "
+        "conv3-512 conv3-512 conv1-512 | conv3-512 conv3-512 conv1-512"
+    ),
+    "D": (
+        "conv3-64 conv3-64 | conv3-128 conv3-128 | conv3-256 conv3-256 conv3-256 | "
+        "conv3-512 conv3-512 conv3-512 | conv3-512 conv3-512 conv3-512"
+    ),
+    "E": (
+        "conv3-64 conv3-64 | conv3-128 conv3-128 | conv3-256 conv3-256 conv3-256 conv3-256 | "
+        "conv3-512 conv3-512 conv3-512 conv3-512 | conv3-512 conv3-512 conv3-512 conv3-512"
+    ),
+}
+
+# The course's own: six convolutions that train in seconds.
+COURSE_CONFIGURATIONS = {"mini": "conv3-16 conv3-16 | conv3-32 conv3-32 | conv3-64 conv3-64"}
+
+# Units of the hidden fully-connected layers; one linear layer with a logit per class follows.
+HEADS: dict[str, tuple[int, ...]] = {"paper": (4096, 4096), "cifar": ()}
+
+_LAYER = re.compile(r"conv(?P<kernel>\d*[13579])-(?P<channels>[1-9]\d*)")
+
+
+def convolutions(configuration: str) -> list[list[Convolution]]:
+    """Read a configuration in the notation of the paper's table 1.
+
+    Args:
+        configuration: ``conv<kernel>-<channels>`` for each convolution, ``LRN`` where local response
+            normalisation follows one, ``|`` between blocks.
+
+    Returns:
+        The convolutions of each block.
+
+    Raises:
+        UserError: something in it is no such layer.
+
+    >>> convolutions("conv3-64 LRN | conv3-128 conv1-128")[0]
+    [Convolution(kernel=3, channels=64, stride=1, lrn=True)]
+    >>> [len(block) for block in convolutions(CONFIGURATIONS["D"])]
+    [2, 2, 3, 3, 3]
+    """
+    return [_block_layers(block) for block in configuration.split("|")]
+
+
+def _block_layers(block: str) -> list[Convolution]:
+    layers: list[Convolution] = []
+    for word in block.split():
+        if word == "LRN" and layers and not layers[-1].lrn:
+            layers[-1] = layers[-1]._replace(lrn=True)
+        elif match := _LAYER.fullmatch(word):
+            layers.append(Convolution(int(match["kernel"]), int(match["channels"])))
+        else:
+            raise UserError(
+                f"{word!r} in block {block.strip()!r} is not a layer; write conv<odd kernel>-<channels>, "
+                "as in conv3-64, LRN behind a convolution at most once, and | between blocks."
+            )
+    if not layers:
+        raise UserError(
+            "A block of the configuration is empty; write at least one convolution on each side of |."
+        )
+    return layers
+
+
+@dataclass(frozen=True, kw_only=True)
+class VGGSpec(NetworkSpec):
+    """All that varies between VGG networks.
+
+    Attributes:
+        configuration: The convolutions, in the notation that `convolutions` reads.
+        batch_norm: Whether batch normalisation stands between each convolution and its ReLU.
+        head: A key of `HEADS`.
+        last_pool: Side of the last max-pool; report C used 1 (with stride 2) to fit 28×28 images.
+        dropout: Share of the hidden fully-connected units dropped in training.
+        initialisation: Glorot's by default, with which the authors found pre-training needless (section 3.1).
+
+    Raises:
+        UserError: a value no network could have, or max-pools that leave nothing of the image.
+    """
+
+    configuration: str
+    batch_norm: bool = False
+    head: str = "paper"
+    last_pool: int = 2
+    dropout: float = 0.5
+    initialisation: str = "glorot"
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        require_one_of("head", self.head, HEADS)
+        require_one_of("last_pool", self.last_pool, (1, 2))
+        if not 0 <= self.dropout < 1:
+            raise UserError(f"dropout is {self.dropout!r}; give a share from 0 up to, but not including, 1.")
+        if min(self.last_map) == 0:
+            _, height, width = self.in_shape
+            halvings = len(self.pools)
+            raise UserError(
+                f"{height}×{width} pixels are too few: {halvings} max-pools, each halving the map and "
+                f"rounding down, leave nothing of it; give at least {2**halvings}×{2**halvings}, or half "
+                "that with last_pool=1, which is how report-c-vgg-16 takes 28×28."
+            )
+
+    @property
+    def pools(self) -> list[int]:
+        """The side of each block's max-pool; all have stride 2."""
+        return [2] * (len(convolutions(self.configuration)) - 1) + [self.last_pool]
+
+    @property
+    def last_map(self) -> tuple[int, int]:
+        """Height and width of the maps that the head sees.
+
+        >>> VGGSpec(configuration=CONFIGURATIONS["D"]).last_map
+        (7, 7)
+        """
+        _, height, width = self.in_shape
+        for pool in self.pools:
+            height, width = ((side - pool) // 2 + 1 for side in (height, width))
+        return height, width
+
+
+def vgg(spec: VGGSpec) -> nn.Sequential:
+    """Build a VGG network: its blocks ``block1``, ``block2``, …, then its ``head``.
+
+    Parameters come in the order of torchvision's, so that weights can be copied across in order.
+
+    >>> vgg(VGGSpec(configuration="conv3-8", in_shape=(1, 4, 4), classes=2, head="cifar"))
+    Sequential(
+      (block1): Sequential(
+        (conv1): Conv2d(1, 8, kernel_size=(3, 3), stride=(1, 1), padding=(1, 1))
+        (relu1): ReLU(inplace=True)
+        (pool): MaxPool2d(kernel_size=2, stride=2, padding=0, dilation=1, ceil_mode=False)
+      )
+      (head): Sequential(
+        (flatten): Flatten(start_dim=1, end_dim=-1)
+        (fc1): Linear(in_features=32, out_features=2, bias=True)
+      )
+    )
+    """
+    with torch.device("meta"):
+        model = nn.Sequential()
+        channels = spec.in_shape[0]
+        for number, (layers, pool) in enumerate(
+            zip(convolutions(spec.configuration), spec.pools, strict=True), 1
+        ):
+            model.add_module(f"block{number}", _block(channels, layers, pool, spec.batch_norm))
+            channels = layers[-1].channels
+        model.add_module("head", _head(spec, channels))
+    materialise(model, spec.initialisation)
+    return model
+
+
+def _block(c_in: int, layers: list[Convolution], pool: int, batch_norm: bool) -> nn.Sequential:
+    """Return one block: (N, c_in, H, W) to (N, C, H / 2, W / 2)."""
+    block = nn.Sequential()
+    for number, layer in enumerate(layers, 1):
+        # a bias even before a normalisation, which makes it redundant: as torchvision and report A have it
+        block.add_module(f"conv{number}", conv(c_in, layer.channels, layer.kernel, bias=True))  # (N, C, H, W)
+        if batch_norm:
+            block.add_module(f"norm{number}", nn.BatchNorm2d(layer.channels))
+        block.add_module(f"relu{number}", nn.ReLU(inplace=True))
+        if layer.lrn:
+            block.add_module(f"lrn{number}", local_response_norm())
+        c_in = layer.channels
+    block.add_module("pool", nn.MaxPool2d(pool, stride=2))  # (N, C, H / 2, W / 2)
+    return block
+
+
+def _head(spec: VGGSpec, channels: int) -> nn.Sequential:
+    """Return the fully-connected layers: (N, C, H, W) to (N, classes)."""
+    head = nn.Sequential()
+    head.add_module("flatten", nn.Flatten())  # (N, C · H · W)
+    features = channels * prod(spec.last_map)
+    hidden = HEADS[spec.head]
+    for number, units in enumerate(hidden, 1):
+        head.add_module(f"fc{number}", nn.Linear(features, units))  # (N, units)
+        head.add_module(f"relu{number}", nn.ReLU(inplace=True))
+        head.add_module(f"dropout{number}", nn.Dropout(spec.dropout))
+        features = units
+    head.add_module(f"fc{len(hidden) + 1}", nn.Linear(features, spec.classes))  # (N, classes)
+    return head

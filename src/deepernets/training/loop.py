@@ -1,0 +1,184 @@
+"""The training loop: one epoch of it, evaluation, and the loop over epochs.
+
+Nothing here knows about devices, precisions or processes. `deepernets.training.preparation` hands the network
+and its optimizer to Accelerate, which wraps their `forward` and `step`; the loop stays the one on the
+blackboard.
+"""
+
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass, field
+from time import perf_counter
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+from torch.optim import Optimizer
+from torch.optim.lr_scheduler import LRScheduler
+
+from deepernets.data.batches import Batches
+from deepernets.exceptions import UserError
+
+Batch = tuple[Tensor, Tensor]  # images (N, C, H, W), labels (N,)
+
+
+class Meter:
+    """Running loss and accuracy, kept on the device: reading them is what makes the processor wait for a GPU.
+
+    Attributes:
+        images: Images seen so far.
+    """
+
+    def __init__(self) -> None:
+        self.images = 0
+        self._loss: Tensor | float = 0.0
+        self._correct: Tensor | float = 0.0
+
+    def add(self, loss: Tensor, logits: Tensor, labels: Tensor) -> None:
+        """Count one batch: its mean `loss`, its `logits` (N, K) and its `labels` (N,)."""
+        self.images += len(labels)
+        self._loss += loss.detach() * len(labels)
+        self._correct += (logits.detach().argmax(dim=1) == labels).sum()
+
+    @property
+    def loss(self) -> float:
+        """Mean loss per image, in nats."""
+        return float(self._loss) / max(self.images, 1)
+
+    @property
+    def accuracy(self) -> float:
+        """Share of the images whose largest logit was the right one."""
+        return float(self._correct) / max(self.images, 1)
+
+
+def train_epoch(
+    model: nn.Module,
+    batches: Iterable[Batch],
+    criterion: nn.Module,
+    optimizer: Optimizer,
+    scheduler: LRScheduler | None = None,
+    after_step: Callable[[Meter], Any] = lambda meter: None,
+) -> Meter:
+    """Take one optimizer step per batch and return the loss and accuracy met on the way.
+
+    These are measured while the weights change and while images are augmented: an epoch's training loss is a
+    mean over the epoch, not the loss of the network that comes out of it.
+    """
+    model.train()
+    meter = Meter()
+    for images, labels in batches:  # (N, C, H, W), (N,)
+        logits = model(images)  # (N, K)
+        loss = criterion(logits, labels)
+        optimizer.zero_grad()
+        loss.backward()
+        optimizer.step()
+        if scheduler is not None:
+            scheduler.step()
+        meter.add(loss, logits, labels)
+        after_step(meter)
+    return meter
+
+
+@dataclass(frozen=True)
+class Evaluation:
+    """What a network said about a set of images.
+
+    Attributes:
+        loss: Mean cross-entropy per image, in nats, without label smoothing.
+        accuracy: Share of images classified rightly.
+        logits: (N, K), float32, on the CPU.
+        labels: (N,), on the CPU.
+    """
+
+    loss: float
+    accuracy: float
+    logits: Tensor
+    labels: Tensor
+
+
+@torch.no_grad()
+def evaluate(model: nn.Module, batches: Iterable[Batch]) -> Evaluation:
+    """Run the network over `batches` in evaluation mode, without changing it."""
+    was_training = model.training
+    model.eval()
+    outputs = [(model(images), labels) for images, labels in batches]
+    model.train(was_training)
+    logits = torch.cat([logits for logits, _ in outputs]).float().cpu()  # (N, K)
+    labels = torch.cat([labels for _, labels in outputs]).cpu()  # (N,)
+    loss = nn.functional.cross_entropy(logits, labels).item()
+    accuracy = (logits.argmax(dim=1) == labels).float().mean().item()
+    return Evaluation(loss, accuracy, logits, labels)
+
+
+@dataclass
+class Training:
+    """All that changes while a network trains, and so all that a checkpoint must hold.
+
+    Attributes:
+        history: One dictionary per finished epoch: epoch, learning_rate, train_loss, train_accuracy,
+            validation_loss, validation_accuracy (None without a validation split), seconds.
+    """
+
+    model: nn.Module
+    criterion: nn.Module
+    optimizer: Optimizer
+    scheduler: LRScheduler
+    history: list[dict[str, Any]] = field(default_factory=list)
+
+
+def fit(
+    training: Training,
+    train: Batches,
+    validation: Batches | None,
+    epochs: int,
+    seed: int = 0,
+    watcher: "Watcher | None" = None,
+) -> None:
+    """Train until `epochs` epochs are in the history, going on from those that are there.
+
+    Every epoch draws its randomness (order, augmentation, dropout) from `seed` and its own number, so that a
+    run that was cut off between two epochs goes on exactly as it would have.
+
+    Raises:
+        UserError: the loss is no longer a number.
+    """
+    watcher = watcher or Watcher()
+    for epoch in range(len(training.history) + 1, epochs + 1):
+        torch.manual_seed(seed * 10_007 + epoch)
+        rate = training.optimizer.param_groups[0]["lr"]
+        started = perf_counter()
+        met = train_epoch(
+            training.model,
+            train.epoch(epoch),
+            training.criterion,
+            training.optimizer,
+            training.scheduler,
+            watcher.after_step,
+        )
+        seconds = perf_counter() - started
+        if not met.loss < float("inf"):
+            raise UserError(
+                f"The training loss became {met.loss} in epoch {epoch}: the network has diverged; "
+                f"try a lower --learning-rate than {rate:g}, or a warm-up."
+            )
+        held_out = evaluate(training.model, validation.epoch(epoch)) if validation else None
+        figures = {
+            "epoch": epoch,
+            "learning_rate": rate,
+            "train_loss": met.loss,
+            "train_accuracy": met.accuracy,
+            "validation_loss": held_out.loss if held_out else None,
+            "validation_accuracy": held_out.accuracy if held_out else None,
+            "seconds": seconds,
+        }
+        training.history.append({name: value and round(value, 6) for name, value in figures.items()})
+        watcher.after_epoch(training)
+
+
+class Watcher:
+    """Whoever wants to know how a run is going: a bar, a checkpoint writer. This one does nothing."""
+
+    def after_step(self, meter: Meter) -> None:
+        """Called after each optimizer step."""
+
+    def after_epoch(self, training: Training) -> None:
+        """Called after each epoch, once its figures are in the history."""

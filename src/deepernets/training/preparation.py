@@ -1,0 +1,138 @@
+"""From a recipe to what a run needs: split and normalised data, a seeded network, optimizer and schedule."""
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import torch
+from accelerate import Accelerator
+from torch import nn
+from torch.optim import SGD, Adam, AdamW, Optimizer
+from torch.optim.lr_scheduler import LambdaLR
+
+from deepernets.data.batches import Batches, Transform, channel_statistics, resize, stratified_split
+from deepernets.data.sources import Dataset, Images, load
+from deepernets.exceptions import UserError
+from deepernets.models.zoo import build
+from deepernets.training.loop import Training
+from deepernets.training.recipe import Recipe
+from deepernets.training.schedules import named
+
+EVALUATION_BATCH = 500  # images; larger than in training, since no activations are kept
+
+
+@dataclass(frozen=True)
+class Splits:
+    """A data set made ready for one run.
+
+    Attributes:
+        dataset: As loaded, untouched.
+        train: Training batches, shuffled and augmented as the recipe says.
+        validation: Held out of the training images; None where the recipe holds nothing out.
+        test: The test images, in order.
+    """
+
+    dataset: Dataset
+    train: Batches
+    validation: Batches | None
+    test: Batches
+
+    def describe(self) -> dict[str, Any]:
+        """Return what a record says of the data."""
+        transform = self.train.transform
+        return {
+            "name": self.dataset.name,
+            "variant": self.dataset.variant,
+            "classes": list(self.dataset.classes),
+            "train": len(self.train.images),
+            "validation": len(self.validation.images) if self.validation else 0,
+            "test": len(self.test.images),
+            "mean": [round(value, 6) for value in transform.mean.flatten().tolist()],
+            "std": [round(value, 6) for value in transform.std.flatten().tolist()],
+        }
+
+
+def split(chosen: Recipe, dataset: Dataset, seed: int, channels_last: bool = False) -> Splits:
+    """Split, resize and normalise `dataset` as the recipe says; statistics are the training split's alone.
+
+    Raises:
+        UserError: fewer training images than one batch are left.
+    """
+    train, validation = stratified_split(dataset.train, chosen.validation_fraction, seed)
+    if 0 < chosen.train_images < len(train):
+        _, train = stratified_split(train, chosen.train_images / len(train), seed)
+    if len(train) < chosen.batch_size:
+        raise UserError(
+            f"{dataset.name} leaves {len(train)} training images, under one batch of {chosen.batch_size}; "
+            "lower --batch-size or --validation-fraction, or raise --train-images."
+        )
+    train = resize(train, chosen.image_size)
+    mean, std = channel_statistics(train)
+    plain = Transform(mean, std)
+    augmenting = Transform(mean, std, pad=chosen.pad, flip=chosen.flip)
+
+    def in_order(images: Images) -> Batches:
+        resized = resize(images, chosen.image_size)
+        return Batches(resized, EVALUATION_BATCH, plain, channels_last=channels_last)
+
+    return Splits(
+        dataset,
+        Batches(train, chosen.batch_size, augmenting, shuffle_seed=seed, channels_last=channels_last),
+        in_order(validation) if len(validation) else None,
+        in_order(dataset.test),
+    )
+
+
+def prepare_data(
+    chosen: Recipe, profile: str, seed: int, data_root: str | Path | None, accelerator: Accelerator
+) -> Splits:
+    """Load the recipe's data, split it, and put its batches on the accelerator's device."""
+    dataset = load(chosen.data, data_root, profile)
+    channels_last = accelerator.mixed_precision == "bf16" or accelerator.device.type == "cuda"
+    splits = split(chosen, dataset, seed, channels_last)
+    device = accelerator.device
+    held_out = splits.validation.to(device) if splits.validation else None
+    return Splits(dataset, splits.train.to(device), held_out, splits.test.to(device))
+
+
+def optimizer_for(chosen: Recipe, model: nn.Module) -> Optimizer:
+    """Return the recipe's optimizer over all of the model's parameters."""
+    if chosen.optimizer == "sgd":
+        return SGD(
+            model.parameters(),
+            lr=chosen.learning_rate,
+            momentum=chosen.momentum,
+            nesterov=chosen.nesterov,
+            weight_decay=chosen.weight_decay,
+        )
+    kind = {"adam": Adam, "adamw": AdamW}[chosen.optimizer]
+    return kind(model.parameters(), lr=chosen.learning_rate, weight_decay=chosen.weight_decay)
+
+
+def prepare(chosen: Recipe, splits: Splits, accelerator: Accelerator, seed: int) -> Training:
+    """Build the recipe's network, seeded, with its optimizer and schedule, on the accelerator's device."""
+    torch.manual_seed(seed)
+    channels = splits.dataset.train.pixels.shape[1]
+    model = build(
+        chosen.model,
+        in_shape=(channels, chosen.image_size, chosen.image_size),
+        classes=len(splits.dataset.classes),
+        initialisation=chosen.initialisation,
+    )
+    if splits.train.channels_last:
+        model = model.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
+    optimizer = optimizer_for(chosen, model)
+    schedule = named(chosen.schedule, chosen.warm_up_epochs / chosen.epochs)
+    steps = chosen.epochs * len(splits.train)
+    history: list[dict[str, Any]] = []
+
+    def factor(step: int) -> float:
+        errors = [
+            1 - epoch["validation_accuracy"] for epoch in history if epoch["validation_accuracy"] is not None
+        ]
+        return schedule(step / steps, errors)
+
+    scheduler = LambdaLR(optimizer, factor)
+    criterion = nn.CrossEntropyLoss(label_smoothing=chosen.label_smoothing)
+    prepared, stepping = accelerator.prepare(model, optimizer)
+    return Training(prepared, criterion, stepping, scheduler, history)

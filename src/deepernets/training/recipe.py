@@ -1,0 +1,161 @@
+"""What one training run is made of: the frozen `Recipe`, and the three profiles it can be run at."""
+
+from dataclasses import dataclass, fields, replace
+from difflib import get_close_matches
+from typing import Any, Literal
+
+from deepernets.exceptions import UserError
+from deepernets.training.schedules import SCHEDULES
+
+Optimizer = Literal["sgd", "adam", "adamw"]
+Profile = Literal["quick", "laptop", "full"]
+
+
+@dataclass(frozen=True)
+class Recipe:
+    """Everything that decides what a run learns; the machine it runs on is not part of it.
+
+    Raises:
+        UserError: a value lies outside what can be trained with.
+
+    Attributes:
+        name: What the recipe is called in the table of recipes.
+        data: Data set, as `deepernets.load` names it.
+        model: Network, as `deepernets.build` names it.
+        initialisation: First weights: pytorch, paper, glorot or he.
+        epochs: Passes over the training images.
+        batch_size: Images per step.
+        optimizer: The rule that turns gradients into steps.
+        learning_rate: The rate that the schedule multiplies.
+        momentum: Momentum of SGD (Adam's averages keep PyTorch's 0.9 and 0.999).
+        nesterov: Look ahead along the momentum before taking the gradient (SGD).
+        weight_decay: L2 penalty; decoupled from the gradient in AdamW.
+        schedule: constant, step, on-plateau, cosine or one-cycle.
+        warm_up_epochs: Epochs over which the rate rises in a straight line from a tenth.
+        label_smoothing: Share of each target spread evenly over all classes.
+        pad: Pixels of padding around the image before the random crop; 0 for no crop.
+        flip: Mirror half of the training images left to right.
+        image_size: Height and width in pixels that images are resized to.
+        validation_fraction: Share of the training images held out for validation.
+        train_images: Use only this many of the training images, stratified; 0 for all.
+    """
+
+    name: str
+    data: str
+    model: str
+    initialisation: str = "he"
+    epochs: int = 20
+    batch_size: int = 128
+    optimizer: Optimizer = "sgd"
+    learning_rate: float = 0.01
+    momentum: float = 0.9
+    nesterov: bool = False
+    weight_decay: float = 5e-4
+    schedule: str = "constant"
+    warm_up_epochs: float = 0.0
+    label_smoothing: float = 0.0
+    pad: int = 0
+    flip: bool = False
+    image_size: int = 32
+    validation_fraction: float = 1 / 15
+    train_images: int = 0
+
+    def __post_init__(self) -> None:
+        self._require("epochs", self.epochs >= 1, "at least 1")
+        self._require("batch_size", self.batch_size >= 2, "at least 2 (batch normalisation needs two images)")
+        self._require("optimizer", self.optimizer in ("sgd", "adam", "adamw"), "sgd, adam or adamw")
+        self._require("learning_rate", self.learning_rate > 0, "above 0")
+        self._require("momentum", 0 <= self.momentum < 1, "from 0 up to, but not including, 1")
+        self._require("nesterov", not self.nesterov or self.momentum > 0, "used with a momentum above 0")
+        self._require("weight_decay", self.weight_decay >= 0, "0 or more")
+        self._require("schedule", self.schedule in SCHEDULES, f"one of {', '.join(SCHEDULES)}")
+        self._require(
+            "warm_up_epochs", 0 <= self.warm_up_epochs < self.epochs, "0 or more, and under `epochs`"
+        )
+        self._require("label_smoothing", 0 <= self.label_smoothing < 1, "from 0 up to, but not including, 1")
+        self._require("pad", self.pad >= 0, "0 or more pixels")
+        self._require("image_size", self.image_size >= 1, "at least 1 pixel")
+        self._require("validation_fraction", 0 <= self.validation_fraction < 1, "from 0 up to 1, and under 1")
+        self._require("train_images", self.train_images >= 0, "0 (all) or a number of images")
+        plateau_is_blind = self.schedule == "on-plateau" and self.validation_fraction == 0
+        self._require("validation_fraction", not plateau_is_blind, "above 0 where the schedule is on-plateau")
+
+    def _require(self, field: str, holds: bool, expected: str) -> None:
+        if not holds:
+            raise UserError(
+                f"Recipe {self.name!r}: {field} is {getattr(self, field)!r}; it must be {expected}. "
+                f"Change {field} and try again."
+            )
+
+    def at(self, profile: str) -> "Recipe":
+        """Return the recipe cut down to a `profile`; `full` is the recipe as written.
+
+        Schedules run on the share of training done, so that a shorter run keeps their shape.
+
+        >>> recipe = Recipe("example", data="cifar3", model="vgg-16-bn-cifar", epochs=20)
+        >>> recipe.at("laptop").epochs, recipe.at("laptop").train_images
+        (4, 5000)
+        """
+        if profile not in PROFILES:
+            raise UserError(f"There is no profile {profile!r}; choose one of {', '.join(PROFILES)}.")
+        scale = PROFILES[profile]
+        if scale is None or self.name.startswith("quick/"):
+            return self
+        epochs = max(1, round(self.epochs * scale.epochs))
+        return replace(
+            self,
+            epochs=epochs,
+            warm_up_epochs=self.warm_up_epochs * epochs / self.epochs,
+            train_images=min(self.train_images or scale.train_images, scale.train_images),
+        )
+
+    def changed(self, **changes: Any) -> "Recipe":
+        """Return the recipe with some of its fields changed.
+
+        Raises:
+            UserError: a field does not exist, or its value cannot be trained with.
+        """
+        known = [field.name for field in fields(self)]
+        for name in changes:
+            if name not in known:
+                raise UserError(f"A recipe has no field {name!r}; its fields are {', '.join(known)}.")
+        return replace(self, **changes)
+
+
+@dataclass(frozen=True)
+class Scale:
+    """How far a profile cuts a recipe down: a share of its epochs, and at most so many training images."""
+
+    epochs: float
+    train_images: int
+
+
+PROFILES: dict[str, Scale | None] = {
+    "quick": Scale(epochs=0.1, train_images=512),  # on the embedded stand-in data: seconds
+    "laptop": Scale(epochs=0.2, train_images=5_000),  # on the real data: minutes
+    "full": None,  # the recipe as written
+}
+
+
+def recipe(name: str) -> Recipe:
+    """Return the recipe called `name`.
+
+    Raises:
+        UserError: there is none of that name; the sentence suggests the nearest ones.
+    """
+    from deepernets.training.recipes import RECIPES
+
+    if name not in RECIPES:
+        near = get_close_matches(name, RECIPES, n=3, cutoff=0.4) or list(RECIPES)[:3]
+        raise UserError(
+            f"There is no recipe {name!r}; did you mean {' or '.join(near)}? "
+            "`deepernets recipes` lists them all."
+        )
+    return RECIPES[name]
+
+
+def recipes() -> list[str]:
+    """Return the names of all recipes, in the order in which the course meets them."""
+    from deepernets.training.recipes import RECIPES
+
+    return list(RECIPES)

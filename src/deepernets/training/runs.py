@@ -1,0 +1,143 @@
+"""A run: a recipe, a seed and data in; a trained network and a record out, resumable at any time."""
+
+from dataclasses import fields
+from datetime import date
+from pathlib import Path
+from time import perf_counter
+from typing import Any
+
+from tqdm.auto import tqdm
+
+from deepernets.analysis.arithmetic import count_parameters
+from deepernets.analysis.errors import confident_mistakes, confusion_matrix
+from deepernets.training import hardware
+from deepernets.training.checkpoints import finish, load_weights, restore, save_checkpoint
+from deepernets.training.loop import Evaluation, Meter, Training, Watcher, evaluate, fit
+from deepernets.training.preparation import prepare, prepare_data
+from deepernets.training.recipe import Recipe, recipe
+from deepernets.training.records import Record, load_record
+
+RECORD = "record.json"
+
+
+class Progress(Watcher):
+    """A bar over all images of a run, with loss and accuracy, and a checkpoint after each epoch."""
+
+    def __init__(self, folder: Path, chosen: Recipe, images: int, done: int) -> None:
+        self.folder, self.epochs, self.images = folder, chosen.epochs, images
+        self.bar = tqdm(total=chosen.epochs * images, initial=done * images, unit="img", desc=chosen.name)
+        self.shown = perf_counter()
+
+    def after_step(self, meter: Meter) -> None:
+        """Move the bar; read loss and accuracy off the device only twice a second."""
+        self.bar.update(meter.images - (self.bar.n % self.images))
+        if perf_counter() - self.shown > 0.5:
+            self.bar.set_postfix(loss=f"{meter.loss:.3f}", accuracy=f"{meter.accuracy:.1%}", refresh=False)
+            self.shown = perf_counter()
+
+    def after_epoch(self, training: Training) -> None:
+        """Write the checkpoint, then say which epoch is over."""
+        save_checkpoint(self.folder, training)
+        self.bar.set_description(f"epoch {len(training.history)} of {self.epochs} done")
+
+
+def run_folder(wanted: Recipe, profile: str, seed: int, out: Path) -> Path:
+    """Return where a run lives: one folder per recipe, profile, seed and change made to the recipe.
+
+    >>> run_folder(recipe("quick/vgg").changed(epochs=2), "full", 0, Path("runs")).as_posix()
+    'runs/quick/vgg/full-seed0-epochs=2'
+    """
+    from deepernets.training.recipes import RECIPES
+
+    named_so = RECIPES.get(wanted.name, wanted)
+    changes = [
+        f"-{field.name}={getattr(wanted, field.name)}"
+        for field in fields(Recipe)
+        if getattr(wanted, field.name) != getattr(named_so, field.name)
+    ]
+    return out / wanted.name / f"{profile}-seed{seed}{''.join(changes)}".replace("/", "+")
+
+
+def train(
+    wanted: Recipe | str,
+    *,
+    profile: str = "full",
+    seed: int = 0,
+    data_root: str | Path | None = None,
+    out: str | Path = "runs",
+    precision: hardware.Precision = "auto",
+) -> Record:
+    """Train a recipe, go on with a run that was cut off, or return the record of a finished one.
+
+    Args:
+        wanted: A recipe, or the name of one.
+        profile: quick (embedded data, seconds), laptop (real data, minutes) or full (as written).
+        seed: All randomness comes from it: first weights, split, order, augmentation, dropout.
+        data_root: Folder of the data; without it `DEEPERNETS_DATA`, or a folder in the user's cache.
+        out: The run gets a folder of its own in here.
+        precision: auto takes bf16 where the hardware has units for it.
+
+    Returns:
+        The record, also written to ``record.json`` in the run's folder, with the weights beside it.
+
+    Raises:
+        UserError: the recipe, the data or the folder cannot be used.
+    """
+    chosen = recipe(wanted) if isinstance(wanted, str) else wanted
+    folder = run_folder(chosen, profile, seed, Path(out))
+    chosen = chosen.at(profile)
+    if (folder / RECORD).is_file():
+        return load_record(folder / RECORD)
+    accelerator = hardware.accelerator(precision)
+    splits = prepare_data(chosen, profile, seed, data_root, accelerator)
+    training = prepare(chosen, splits, accelerator, seed)
+    restore(folder, training)
+    progress = Progress(folder, chosen, len(splits.train.images), len(training.history))
+    with progress.bar:
+        fit(training, splits.train, splits.validation, chosen.epochs, seed, progress)
+    started = perf_counter()
+    tested = evaluate(training.model, splits.test.epoch(0))
+    seconds = sum(epoch["seconds"] for epoch in training.history) + perf_counter() - started
+    record = Record(
+        recipe=chosen,
+        profile=profile,
+        seed=seed,
+        data=splits.describe(),
+        model={"name": chosen.model, "parameters": count_parameters(training.model)},
+        epochs=training.history,
+        test=summarise(tested, len(splits.dataset.classes)),
+        precision=hardware.precision_of(accelerator),
+        channels_last=splits.train.channels_last,
+        device=hardware.describe(accelerator.device),
+        versions=hardware.versions(),
+        started=date.today().isoformat(),
+        wall_seconds=round(seconds, 1),
+    )
+    record.save(folder / RECORD)
+    finish(folder, training)
+    return record
+
+
+def evaluate_run(folder: Path, data_root: str | Path | None = None) -> tuple[Record, Evaluation]:
+    """Load a finished run's weights and evaluate them on the test images again.
+
+    Raises:
+        UserError: the run has no record, no weights, or its data set is not there.
+    """
+    record = load_record(folder / RECORD)
+    accelerator = hardware.accelerator("bf16" if record.precision == "bf16" else "fp32")
+    splits = prepare_data(record.recipe, record.profile, record.seed, data_root, accelerator)
+    training = prepare(record.recipe, splits, accelerator, record.seed)
+    load_weights(folder, training.model)
+    return record, evaluate(training.model, splits.test.epoch(0))
+
+
+def summarise(tested: Evaluation, classes: int) -> dict[str, Any]:
+    """Return what a record says of the test: loss, accuracy, confusion matrix and the surest mistakes."""
+    predicted = tested.logits.argmax(dim=1)  # (N,)
+    return {
+        "loss": tested.loss,
+        "accuracy": tested.accuracy,
+        "confusion": confusion_matrix(predicted, tested.labels, classes).tolist(),
+        "mistakes": confident_mistakes(tested.logits, tested.labels),
+    }

@@ -1,0 +1,206 @@
+"""Splits, statistics, augmentation and the batch iterator, against slow and plain references."""
+
+import numpy as np
+import pytest
+import torch
+from torch.nn import functional
+from torchvision.transforms import functional as reference
+
+from deepernets.data.batches import Batches, Transform, channel_statistics, resize, stratified_split
+from deepernets.data.images import Images
+from deepernets.exceptions import UserError
+
+MEAN, STD = torch.tensor([0.2, 0.5, 0.7]), torch.tensor([0.1, 0.2, 0.3])
+
+
+def some_images(count: int = 50, channels: int = 3, side: int = 8, classes: int = 4) -> Images:
+    generator = torch.Generator().manual_seed(1)
+    pixels = torch.randint(0, 256, (count, channels, side, side), dtype=torch.uint8, generator=generator)
+    return Images(pixels, torch.arange(count) % classes)
+
+
+def numbered(count: int) -> Images:
+    """Images whose label is their index, so that a batch tells which images it holds."""
+    return Images(some_images(count).pixels, torch.arange(count))
+
+
+def seeded(seed: int = 0) -> torch.Generator:
+    return torch.Generator().manual_seed(seed)
+
+
+@pytest.mark.parametrize("fraction", [0.0, 0.1, 1 / 3, 0.75])
+def test_split_is_exact_stratified_and_loses_nothing(fraction: float) -> None:
+    labels = torch.tensor([0] * 10 + [1] * 23 + [2] * 67)[torch.randperm(100, generator=seeded())]
+    images = Images(torch.arange(100, dtype=torch.uint8).view(100, 1, 1, 1), labels)
+    rest, held_out = stratified_split(images, fraction, seed=3)
+    assert len(held_out) == round(100 * fraction)
+    assert sorted([*rest.pixels.flatten().tolist(), *held_out.pixels.flatten().tolist()]) == list(range(100))
+    for count, held in zip(images.per_class(3), held_out.per_class(3), strict=True):
+        assert abs(held - count * fraction) < 1
+    assert rest.pixels.flatten().diff().min() > 0, "the order is kept"
+    for part in (rest, held_out):
+        assert part.labels.tolist() == labels[part.pixels.flatten().long()].tolist()
+
+
+def test_split_depends_on_the_seed_alone() -> None:
+    images = some_images(200)
+    one, again, other = (stratified_split(images, 0.5, seed)[1].pixels for seed in (1, 1, 2))
+    assert torch.equal(one, again)
+    assert not torch.equal(one, other)
+
+
+@pytest.mark.parametrize("fraction", [-0.1, 1.0, 2.0])
+def test_split_refuses_what_is_no_fraction(fraction: float) -> None:
+    with pytest.raises(UserError, match="from 0 up to"):
+        stratified_split(some_images(), fraction, 0)
+
+
+def test_statistics_are_those_of_a_float_copy() -> None:
+    images = some_images(count=500)
+    as_float = images.pixels.numpy().astype(np.float64) / 255
+    mean, std = channel_statistics(images)
+    np.testing.assert_allclose(mean.numpy(), as_float.mean(axis=(0, 2, 3)), rtol=1e-6)
+    np.testing.assert_allclose(std.numpy(), as_float.std(axis=(0, 2, 3)), rtol=1e-6)
+
+
+def test_statistics_stay_exact_where_float32_sums_do_not() -> None:
+    pixels = torch.full(
+        (2000, 1, 100, 100), 250, dtype=torch.uint8
+    )  # 20 million values: float32 stalls at 16
+    pixels[::2] = 251
+    mean, std = channel_statistics(Images(pixels, torch.zeros(2000, dtype=torch.int64)))
+    assert mean.item() == pytest.approx(250.5 / 255, rel=1e-7)
+    assert std.item() == pytest.approx(0.5 / 255, rel=1e-6)
+
+
+@pytest.mark.parametrize("count", [0, 3])
+def test_statistics_refuse_what_cannot_be_normalised(count: int) -> None:
+    images = Images(torch.zeros(count, 3, 4, 4, dtype=torch.uint8), torch.zeros(count, dtype=torch.int64))
+    with pytest.raises(UserError, match="same value everywhere"):
+        channel_statistics(images)
+
+
+def test_normalised_with_its_own_statistics_an_image_set_has_mean_0_and_std_1() -> None:
+    images = some_images(count=400)
+    normal = Transform(*channel_statistics(images))(images.pixels)
+    assert normal.dtype == torch.float32
+    torch.testing.assert_close(normal.mean(dim=(0, 2, 3)), torch.zeros(3), atol=1e-5, rtol=0)
+    torch.testing.assert_close(normal.std(dim=(0, 2, 3), correction=0), torch.ones(3))
+
+
+@pytest.mark.parametrize(("old", "new"), [(28, 32), (32, 32), (64, 16)])
+def test_resize_is_bilinear_to_within_one_grey_level(old: int, new: int) -> None:
+    images = some_images(count=6, side=old)
+    resized = resize(images, new)
+    expected = functional.interpolate(images.pixels.float(), size=(new, new), mode="bilinear", antialias=True)
+    assert resized.pixels.dtype == torch.uint8
+    assert resized.pixels.shape == expected.shape
+    assert (resized.pixels.float() - expected).abs().max() <= 1
+    assert resized.labels is images.labels
+
+
+def test_crop_and_flip_are_those_of_torchvision_image_by_image() -> None:
+    images, pad = some_images(count=64), 3
+    transform = Transform(MEAN, STD, pad=pad, flip=True)
+    moves = transform.draw_moves(64, seeded())
+    colour = (MEAN * 255).round().to(torch.uint8)
+    for image, moved, (top, left, mirrored) in zip(
+        images.pixels, transform.move(images.pixels, moves), moves.tolist(), strict=True
+    ):
+        padded = torch.stack(
+            [reference.pad(image[c : c + 1], [pad], fill=int(colour[c]))[0] for c in range(3)]
+        )
+        expected = reference.crop(padded, top, left, *image.shape[1:])
+        expected = reference.hflip(expected) if mirrored else expected
+        assert torch.equal(moved, expected)
+
+
+def test_moves_cover_all_places_evenly_and_flip_half() -> None:
+    moves = Transform(MEAN, STD, pad=2, flip=True).draw_moves(20_000, seeded())
+    for axis in (0, 1):
+        shares = torch.bincount(moves[:, axis], minlength=5) / len(moves)
+        torch.testing.assert_close(shares, torch.full((5,), 0.2), atol=0.015, rtol=0)
+    assert moves[:, 2].double().mean().item() == pytest.approx(0.5, abs=0.015)
+    assert Transform(MEAN, STD, pad=2).draw_moves(100, seeded())[:, 2].sum() == 0
+
+
+def test_padding_is_zero_after_normalisation() -> None:
+    transform = Transform(MEAN, STD, pad=8)
+    pixels = some_images(count=1).pixels
+    outside = transform.normalise(transform.move(pixels, torch.tensor([[0, 0, 0]])))  # only padding is left
+    assert (outside.abs() <= 0.5 / 255 / STD[:, None, None] + 1e-6).all()
+
+
+def test_transform_is_random_only_with_a_generator() -> None:
+    pixels = some_images().pixels
+    transform = Transform(MEAN, STD, pad=2, flip=True)
+    assert torch.equal(transform(pixels), Transform(MEAN, STD)(pixels))
+    assert torch.equal(transform(pixels, seeded(5)), transform(pixels, seeded(5)))
+    assert not torch.equal(transform(pixels, seeded(5)), transform(pixels, seeded(6)))
+
+
+def test_without_a_seed_batches_come_in_order_and_unmoved() -> None:
+    images = numbered(50)
+    batches = Batches(images, 16, Transform(MEAN, STD, pad=2, flip=True))
+    pixels, labels = zip(*batches.epoch(7), strict=True)
+    assert [len(part) for part in labels] == [16, 16, 16, 2]
+    assert len(batches) == 4
+    assert torch.cat(labels).tolist() == list(range(50))
+    assert torch.equal(torch.cat(pixels), Transform(MEAN, STD)(images.pixels))
+
+
+@pytest.mark.parametrize(("pad", "flip"), [(0, False), (2, False), (0, True), (2, True)])
+def test_an_epoch_shows_every_image_once_and_depends_on_seed_and_number_alone(pad: int, flip: bool) -> None:
+    images, transform = numbered(50), Transform(MEAN, STD, pad, flip)
+
+    def epoch(seed: int, number: int) -> tuple[torch.Tensor, torch.Tensor]:
+        parts = list(Batches(images, 16, transform, shuffle_seed=seed).epoch(number))
+        return torch.cat([pixels for pixels, _ in parts]), torch.cat([labels for _, labels in parts])
+
+    pixels, order = epoch(1, 2)
+    assert sorted(order.tolist()) == list(range(50))
+    assert torch.equal(epoch(1, 2)[0], pixels)
+    for seed, number in ((1, 3), (2, 2), (2, 1)):
+        assert epoch(seed, number)[1].tolist() != order.tolist()
+    if not (pad or flip):
+        assert torch.equal(pixels, transform(images.pixels[order]))
+
+
+def test_channels_last_changes_the_layout_and_nothing_else() -> None:
+    images, transform = some_images(), Transform(MEAN, STD, pad=2, flip=True)
+    plain, last = (
+        next(iter(Batches(images, 16, transform, shuffle_seed=0, channels_last=wanted).epoch(0)))[0]
+        for wanted in (False, True)
+    )
+    assert last.is_contiguous(memory_format=torch.channels_last)
+    assert plain.is_contiguous()
+    assert torch.equal(plain, last)
+
+
+def test_grey_images_and_images_that_are_not_square() -> None:
+    pixels = torch.randint(0, 256, (10, 1, 6, 9), dtype=torch.uint8, generator=seeded())
+    transform = Transform(MEAN[:1], STD[:1], pad=1, flip=True)
+    batch, _ = next(Batches(Images(pixels, torch.arange(10)), 10, transform, shuffle_seed=0).epoch(0))
+    assert batch.shape == (10, 1, 6, 9)
+    assert torch.equal(transform.move(pixels, torch.tensor([[1, 1, 1]] * 10)), pixels.flip(3))
+
+
+def test_batches_refuse_a_size_under_one() -> None:
+    with pytest.raises(UserError, match="at least 1"):
+        Batches(some_images(), 0, Transform(MEAN, STD))
+
+
+@pytest.mark.skipif(not torch.cuda.is_available(), reason="there is no CUDA device")
+def test_a_gpu_makes_the_same_batches_and_is_never_waited_for() -> None:
+    batches = Batches(some_images(), 16, Transform(MEAN, STD, pad=2, flip=True), shuffle_seed=0)
+    epoch = batches.to("cuda").epoch(0)
+    made = [next(epoch)]  # the order and the moves go over with the first batch
+    before = torch.cuda.get_sync_debug_mode()
+    torch.cuda.set_sync_debug_mode("error")
+    try:
+        made += list(epoch)
+    finally:
+        torch.cuda.set_sync_debug_mode(before)
+    for (pixels, labels), (expected, expected_labels) in zip(made, batches.epoch(0), strict=True):
+        torch.testing.assert_close(pixels.cpu(), expected)
+        assert torch.equal(labels.cpu(), expected_labels)

@@ -1,0 +1,103 @@
+"""The embedded data sets: what they hold, and that shape is what tells the sketches apart."""
+
+import warnings
+
+import pytest
+import torch
+from sklearn.linear_model import LogisticRegression
+from torch import nn
+
+from deepernets.data.batches import Batches, Transform, channel_statistics
+from deepernets.data.images import Dataset
+from deepernets.data.sketches import CLASSES, draw
+from deepernets.data.sources import load
+from deepernets.models.zoo import build
+
+
+@pytest.fixture(scope="module")
+def sketches() -> Dataset:
+    return load("sketches")
+
+
+def test_sketches_are_balanced_and_labelled_as_what_they_are(sketches: Dataset) -> None:
+    assert (sketches.name, sketches.variant) == ("sketches", "sketches")
+    assert sketches.classes == CLASSES == ("airplane", "automobile", "bird")
+    assert sketches.train.pixels.shape == (1500, 3, 32, 32)
+    assert sketches.test.pixels.shape == (600, 3, 32, 32)
+    assert sketches.train.pixels.dtype == torch.uint8
+    assert sketches.train.per_class(3) == [500] * 3
+    assert sketches.test.per_class(3) == [200] * 3
+
+
+def test_drawing_is_seeded_and_no_picture_comes_twice(sketches: Dataset) -> None:
+    assert torch.equal(draw(30, seed=4).pixels, draw(30, seed=4).pixels)
+    assert not torch.equal(draw(30, seed=4).pixels, draw(30, seed=5).pixels)
+    everything = torch.cat([sketches.train.pixels, sketches.test.pixels]).flatten(1).numpy()
+    assert len({picture.tobytes() for picture in everything}) == len(everything)
+
+
+def test_sketches_are_drawn_once_per_process(sketches: Dataset) -> None:
+    assert load("cifar3", profile="quick") is sketches
+
+
+def linear_accuracy(dataset: Dataset, train: torch.Tensor, test: torch.Tensor) -> float:
+    """Best test accuracy of a linear model on flattened features, over three strengths of regularisation."""
+    best = 0.0
+    for strength in (1e-3, 1e-2, 1e-1):
+        model = LogisticRegression(C=strength, max_iter=100)
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # it need not converge to its last digit
+            model.fit(train.flatten(1).numpy(), dataset.train.labels.numpy())
+        best = max(best, float(model.score(test.flatten(1).numpy(), dataset.test.labels.numpy())))
+    return best
+
+
+def test_a_linear_model_does_not_learn_the_sketches(sketches: Dataset) -> None:
+    accuracy = linear_accuracy(sketches, sketches.train.pixels / 255, sketches.test.pixels / 255)
+    assert accuracy < 0.7
+
+
+def test_colour_alone_does_not_give_the_class(sketches: Dataset) -> None:
+    """Mean, spread and extremes of each channel know hardly more than chance, one in three."""
+
+    def summary(pixels: torch.Tensor) -> torch.Tensor:
+        flat = pixels.flatten(2) / 255
+        return torch.cat([flat.mean(2), flat.std(2), flat.amin(2), flat.amax(2)], dim=1)
+
+    assert linear_accuracy(sketches, summary(sketches.train.pixels), summary(sketches.test.pixels)) < 0.6
+
+
+def test_a_small_vgg_learns_the_sketches(sketches: Dataset) -> None:
+    torch.manual_seed(0)
+    model = build("vgg-mini-bn-cifar", (3, 32, 32), 3, initialisation="he")
+    transform = Transform(*channel_statistics(sketches.train), pad=2, flip=True)
+    batches = Batches(sketches.train, 64, transform, shuffle_seed=0)
+    optimizer = torch.optim.SGD(model.parameters(), lr=0.05, momentum=0.9, weight_decay=5e-4)
+    epochs = 6
+    schedule = torch.optim.lr_scheduler.OneCycleLR(optimizer, 0.05, total_steps=epochs * len(batches))
+    for epoch in range(epochs):
+        for images, labels in batches.epoch(epoch):
+            loss = nn.functional.cross_entropy(model(images), labels)
+            optimizer.zero_grad()
+            loss.backward()
+            optimizer.step()
+            schedule.step()
+    model.eval()
+    with torch.no_grad():
+        predicted = model(transform(sketches.test.pixels)).argmax(dim=1)
+    assert (predicted == sketches.test.labels).double().mean() > 0.9
+
+
+def test_digits_are_scikit_learns_in_the_shape_of_mnist() -> None:
+    from sklearn.datasets import load_digits
+
+    digits = load("mnist", profile="quick")
+    assert (digits.name, digits.variant, digits.classes) == ("digits", "digits", tuple("0123456789"))
+    assert digits.train.pixels.shape[1:] == digits.test.pixels.shape[1:] == (1, 28, 28)
+    counts = [sum(pair) for pair in zip(digits.train.per_class(10), digits.test.per_class(10), strict=True)]
+    assert counts == torch.bincount(torch.tensor(load_digits().target)).tolist()
+    for part in (digits.train, digits.test):
+        inside = part.pixels[:, :, 4:-4, 4:-4]
+        assert part.pixels.sum() == inside.sum(), "as in MNIST, the margin of 4 pixels is black"
+        assert inside.max() > 200
+        assert all(count == pytest.approx(len(part) / 10, rel=0.05) for count in part.per_class(10))

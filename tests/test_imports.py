@@ -1,0 +1,122 @@
+"""The package's floors: a module imports from its own floor and from those below, never from above."""
+
+import ast
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+PACKAGE = Path(__file__).parents[1] / "src" / "deepernets"
+
+# A module stands on the floor of its longest prefix here; one without a floor fails.
+FLOORS = {
+    "exceptions": 0,
+    "analysis.arithmetic": 0,
+    "analysis.walk": 0,
+    "data": 0,
+    "models.layers": 0,
+    "models.specification": 0,
+    "training.hardware": 0,
+    "training.recipe": 0,
+    "training.recipes": 0,
+    "training.records": 0,
+    "training.schedules": 0,
+    "models.vgg": 1,
+    "models.resnet": 1,
+    "models.report_c": 1,
+    "training.checkpoints": 1,
+    "training.loop": 1,
+    "training.lr_finder": 1,
+    "analysis.errors": 2,
+    "analysis.insight": 2,
+    "models.zoo": 2,
+    "training.preparation": 3,
+    "training.runs": 3,
+    "plots": 4,
+    "course": 4,
+    "": 5,  # the package itself, which offers the names of all floors
+    "cli": 5,
+    "__main__": 5,
+}
+DRAWING = {"matplotlib", "seaborn"}
+
+
+def name_of(path: Path) -> str:
+    """Return a module's name inside the package; the package itself is ``""``.
+
+    >>> name_of(PACKAGE / "models" / "vgg.py")
+    'models.vgg'
+    """
+    parts = path.relative_to(PACKAGE).with_suffix("").parts
+    return ".".join(parts[:-1] if parts[-1] == "__init__" else parts)
+
+
+def floor_of(module: str) -> int | None:
+    """Return the floor of a module, or of the package it lies in."""
+    parts = module.split(".") if module else []
+    prefixes = (".".join(parts[:length]) for length in range(len(parts), 0, -1))
+    return FLOORS[""] if not module else next((FLOORS[name] for name in prefixes if name in FLOORS), None)
+
+
+MODULES = {
+    name_of(path): ast.parse(path.read_text(encoding="utf-8"), str(path))
+    for path in sorted(PACKAGE.rglob("*.py"))
+    if path.name != "__init__.py" or path.parent == PACKAGE
+}
+
+
+def imports(tree: ast.Module) -> Iterator[str]:
+    """Yield the full name of everything a module imports, at its head or inside a function.
+
+    >>> list(imports(ast.parse("import numpy as np; from deepernets import plots")))
+    ['numpy', 'deepernets.plots']
+    """
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Import):
+            yield from (alias.name for alias in node.names)
+        elif isinstance(node, ast.ImportFrom):
+            assert node.level == 0, f"line {node.lineno}: imports are absolute here"
+            for alias in node.names:
+                yield f"{node.module}.{alias.name}" if node.module else alias.name
+
+
+def imported_modules(tree: ast.Module) -> set[str]:
+    """Return the modules of the package that a module imports, or imports something from."""
+    inside = [
+        name.removeprefix("deepernets").lstrip(".")
+        for name in imports(tree)
+        if name.split(".")[0] == "deepernets"
+    ]
+    return {name if name in MODULES else name.rpartition(".")[0] for name in inside}
+
+
+@pytest.mark.parametrize("module", MODULES)
+def test_every_module_has_a_floor_and_imports_point_down(module: str) -> None:
+    floor = floor_of(module)
+    assert floor is not None, f"give {module} a floor in this test and in the README's map"
+    reached = {name: floor_of(name) or 0 for name in imported_modules(MODULES[module])}
+    above = {name: its_floor for name, its_floor in reached.items() if its_floor > floor}
+    assert not above, f"{module} (floor {floor}) imports from above: {above}"
+
+
+def test_an_import_that_points_up_is_seen() -> None:
+    tree = ast.parse(
+        "def hidden():\n    from deepernets.models.zoo import build\n    from deepernets import plots"
+    )
+    assert imported_modules(tree) == {"models.zoo", "plots"}
+    assert {floor_of(name) for name in imported_modules(tree)} == {2, 4}
+
+
+@pytest.mark.parametrize("module", sorted(set(MODULES) - {"plots"}))
+def test_only_plots_draws(module: str) -> None:
+    assert not DRAWING & {name.split(".")[0] for name in imports(MODULES[module])}
+
+
+@pytest.mark.parametrize("module", ["deepernets", "deepernets.cli"])
+def test_import_stays_light(module: str) -> None:
+    heavy = "{'torch', 'torchvision', 'pandas', 'sklearn', 'matplotlib'}"
+    code = f"import sys, {module}; print(sorted({heavy} & set(sys.modules)))"
+    result = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert result.stdout.strip() == "[]"
