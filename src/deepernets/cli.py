@@ -57,7 +57,11 @@ class Where:
 Changes = Parameter(name="*", group="Changes to the recipe")(
     make_dataclass(
         "Changes",
-        [(field.name, field.type | None, None) for field in fields(Recipe) if field.name != "name"],
+        [
+            (field.name, field.type | None, None)  # type: ignore[operator]
+            for field in fields(Recipe)
+            if field.name != "name"
+        ],
         frozen=True,
         namespace={"__doc__": Recipe.__doc__, "__module__": __name__},
     )

@@ -46,12 +46,11 @@ def describe(device: torch.device) -> str:
     """Return the device in words, such as ``AMD EPYC (2 threads)``."""
     if device.type == "cuda":
         return torch.cuda.get_device_name(device)
-    name = getattr(torch.cpu, "get_capabilities", dict)().get("cpu_name", "").strip()
-    return f"{name or _processor() or platform.machine()} ({torch.get_num_threads()} threads)"
+    return f"{_processor() or platform.machine()} ({torch.get_num_threads()} threads)"
 
 
 def _processor() -> str:
-    """Read the processor's name where PyTorch does not tell it."""
+    """Return the processor's name; on Linux the standard library does not know it."""
     if os.path.exists("/proc/cpuinfo"):
         with open("/proc/cpuinfo", encoding="utf-8") as lines:
             for line in lines:

@@ -120,7 +120,7 @@ def prepare(chosen: Recipe, splits: Splits, accelerator: Accelerator, seed: int)
         initialisation=chosen.initialisation,
     )
     if splits.train.channels_last:
-        model = model.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
+        model = model.to(memory_format=torch.channels_last)
     optimizer = optimizer_for(chosen, model)
     schedule = named(chosen.schedule, chosen.warm_up_epochs / chosen.epochs)
     steps = chosen.epochs * len(splits.train)

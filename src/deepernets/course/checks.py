@@ -1,0 +1,166 @@
+"""`check("name", answer)`: is the answer right, and if not, which mistake does it look like?
+
+Answers are judged by what they do on fresh inputs, never by their text. Checking never raises: whatever a student
+hands over, the lab goes on.
+"""
+
+import ctypes
+import threading
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import wraps
+from importlib import import_module
+from typing import Any, Literal
+
+SECONDS = 20.0  # an exercise is a few lines on tiny inputs; what takes longer does not end
+LABS = ("lab03",)  # modules of `deepernets.course.exercises`
+
+Judge = Callable[[Any], str | None]
+Status = Literal["right", "wrong", "not attempted"]
+
+
+@dataclass(frozen=True)
+class Exercise:
+    """One exercise of a lab.
+
+    Attributes:
+        name: What `check` is called with.
+        judge: Takes the answer; returns None if it is right, else the name of the mistake, a key of `hints`.
+        hints: For each mistake, the hint that fits it.
+    """
+
+    name: str
+    judge: Judge
+    hints: dict[str, str]
+
+
+@dataclass(frozen=True)
+class Verdict:
+    """What `check` found.
+
+    Attributes:
+        name: The exercise.
+        status: right, wrong or not attempted.
+        hint: What to look at next; empty where the answer is right.
+        answer: The answer that was judged.
+    """
+
+    name: str
+    status: Status
+    hint: str
+    answer: Any
+
+    def __repr__(self) -> str:
+        """Return the sentence that a student reads."""
+        return f"{self.name}: {self.status}{'. ' + self.hint if self.hint else '.'}"
+
+    def _ipython_display_(self) -> None:
+        """Show nothing at the end of a cell: `check` has printed the verdict already."""
+
+    def or_else(self, reference: Any) -> Any:
+        """Return the answer if it is right, else the course's own, so that the lab can go on either way."""
+        return self.answer if self.status == "right" else reference
+
+
+class NotAttempted(Exception):
+    """The answer is still the stub's placeholder, `...`."""
+
+
+class _TooLong(BaseException):
+    """Thrown into a check that does not end; not an `Exception`, so that answers do not catch it by accident."""
+
+
+def exercises() -> dict[str, Exercise]:
+    """Return all exercises of all labs by name."""
+    modules = [import_module(f"deepernets.course.exercises.{lab}") for lab in LABS]
+    return {exercise.name: exercise for module in modules for exercise in module.EXERCISES}
+
+
+def check(name: str, answer: Any) -> Verdict:
+    """Judge an answer, print the verdict and return it. Never raises.
+
+    >>> verdict = check("first_loss", ...)
+    first_loss: not attempted. Replace the `...` above with your answer, then run both cells again.
+    >>> verdict.or_else("the course's own")
+    "the course's own"
+    """
+    verdict = _judge(name, answer)
+    print(verdict)
+    return verdict
+
+
+def _judge(name: str, answer: Any) -> Verdict:
+    known = exercises()
+    if not isinstance(name, str) or name not in known:
+        return Verdict(
+            "check", "wrong", f"There is no such exercise; the names are {', '.join(known)}.", answer
+        )
+    if answer is ...:
+        return _not_attempted(name, answer)
+    exercise = known[name]
+    outcome = _within(SECONDS, lambda: exercise.judge(_guarded(answer)))
+    if outcome is None:
+        return Verdict(name, "right", "", answer)
+    if isinstance(outcome, NotAttempted):
+        return _not_attempted(name, answer)
+    if isinstance(outcome, _TooLong):
+        return Verdict(
+            name, "wrong", f"It was not done after {SECONDS:.0f} s: does a loop never end?", answer
+        )
+    if isinstance(outcome, BaseException):
+        return Verdict(name, "wrong", f"Your code stopped with {_in_words(outcome)}.", answer)
+    return Verdict(name, "wrong", exercise.hints[outcome], answer)
+
+
+def _not_attempted(name: str, answer: Any) -> Verdict:
+    hint = "Replace the `...` above with your answer, then run both cells again."
+    return Verdict(name, "not attempted", hint, answer)
+
+
+def _guarded(answer: Any) -> Any:
+    """Return the answer; a function comes wrapped, so that a stub's placeholder is told from a wrong answer."""
+    if not callable(answer):
+        return answer
+
+    @wraps(answer, assigned=(), updated=())
+    def call(*args: Any, **kwargs: Any) -> Any:
+        result = answer(*args, **kwargs)
+        if result is ...:
+            raise NotAttempted
+        return result
+
+    return call
+
+
+def _within(seconds: float, judge: Callable[[], str | None]) -> str | BaseException | None:
+    """Return what `judge` returns or raises, or `_TooLong` after `seconds`.
+
+    The judge runs in a thread of its own, which an exception is thrown into when the time is up: signals would do
+    for a terminal, but not for every notebook server.
+    """
+    outcome: list[str | BaseException | None] = []
+
+    def run() -> None:
+        try:
+            outcome.append(judge())
+        except BaseException as error:  # an answer may raise anything, SystemExit included
+            outcome.append(error)
+
+    thread = threading.Thread(target=run, daemon=True)
+    thread.start()
+    thread.join(seconds)
+    if thread.is_alive():
+        ctypes.pythonapi.PyThreadState_SetAsyncExc(
+            ctypes.c_ulong(thread.ident or 0), ctypes.py_object(_TooLong)
+        )
+        thread.join(1.0)
+        return _TooLong()
+    return outcome[0]
+
+
+def _in_words(error: BaseException) -> str:
+    """Return an exception's type and message; a message may itself fail to print."""
+    try:
+        return f"{type(error).__name__}: {error}".rstrip(": ")
+    except BaseException:
+        return type(error).__name__

@@ -1,0 +1,102 @@
+import time
+from typing import Any
+
+import pytest
+
+from deepernets.course import checks
+from deepernets.course.checks import check, exercises
+
+
+class Hostile:
+    """Raises at whatever is done with it."""
+
+    def __getattr__(self, name: str) -> Any:
+        raise RuntimeError(name)
+
+    def __call__(self, *args: Any, **kwargs: Any) -> Any:
+        raise SystemExit("bye")
+
+    def __float__(self) -> float:
+        raise KeyboardInterrupt
+
+    def __eq__(self, other: object) -> bool:
+        raise ValueError
+
+    def __repr__(self) -> str:
+        raise ValueError
+
+    __hash__ = None  # type: ignore[assignment]
+
+
+class Unprintable(Exception):
+    """An exception whose message cannot be had."""
+
+    def __str__(self) -> str:
+        raise ValueError
+
+
+def _raise_unprintable(*args: Any) -> None:
+    raise Unprintable
+
+
+@pytest.mark.parametrize("name", list(exercises()))
+@pytest.mark.parametrize(
+    "make", [Hostile, lambda: _raise_unprintable, lambda: None, object, str, list, lambda: len, lambda: 1e400]
+)
+def test_any_object_is_survived_and_refused(name: str, make: Any) -> None:
+    verdict = check(name, make())
+    assert verdict.status == "wrong"
+    assert verdict.hint
+
+
+@pytest.mark.parametrize("name", list(exercises()))
+def test_a_stub_is_not_attempted(name: str, capsys: pytest.CaptureFixture[str]) -> None:
+    assert check(name, ...).status == "not attempted"
+    assert capsys.readouterr().out.startswith(f"{name}: not attempted.")
+
+
+@pytest.mark.parametrize("name", [name for name in exercises() if name != "first_loss"])
+def test_a_function_that_returns_the_placeholder_is_not_attempted(name: str) -> None:
+    assert check(name, lambda *args: ...).status == "not attempted"
+
+
+def test_an_endless_loop_is_ended(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(checks, "SECONDS", 0.3)
+
+    def endless(*args: Any) -> None:
+        while True:
+            time.sleep(0.001)
+
+    started = time.monotonic()
+    verdict = check("evaluate", endless)
+    assert verdict.status == "wrong"
+    assert "never end" in verdict.hint
+    assert time.monotonic() - started < 5
+
+
+def test_an_answer_that_raises_is_told_why() -> None:
+    def broken(model: Any, batches: Any) -> None:
+        raise KeyError("labels")
+
+    assert "KeyError: 'labels'" in check("evaluate", broken).hint
+
+
+@pytest.mark.parametrize("name", ["no_such_exercise", 3, None])
+def test_an_unknown_exercise_is_named_without_raising(name: Any) -> None:
+    verdict = check(name, 1)
+    assert verdict.status == "wrong"
+    assert "train_step" in verdict.hint
+
+
+def test_or_else_keeps_only_right_answers() -> None:
+    assert check("first_loss", 1.0986).or_else("reference") == 1.0986
+    assert check("first_loss", 3).or_else("reference") == "reference"
+    assert check("first_loss", ...).or_else("reference") == "reference"
+
+
+def test_names_are_unique_and_every_hint_is_a_sentence() -> None:
+    modules = [exercise for exercise in exercises().values()]
+    assert len(modules) >= 5
+    for exercise in modules:
+        assert len(set(exercise.hints.values())) == len(exercise.hints) >= 5
+        assert all(hint.endswith((".", "?")) for hint in exercise.hints.values())
