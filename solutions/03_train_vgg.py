@@ -72,7 +72,7 @@ first_loss = check("first_loss", first_loss).or_else(math.log(3))
 def small_vgg():
     """VGG in miniature, with the weights that seed 0 gives."""
     torch.manual_seed(0)
-    return deepernets.build("vgg-mini-bn-cifar", in_shape=(3, 32, 32), classes=3)
+    return deepernets.build("vgg-mini-bn-cifar", in_shape=(3, 32, 32), classes=3, initialisation="pytorch")
 
 
 seen, held_out = stratified_split(dataset.train, 0.2, seed=0)
@@ -85,7 +85,7 @@ images, labels = next(iter(training_batches.epoch(1)))
 with torch.no_grad():
     measured = F.cross_entropy(model(images), labels).item()
 print(f"{deepernets.count_parameters(model):,} parameters")
-print(f"within 0.5 of your prediction: {abs(measured - first_loss) < 0.5}")
+print(f"first loss {measured:.1f}, predicted {first_loss:.1f}")
 
 # %% [markdown]
 # ## Do: one training step

@@ -6,6 +6,7 @@ PyTorch is imported inside the commands, so that ``--help`` answers at once.
 import os
 import sys
 from dataclasses import asdict, dataclass, fields, make_dataclass
+from itertools import chain
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Literal
 
@@ -252,7 +253,7 @@ def _report(record: "Record") -> None:
         f"test accuracy {record.test['accuracy']:.2%}, loss {record.test['loss']:.4f}; "
         "rows: true, columns: predicted"
     )
-    width = max(map(len, classes)) + 2
+    width = max(len(str(cell)) for cell in chain(classes, *confusion)) + 2
     print(" " * width + "".join(f"{name:>{width}}" for name in classes))
     for name, row in zip(classes, confusion, strict=True):
         print(f"{name:<{width}}" + "".join(f"{count:>{width}}" for count in row))

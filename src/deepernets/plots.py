@@ -180,7 +180,7 @@ def save(figure: Figure, path: Path) -> Path:
 def _draw(ax: Axes, pixels: Tensor) -> None:
     """Draw one uint8 image (C, H, W); grey where it has one channel."""
     picture: Any = pixels.permute(1, 2, 0).squeeze(-1).numpy()
-    ax.imshow(picture, cmap="gray" if picture.ndim == 2 else None)
+    ax.imshow(picture, cmap="gray" if picture.ndim == 2 else None, interpolation="nearest")
 
 
 def _parameters_by_kind(model: nn.Module) -> tuple[float, float]:

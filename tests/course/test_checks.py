@@ -95,7 +95,7 @@ def test_or_else_keeps_only_right_answers() -> None:
 
 
 def test_names_are_unique_and_every_hint_is_a_sentence() -> None:
-    modules = [exercise for exercise in exercises().values()]
+    modules = list(exercises().values())
     assert len(modules) >= 5
     for exercise in modules:
         assert len(set(exercise.hints.values())) == len(exercise.hints) >= 5

@@ -17,6 +17,7 @@ import jupytext
 import nbformat
 import yaml
 from nbclient import NotebookClient
+from nbclient.exceptions import CellExecutionError
 from nbformat import NotebookNode
 from nbformat.v4 import new_code_cell, new_markdown_cell
 
@@ -63,7 +64,7 @@ def build(root: Path = Path(), check: bool = False) -> list[Path]:
             elif not complaints:
                 _write(execute(notebook, path.parent), path)
         if check:
-            complaints += list(leaks(text, root / "labs" / f"{master.stem}.ipynb"))
+            complaints += leaks(text, root / "labs" / f"{master.stem}.ipynb")
     if complaints:
         raise UserError(
             f"The labs do not hold: {'; '.join(complaints)}. Mend it, then run `deepernets labs build`."
@@ -159,8 +160,10 @@ def execute(notebook: NotebookNode, folder: Path) -> NotebookNode:
         client = NotebookClient(notebook, timeout=300, resources={"metadata": {"path": str(folder)}})
         try:
             client.execute()
-        except Exception as error:
-            raise UserError(f"A lab's cell fails in {folder}: {error}") from error
+        except CellExecutionError as error:
+            raise UserError(
+                f"A cell fails in {folder} ({error.ename}: {error.evalue}); mend the master."
+            ) from error
     notebook.metadata.language_info = {"name": "python"}
     for cell in notebook.cells:
         cell.metadata.pop("execution", None)  # when the cell ran
@@ -182,15 +185,17 @@ def differences(made: NotebookNode, path: Path) -> Iterator[str]:
 
 
 def leaks(text: str, lab: Path) -> Iterator[str]:
-    """Yield every line of a marked solution that can be read in the students' notebook."""
+    """Yield every line that the master has only between marks, and that can be read in the students' notebook."""
     if not lab.is_file():
         return
-    shown = {
-        line.strip() for cell in nbformat.read(lab, as_version=4).cells for line in cell.source.splitlines()
-    }
-    lines = {line.strip() for solution in MARKED.findall(text) for line in solution.splitlines()}
-    for line in sorted(lines & shown - {""}):
+    given = _lines(MARKED.sub("", text))
+    shown = _lines("\n".join(cell.source for cell in nbformat.read(lab, as_version=4).cells))
+    for line in sorted((_lines("\n".join(MARKED.findall(text))) - given) & shown):
         yield f"{lab.name} shows the solution line {line!r}"
+
+
+def _lines(text: str) -> set[str]:
+    return {line.strip() for line in text.splitlines()} - {""}
 
 
 def repository(root: Path) -> tuple[str, str]:

@@ -41,10 +41,10 @@ class Progress(Watcher):
         self.bar.set_description(f"epoch {len(training.history)} of {self.epochs} done")
 
 
-def run_folder(wanted: Recipe, profile: str, seed: int, out: Path) -> Path:
+def run_folder(wanted: Recipe, profile: str, seed: int, out: str | Path) -> Path:
     """Return where a run lives: one folder per recipe, profile, seed and change made to the recipe.
 
-    >>> run_folder(recipe("quick/vgg").changed(epochs=2), "full", 0, Path("runs")).as_posix()
+    >>> run_folder(recipe("quick/vgg").changed(epochs=2), "full", 0, "runs").as_posix()
     'runs/quick/vgg/full-seed0-epochs=2'
     """
     from deepernets.training.recipes import RECIPES
@@ -55,7 +55,7 @@ def run_folder(wanted: Recipe, profile: str, seed: int, out: Path) -> Path:
         for field in fields(Recipe)
         if getattr(wanted, field.name) != getattr(named_so, field.name)
     ]
-    return out / wanted.name / f"{profile}-seed{seed}{''.join(changes)}".replace("/", "+")
+    return Path(out) / wanted.name / f"{profile}-seed{seed}{''.join(changes)}".replace("/", "+")
 
 
 def train(
@@ -84,7 +84,7 @@ def train(
         UserError: the recipe, the data or the folder cannot be used.
     """
     chosen = recipe(wanted) if isinstance(wanted, str) else wanted
-    folder = run_folder(chosen, profile, seed, Path(out))
+    folder = run_folder(chosen, profile, seed, out)
     chosen = chosen.at(profile)
     if (folder / RECORD).is_file():
         return load_record(folder / RECORD)
