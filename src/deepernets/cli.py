@@ -276,10 +276,10 @@ def _draw(record: "Record", folder: Path, data_root: Path | None) -> list[Path]:
     return paths
 
 
-def main() -> None:
+def main(words: list[str] | None = None) -> None:
     """Run the command line; what the user can mend is one sentence and exit status 2."""
     try:
-        app(exit_on_error=False, print_error=False)
+        app(sys.argv[1:] if words is None else words, exit_on_error=False, print_error=False)
     except (UserError, CycloptsError) as error:
         print(f"deepernets: {error}", file=sys.stderr)
         sys.exit(2)

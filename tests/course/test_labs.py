@@ -1,0 +1,155 @@
+import shutil
+from pathlib import Path
+
+import nbformat
+import pytest
+
+from deepernets.course import labs
+from deepernets.exceptions import UserError
+
+ROOT = Path(__file__).parents[2]
+MASTER = '''# %% [markdown]
+# # A lab
+
+# %%
+from deepernets import check
+
+# %%
+### BEGIN SOLUTION
+import math
+
+first_loss = math.log(3)
+### END SOLUTION
+
+# %%
+check("first_loss", first_loss)
+
+
+# %%
+def confusion(predicted, labels, classes):
+    """Count."""
+    ### BEGIN SOLUTION
+    pairs = list(zip(labels.tolist(), predicted.tolist()))
+    return [[pairs.count((i, j)) for j in range(classes)] for i in range(classes)]
+    ### END SOLUTION
+
+
+# %%
+check("confusion", confusion)
+'''
+
+
+@pytest.fixture(scope="module")
+def built(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    root = tmp_path_factory.mktemp("course")
+    shutil.copy(ROOT / "_config.yml", root)
+    for folder in ("solutions", "labs"):
+        (root / folder).mkdir()
+    (root / "solutions" / "01_a_lab.py").write_text(MASTER)
+    labs.build(root)
+    return root
+
+
+@pytest.fixture
+def root(built: Path, tmp_path: Path) -> Path:
+    return Path(shutil.copytree(built, tmp_path / "course"))
+
+
+def _printed(path: Path) -> str:
+    cells = nbformat.read(path, as_version=4).cells
+    return "".join(output.get("text", "") for cell in cells for output in cell.get("outputs", []))
+
+
+def test_the_solution_is_right_and_the_lab_is_not_attempted(root: Path) -> None:
+    assert _printed(root / "solutions/01_a_lab.ipynb") == "first_loss: right.\nconfusion: right.\n"
+    assert _printed(root / "labs/01_a_lab.ipynb").count("not attempted") == 2
+
+
+def test_stubs_are_what_check_knows_as_not_attempted(root: Path) -> None:
+    lab = "\n".join(cell.source for cell in nbformat.read(root / "labs/01_a_lab.ipynb", as_version=4).cells)
+    assert "first_loss = ...  # your answer here" in lab
+    assert "    return ...  # your code here" in lab
+    assert "BEGIN SOLUTION" not in lab
+
+
+def test_badge_and_set_up_come_from_the_configuration(root: Path) -> None:
+    url, ref = labs.repository(root)
+    cells = nbformat.read(root / "labs/01_a_lab.ipynb", as_version=4).cells
+    assert f"colab.research.google.com/github/{url.split('.com/')[1]}/blob/{ref}/labs/01_a_lab.ipynb" in (
+        cells[1].source
+    )
+    assert f"%pip install --quiet git+{url}@{ref}" in cells[2].source
+
+
+def test_a_second_build_changes_no_source_and_no_cell_id(root: Path) -> None:
+    path = root / "labs/01_a_lab.ipynb"
+    before = path.read_text()
+    labs.build(root)
+    assert path.read_text() == before
+    labs.build(root, check=True)
+
+
+def test_a_changed_master_or_notebook_is_noticed(root: Path) -> None:
+    master = root / "solutions/01_a_lab.py"
+    master.write_text(MASTER.replace("# # A lab", "# # Another lab"))
+    with pytest.raises(UserError, match=r"01_a_lab\.ipynb in labs: differs from its master"):
+        labs.build(root, check=True)
+    master.write_text(MASTER)
+    (root / "labs/01_a_lab.ipynb").unlink()
+    with pytest.raises(UserError, match=r"01_a_lab\.ipynb in labs: missing"):
+        labs.build(root, check=True)
+
+
+def test_a_notebook_that_was_not_executed_is_noticed(root: Path) -> None:
+    path = root / "solutions/01_a_lab.ipynb"
+    notebook = nbformat.read(path, as_version=4)
+    notebook.cells[-1].execution_count = None
+    nbformat.write(notebook, path)
+    with pytest.raises(UserError, match="not executed"):
+        labs.build(root, check=True)
+
+
+def test_a_solution_line_in_the_students_notebook_is_noticed(root: Path) -> None:
+    path = root / "labs/01_a_lab.ipynb"
+    notebook = nbformat.read(path, as_version=4)
+    notebook.cells[0].source += "\nfirst_loss = math.log(3)"
+    nbformat.write(notebook, path)
+    with pytest.raises(UserError, match=r"shows the solution line 'first_loss = math\.log\(3\)'"):
+        labs.build(root, check=True)
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "complaint"),
+    [
+        ('check("confusion", confusion)', "", "2 marked solutions, but 1 checks"),
+        (
+            'check("confusion", confusion)',
+            'check("no_such", 1)',
+            "check.'no_such'. has no exercise behind it",
+        ),
+        ('check("first_loss", first_loss)', "", "two exercises follow each other with no check"),
+    ],
+)
+def test_an_exercise_without_a_check_stops_the_build(old: str, new: str, complaint: str, root: Path) -> None:
+    (root / "solutions/01_a_lab.py").write_text(MASTER.replace(old, new))
+    before = (root / "labs/01_a_lab.ipynb").read_text()
+    with pytest.raises(UserError, match=complaint):
+        labs.build(root)
+    assert (root / "labs/01_a_lab.ipynb").read_text() == before
+
+
+def test_a_cell_that_fails_writes_nothing(root: Path) -> None:
+    (root / "solutions/01_a_lab.py").write_text(MASTER.replace("from deepernets import check", "1 / 0"))
+    before = (root / "solutions/01_a_lab.ipynb").read_text()
+    with pytest.raises(UserError, match="ZeroDivisionError"):
+        labs.build(root)
+    assert (root / "solutions/01_a_lab.ipynb").read_text() == before
+
+
+def test_a_folder_without_masters_is_named(tmp_path: Path) -> None:
+    with pytest.raises(UserError, match="There are no masters"):
+        labs.build(tmp_path)
+
+
+def test_the_courses_own_labs_hold() -> None:
+    assert len(labs.build(ROOT, check=True)) == 2 * len(list((ROOT / "solutions").glob("*.py")))

@@ -1,0 +1,130 @@
+from dataclasses import FrozenInstanceError, replace
+
+import pytest
+import torch
+
+from deepernets.data.sources import DATASETS
+from deepernets.exceptions import UserError
+from deepernets.models.zoo import build
+from deepernets.training.preparation import optimizer_for
+from deepernets.training.recipe import Recipe, recipe, recipes
+
+EXAMPLE = Recipe("example", data="sketches", model="vgg-mini-bn-cifar")
+CHANNELS = {"mnist": 1, "digits": 1}
+CLASSES = {"mnist": 10, "digits": 10, "cifar10": 10, "cifar3": 3, "sketches": 3}
+
+
+@pytest.mark.parametrize(
+    ("field", "value"),
+    [
+        ("epochs", 0),
+        ("batch_size", 1),
+        ("optimizer", "adagrad"),
+        ("learning_rate", 0.0),
+        ("learning_rate", float("nan")),
+        ("momentum", 1.0),
+        ("weight_decay", -1e-4),
+        ("schedule", "zigzag"),
+        ("warm_up_epochs", 20),
+        ("label_smoothing", 1.0),
+        ("pad", -1),
+        ("image_size", 0),
+        ("validation_fraction", 1.0),
+        ("train_images", -5),
+    ],
+)
+def test_a_value_that_cannot_be_trained_with_is_refused_by_name(field: str, value: object) -> None:
+    with pytest.raises(UserError, match=rf"^Recipe 'example': {field} is .*; it must be .*\. Change {field}"):
+        EXAMPLE.changed(**{field: value})
+
+
+def test_combinations_that_cannot_work_are_refused() -> None:
+    with pytest.raises(UserError, match="nesterov"):
+        EXAMPLE.changed(nesterov=True, momentum=0.0)
+    with pytest.raises(UserError, match="on-plateau"):
+        EXAMPLE.changed(schedule="on-plateau", validation_fraction=0.0)
+    with pytest.raises(UserError, match="no field 'rate'"):
+        EXAMPLE.changed(rate=1)
+
+
+def test_a_recipe_is_frozen() -> None:
+    with pytest.raises(FrozenInstanceError):
+        EXAMPLE.epochs = 3  # type: ignore[misc]
+
+
+def test_an_unknown_recipe_suggests_the_nearest() -> None:
+    with pytest.raises(UserError, match="did you mean report-a/vgg-16/ours"):
+        recipe("report-a/vgg16/ours")
+
+
+def test_profiles_cut_down_and_keep_the_shape() -> None:
+    whole = recipe("report-a/vgg-16/ours").changed(warm_up_epochs=2)
+    laptop, quick = whole.at("laptop"), whole.at("quick")
+    assert (laptop.epochs, laptop.train_images, laptop.warm_up_epochs) == (4, 5_000, pytest.approx(0.4))
+    assert (quick.epochs, quick.train_images) == (2, 512)
+    assert replace(laptop, epochs=20, train_images=0, warm_up_epochs=2) == whole
+    assert whole.at("full") is whole
+    assert recipe("quick/vgg").at("quick") == recipe("quick/vgg")
+    with pytest.raises(UserError, match="no profile 'slow'"):
+        whole.at("slow")
+
+
+@pytest.mark.parametrize("name", recipes())
+def test_every_recipe_can_be_built_on_its_data(name: str) -> None:
+    chosen = recipe(name)
+    assert chosen.name == name
+    assert chosen.data in DATASETS
+    shape = (CHANNELS.get(chosen.data, 3), chosen.image_size, chosen.image_size)
+    with torch.device("meta"):
+        model = build(chosen.model, shape, CLASSES[chosen.data], initialisation=chosen.initialisation)
+        assert model.eval()(torch.empty(2, *shape)).shape == (2, CLASSES[chosen.data])
+
+
+@pytest.mark.parametrize(("model", "epochs"), [("vgg-16", 20), ("resnet-50", 15)])
+def test_report_a_is_carried_exactly(model: str, epochs: int) -> None:
+    """Facts, section 3, report A; but for the validation images, which it did not hold out."""
+    chosen = recipe(f"report-a/{model}/as-reported")
+    assert (chosen.optimizer, chosen.momentum, chosen.nesterov) == ("sgd", 0.9, False)
+    assert (chosen.learning_rate, chosen.schedule, chosen.warm_up_epochs) == (1e-2, "constant", 0)
+    assert (chosen.weight_decay, chosen.batch_size, chosen.epochs) == (5e-4, 128, epochs)
+    assert (chosen.initialisation, chosen.pad, chosen.flip) == ("pytorch", 4, True)
+    assert (chosen.data, chosen.label_smoothing, chosen.train_images) == ("cifar3", 0, 0)
+    assert recipe(f"report-a/{model}/ours").epochs == epochs
+
+
+@pytest.mark.parametrize("name", ["paper/resnet-20", "paper/plain-56", "paper/resnet-110"])
+def test_the_resnet_papers_recipe_is_carried_exactly(name: str) -> None:
+    """He et al. 2016, section 4.2; the milestones are the schedule's own and tested there."""
+    chosen = recipe(name)
+    assert (chosen.batch_size, chosen.momentum, chosen.weight_decay) == (128, 0.9, 1e-4)
+    assert (chosen.learning_rate, chosen.schedule, chosen.initialisation) == (0.1, "step", "he")
+    assert (chosen.pad, chosen.flip, chosen.validation_fraction) == (4, True, 5_000 / 50_000)
+    iterations = chosen.epochs * -(-45_000 // chosen.batch_size)
+    assert iterations == pytest.approx(64_000, rel=0.005)
+    assert (chosen.warm_up_epochs > 0) == (name == "paper/resnet-110")
+
+
+@pytest.mark.parametrize("data", ["mnist", "cifar10"])
+@pytest.mark.parametrize("model", ["vgg-13", "vgg-16", "resnet-20", "resnet-44"])
+def test_report_b_has_its_three_columns_adam_and_ours(model: str, data: str) -> None:
+    rows = [recipe(name) for name in recipes() if name.startswith(f"report-b/{model}-{data}/")]
+    assert len(rows) == 5
+    assert {row.epochs for row in rows} == {50}
+    assert [row.learning_rate for row in rows[:2]] == [0.01, 0.001]
+    assert [row.optimizer for row in rows] == ["sgd", "sgd", "sgd", "adam", "sgd"]
+
+
+def test_the_recipes_options_reach_the_optimizer() -> None:
+    model = torch.nn.Linear(2, 2)
+    sgd = optimizer_for(EXAMPLE.changed(nesterov=True, learning_rate=0.3, weight_decay=0.2), model)
+    assert isinstance(sgd, torch.optim.SGD)
+    assert {key: sgd.defaults[key] for key in ("lr", "momentum", "nesterov", "weight_decay")} == {
+        "lr": 0.3,
+        "momentum": 0.9,
+        "nesterov": True,
+        "weight_decay": 0.2,
+    }
+    for name, kind in (("adam", torch.optim.Adam), ("adamw", torch.optim.AdamW)):
+        optimizer = optimizer_for(EXAMPLE.changed(optimizer=name, weight_decay=0.2), model)
+        assert type(optimizer) is kind
+        assert optimizer.defaults["weight_decay"] == 0.2

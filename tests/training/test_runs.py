@@ -1,0 +1,221 @@
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+from safetensors.torch import load_file
+
+from deepernets.data.sources import load
+from deepernets.exceptions import UserError
+from deepernets.training import checkpoints, runs
+from deepernets.training.loop import Evaluation, Training
+from deepernets.training.preparation import split
+from deepernets.training.recipe import Recipe, recipe
+from deepernets.training.records import Record, load_record
+from deepernets.training.runs import Progress, evaluate_run, run_folder, train
+
+TINY = recipe("quick/vgg").changed(epochs=3, train_images=128, batch_size=32)
+
+
+def _train(out: Path, chosen: Recipe = TINY, **options: Any) -> Record:
+    return train(chosen, out=out, precision=options.pop("precision", "fp32"), **options)
+
+
+def _figures(record: Record) -> list[dict[str, Any]]:
+    return [{name: row[name] for name in row if name != "seconds"} for row in record.epochs]
+
+
+@pytest.fixture(scope="module")
+def unbroken(tmp_path_factory: pytest.TempPathFactory) -> tuple[Record, Path]:
+    torch.set_num_threads(1)
+    out = tmp_path_factory.mktemp("unbroken")
+    return _train(out), run_folder(TINY, "full", 0, out)
+
+
+def test_a_run_leaves_a_record_and_weights_and_no_checkpoint(unbroken: tuple[Record, Path]) -> None:
+    record, folder = unbroken
+    assert sorted(path.name for path in folder.iterdir()) == ["model.safetensors", "record.json"]
+    assert load_record(folder / "record.json") == record
+    assert (record.seed, record.precision, record.profile, len(record.epochs)) == (0, "fp32", "full", 3)
+    assert record.data["train"] == 128
+    assert record.data["test"] == sum(map(sum, record.test["confusion"])) == 600
+    assert record.model["parameters"] == 75_603
+    assert {"python", "torch", "torchvision", "accelerate"} <= set(record.versions)
+    assert record.recipe == TINY
+
+
+@pytest.mark.parametrize(
+    "step", [3, 5, 6, 9]
+)  # in the first epoch, just after it, in the second, in the third
+def test_an_interrupted_run_goes_on_to_the_same_numbers(
+    step: int, unbroken: tuple[Record, Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    whole, whole_folder = unbroken
+    taken = 0
+    after_step = Progress.after_step
+
+    def interrupt(self: Progress, meter: Any) -> None:
+        nonlocal taken
+        taken += 1
+        if taken == step:
+            raise KeyboardInterrupt
+        after_step(self, meter)
+
+    with monkeypatch.context() as patched:
+        patched.setattr(Progress, "after_step", interrupt)
+        with pytest.raises(KeyboardInterrupt):
+            _train(tmp_path)
+    folder = run_folder(TINY, "full", 0, tmp_path)
+    kept = [path.name for path in folder.glob("epoch-*")]
+    assert kept == ([] if step <= 4 else ["epoch-001"] if step <= 8 else ["epoch-002"])
+    resumed = _train(tmp_path)
+    assert _figures(resumed) == _figures(whole)
+    assert resumed.test == whole.test
+    weights, expected = (load_file(path / "model.safetensors") for path in (folder, whole_folder))
+    assert all(torch.equal(weights[name], expected[name]) for name in expected)
+
+
+def test_a_run_killed_while_it_writes_a_checkpoint_keeps_the_one_before(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    saved = 0
+    write = torch.save
+
+    def fail(states: Any, path: Path) -> None:
+        nonlocal saved
+        saved += 1
+        if saved == 2:
+            raise KeyboardInterrupt
+        write(states, path)
+
+    with monkeypatch.context() as patched:
+        patched.setattr(checkpoints.torch, "save", fail)
+        with pytest.raises(KeyboardInterrupt):
+            _train(tmp_path)
+    folder = run_folder(TINY, "full", 0, tmp_path)
+    assert [path.name for path in folder.glob("epoch-*")] == ["epoch-001"]
+    assert len(_train(tmp_path).epochs) == 3
+
+
+def test_a_full_disk_is_told_in_a_sentence(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def full(*args: Any) -> None:
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(checkpoints.torch, "save", full)
+    with pytest.raises(UserError, match=r"No space left on device\); make room or choose another --out"):
+        _train(tmp_path)
+    assert not list(run_folder(TINY, "full", 0, tmp_path).iterdir())
+
+
+def test_a_damaged_checkpoint_is_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    with monkeypatch.context() as patched:
+        patched.setattr(Progress, "after_epoch", _save_then_interrupt)
+        with pytest.raises(KeyboardInterrupt):
+            _train(tmp_path)
+    checkpoint = run_folder(TINY, "full", 0, tmp_path) / "epoch-001"
+    (checkpoint / "optimizer.pt").write_bytes(b"nonsense")
+    with pytest.raises(UserError, match="epoch-001 is damaged"):
+        _train(tmp_path)
+
+
+def _save_then_interrupt(self: Progress, training: Training) -> None:
+    checkpoints.save_checkpoint(self.folder, training)
+    raise KeyboardInterrupt
+
+
+def test_a_finished_run_is_returned_and_not_trained_again(
+    unbroken: tuple[Record, Path], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    record, folder = unbroken
+    monkeypatch.setattr(runs, "fit", None)
+    assert _train(folder.parents[2]) == record
+
+
+def test_the_test_set_is_opened_once_after_training(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    calls: list[str] = []
+    fit, evaluate = runs.fit, runs.evaluate
+
+    def spied_fit(*args: Any) -> None:
+        fit(*args)
+        calls.append("fit")
+
+    def spied_evaluate(*args: Any) -> Evaluation:
+        calls.append("test")
+        return evaluate(*args)
+
+    monkeypatch.setattr(runs, "fit", spied_fit)
+    monkeypatch.setattr(runs, "evaluate", spied_evaluate)
+    _train(tmp_path, TINY.changed(epochs=1))
+    assert calls == ["fit", "test"]
+
+
+def test_another_seed_is_another_run(unbroken: tuple[Record, Path], tmp_path: Path) -> None:
+    record, _ = unbroken
+    assert _figures(_train(tmp_path, seed=1)) != _figures(record)
+
+
+def test_weights_loaded_again_give_the_recorded_figures(unbroken: tuple[Record, Path]) -> None:
+    record, folder = unbroken
+    again, tested = evaluate_run(folder)
+    assert again == record
+    assert tested.accuracy == record.test["accuracy"]
+    assert tested.loss == pytest.approx(record.test["loss"])
+
+
+def test_weights_that_are_not_there_or_damaged_are_named(
+    unbroken: tuple[Record, Path], tmp_path: Path
+) -> None:
+    record, _ = unbroken
+    record.save(tmp_path / "record.json")
+    with pytest.raises(UserError, match="no weights"):
+        evaluate_run(tmp_path)
+    (tmp_path / "model.safetensors").write_bytes(b"nonsense")
+    with pytest.raises(UserError, match="damaged or another network's"):
+        evaluate_run(tmp_path)
+
+
+def test_bf16_is_recorded_and_learns_as_well(tmp_path: Path, unbroken: tuple[Record, Path]) -> None:
+    record = _train(tmp_path, precision="bf16")
+    assert (record.precision, record.channels_last) == ("bf16", True)
+    assert record.epochs[-1]["train_loss"] == pytest.approx(unbroken[0].epochs[-1]["train_loss"], rel=0.2)
+
+
+def test_splits_are_disjoint_and_statistics_are_the_training_splits() -> None:
+    dataset = load("sketches")
+    splits = split(recipe("quick/vgg"), dataset, seed=0)
+    assert splits.validation is not None
+    seen = {image.numpy().tobytes() for image in splits.train.images.pixels}
+    held_out = {image.numpy().tobytes() for image in splits.validation.images.pixels}
+    assert not seen & held_out
+    assert len(splits.train.images) + len(splits.validation.images) == len(dataset.train)
+    pixels = splits.train.images.pixels.double() / 255
+    torch.testing.assert_close(
+        splits.train.transform.mean.flatten().double(), pixels.mean(dim=(0, 2, 3)), atol=1e-5, rtol=0
+    )
+    assert splits.test.transform.mean.equal(splits.train.transform.mean)
+    assert (splits.test.transform.pad, splits.test.transform.flip) == (0, False)
+
+
+def test_too_few_images_for_a_batch_are_refused() -> None:
+    with pytest.raises(UserError, match="under one batch of 64"):
+        split(recipe("quick/vgg").changed(train_images=30), load("sketches"), seed=0)
+
+
+def test_every_change_gets_a_folder_of_its_own() -> None:
+    folders = {
+        run_folder(TINY, "full", 0, "runs"),
+        run_folder(TINY.changed(epochs=4), "full", 0, "runs"),
+        run_folder(TINY, "quick", 0, "runs"),
+        run_folder(TINY, "full", 1, "runs"),
+        run_folder(recipe("quick/vgg"), "full", 0, "runs"),
+    }
+    assert len(folders) == 5
+
+
+def test_a_quick_profile_swaps_the_data_under_its_own_name(tmp_path: Path) -> None:
+    chosen = recipe("report-b/resnet-20-mnist/as-reported").changed(model="resnet-8", epochs=1)
+    record = _train(tmp_path, chosen, profile="quick")
+    assert (record.data["name"], record.data["variant"], record.profile) == ("digits", "digits", "quick")
+    written = json.loads((run_folder(chosen, "quick", 0, tmp_path) / "record.json").read_text())
+    assert written["recipe"]["train_images"] == 512
