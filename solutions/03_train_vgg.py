@@ -288,11 +288,18 @@ print(
 print(f"precision: {published.precision}; test accuracy {published.test['accuracy']:.1%}")
 plots.curves(published)
 
+# %% [markdown]
+# *Left the cross-entropy, in the middle the accuracy, right the learning rate, by epoch; the training line is
+# smooth, the validation line jumps from epoch to epoch. The next cell says in numbers what they show.*
+
 # %%
 print(plots.describe(published))
 plots.confusion(published)
 
 # %% [markdown]
+# *The confusion matrix of the recorded run, rows true classes, columns predictions; the text above it says which
+# confusion is the most frequent.*
+#
 # **Explain**, in two or three sentences each:
 #
 # 1. The learning rate never falls. What does that do to the last epochs of the dashed line?

@@ -81,6 +81,15 @@ def test_badge_and_set_up_come_from_the_configuration(root: Path) -> None:
     assert f"%pip install --quiet git+{url}@{ref}" in cells[2].source
 
 
+def test_the_caption_below_a_figure_is_its_alternative_text() -> None:
+    text = "# %% [markdown]\n# # Title\n\n# %%\n1 + 1\n\n# %% [markdown]\n# *Two bars,\n# one long.*\n#\n# On we go.\n"
+    cells = labs.assemble(text, "labs/01_a_lab.ipynb", "https://github.com/a/b", "main").cells
+    assert cells[3].metadata.mystnb.image.alt == "Two bars, one long."
+    assert (
+        not labs.assemble(MASTER, "labs/01_a_lab.ipynb", "https://github.com/a/b", "main").cells[3].metadata
+    )
+
+
 def test_a_second_build_changes_no_source_and_no_cell_id(root: Path) -> None:
     path = root / "labs/01_a_lab.ipynb"
     before = path.read_text()

@@ -5,7 +5,7 @@ import torch
 from torch import nn
 
 from deepernets.exceptions import UserError
-from deepernets.training.hardware import accelerator, precision_of
+from deepernets.training.hardware import Precision, accelerator, precision_of
 from deepernets.training.lr_finder import range_test
 
 
@@ -55,7 +55,8 @@ def test_a_range_that_shows_nothing_is_refused(rates: tuple[float, float], steps
 
 
 def test_one_process_may_train_in_one_precision_after_the_other() -> None:
-    chosen = [precision_of(accelerator(name)) for name in ("bf16", "fp32", "bf16")]  # type: ignore[arg-type]
+    names: tuple[Precision, ...] = ("bf16", "fp32", "bf16")
+    chosen = [precision_of(accelerator(name)) for name in names]
     assert chosen == ["bf16", "fp32", "bf16"]
     with pytest.raises(UserError, match="no precision 'fp8'"):
         accelerator("fp8")  # type: ignore[arg-type]

@@ -10,6 +10,7 @@ import os
 import re
 import textwrap
 from collections.abc import Iterator
+from itertools import pairwise
 from pathlib import Path
 from unittest.mock import patch
 
@@ -28,6 +29,9 @@ from deepernets.training.records import write_whole
 MARKED = re.compile(
     r"^[ \t]*### BEGIN SOLUTION\n(.*?)^[ \t]*### END SOLUTION(?:\n|$)", re.MULTILINE | re.DOTALL
 )
+CAPTION = re.compile(
+    r"\*([^*]+)\*(?:\n\n|$)"
+)  # the sentence in italics below a figure is its alternative text
 CHECKED = re.compile(r"""\bcheck\(\s*["'](\w+)["']""")
 QUIET = {"DEEPERNETS_PROFILE": "quick", "OMP_NUM_THREADS": "1", "TQDM_DISABLE": "1"}
 
@@ -120,6 +124,8 @@ def complaints_about(text: str) -> Iterator[str]:
 def assemble(source: str, place: str, url: str, ref: str) -> NotebookNode:
     """Return the notebook of a master's text, with badge, set-up cell and cell ids that stay from build to build.
 
+    A paragraph in italics below a cell is its figure's caption, and becomes the figure's alternative text.
+
     Args:
         source: The text notebook.
         place: The notebook's path in the repository.
@@ -138,6 +144,9 @@ def assemble(source: str, place: str, url: str, ref: str) -> NotebookNode:
         'if "google.colab" in sys.modules:\n'
         f"    %pip install --quiet git+{url}@{ref}"
     )
+    for cell, below in pairwise(notebook.cells):
+        if cell.cell_type == "code" and (caption := CAPTION.match(below.source)):
+            cell.metadata["mystnb"] = {"image": {"alt": " ".join(caption[1].split())}}
     title, *rest = notebook.cells
     cells = [title, new_markdown_cell(badge), new_code_cell(set_up), *rest]
     stem = re.sub(r"\W", "-", place.removesuffix(".ipynb"))
@@ -204,8 +213,8 @@ def repository(root: Path) -> tuple[str, str]:
     return settings["url"].rstrip("/"), settings.get("branch", "main")
 
 
-def _essence(cell: NotebookNode) -> tuple[str, str, str, tuple[str, ...]]:
-    return cell["id"], cell.cell_type, cell.source, tuple(cell.metadata.get("tags", ()))
+def _essence(cell: NotebookNode) -> tuple[str, str, str, NotebookNode]:
+    return cell["id"], cell.cell_type, cell.source, cell.metadata
 
 
 def _write(notebook: NotebookNode, path: Path) -> None:
