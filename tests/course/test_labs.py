@@ -82,7 +82,12 @@ def test_badge_and_set_up_come_from_the_configuration(root: Path) -> None:
 
 
 def test_the_caption_below_a_figure_is_its_alternative_text() -> None:
-    text = "# %% [markdown]\n# # Title\n\n# %%\n1 + 1\n\n# %% [markdown]\n# *Two bars,\n# one long.*\n#\n# On we go.\n"
+    cells_as_text = (
+        "# %% [markdown]\n# # Title",
+        "# %%\n1 + 1",
+        "# %% [markdown]\n# *Two bars,\n# one long.*\n#\n# On.",
+    )
+    text = "\n\n".join(cells_as_text)
     cells = labs.assemble(text, "labs/01_a_lab.ipynb", "https://github.com/a/b", "main").cells
     assert cells[3].metadata.mystnb.image.alt == "Two bars, one long."
     assert (
