@@ -16,6 +16,7 @@
 import math
 import os
 import tempfile
+from textwrap import fill
 
 import torch
 from torch import nn
@@ -24,12 +25,19 @@ from torch.nn import functional as F
 import deepernets
 from deepernets import check, plots
 from deepernets.analysis import errors
-from deepernets.data.batches import Batches, Transform, channel_statistics, stratified_split
+from deepernets.data.batches import (
+    Batches,
+    Transform,
+    channel_statistics,
+    stratified_split,
+)
 from deepernets.training import loop
 from deepernets.training.runs import evaluate_run, run_folder
 
 torch.manual_seed(0)
-PROFILE = os.environ.get("DEEPERNETS_PROFILE", "quick")  # quick: seconds; laptop: minutes; full: with a GPU
+PROFILE = os.environ.get(
+    "DEEPERNETS_PROFILE", "quick"
+)  # quick: seconds; laptop: minutes; full: with a GPU
 
 # %% [markdown]
 # ## The pictures
@@ -40,8 +48,12 @@ PROFILE = os.environ.get("DEEPERNETS_PROFILE", "quick")  # quick: seconds; lapto
 
 # %%
 dataset = deepernets.load("cifar3", profile=PROFILE)
-print(f"{dataset.name}: {len(dataset.train)} training and {len(dataset.test)} test images")
-print(f"classes: {', '.join(dataset.classes)}; one image: {tuple(dataset.train.pixels.shape[1:])}")
+print(
+    f"{dataset.name}: {len(dataset.train)} training and {len(dataset.test)} test images"
+)
+print(
+    f"classes: {', '.join(dataset.classes)}; one image: {tuple(dataset.train.pixels.shape[1:])}"
+)
 plots.samples(dataset.train, dataset.classes)
 
 # %% [markdown]
@@ -64,7 +76,8 @@ first_loss = check("first_loss", first_loss).or_else(math.log(3))
 
 # %% [markdown]
 # Let us see. The network below is VGG in miniature, three blocks of two convolutions each; the 16-layer one comes
-# at the end. Its first loss is measured on untrained weights.
+# at the end. Its first loss is measured on untrained weights; these are random, and not quite indifferent, so
+# expect a little more than you predicted.
 
 # %%
 
@@ -72,12 +85,19 @@ first_loss = check("first_loss", first_loss).or_else(math.log(3))
 def small_vgg():
     """VGG in miniature, with the weights that seed 0 gives."""
     torch.manual_seed(0)
-    return deepernets.build("vgg-mini-bn-cifar", in_shape=(3, 32, 32), classes=3, initialisation="pytorch")
+    return deepernets.build(
+        "vgg-mini-bn-cifar",
+        in_shape=(3, 32, 32),
+        classes=3,
+        initialisation="pytorch",
+    )
 
 
 seen, held_out = stratified_split(dataset.train, 0.2, seed=0)
 mean, std = channel_statistics(seen)
-training_batches = Batches(seen, 64, Transform(mean, std, pad=2, flip=True), shuffle_seed=0)
+training_batches = Batches(
+    seen, 64, Transform(mean, std, pad=2, flip=True), shuffle_seed=0
+)
 watching_batches = Batches(held_out, 256, Transform(mean, std))
 
 model = small_vgg()
@@ -112,7 +132,9 @@ def train_step(model, images, labels, criterion, optimizer):
 # %%
 def course_step(model, images, labels, criterion, optimizer):
     """The course's own step: an epoch of a single batch."""
-    return loop.train_epoch(model, [(images, labels)], criterion, optimizer).loss
+    return loop.train_epoch(
+        model, [(images, labels)], criterion, optimizer
+    ).loss
 
 
 train_step = check("train_step", train_step).or_else(course_step)
@@ -136,7 +158,9 @@ def evaluate(model, batches):
     with torch.no_grad():
         for images, labels in batches:
             logits = model(images)  # (N, K)
-            total_loss += F.cross_entropy(logits, labels, reduction="sum").item()
+            total_loss += F.cross_entropy(
+                logits, labels, reduction="sum"
+            ).item()
             hits += (logits.argmax(dim=1) == labels).sum().item()
             count += len(labels)
     return total_loss / count, hits / count
@@ -162,14 +186,23 @@ evaluate = check("evaluate", evaluate).or_else(course_evaluate)
 # %% tags=["nbval-ignore-output"]
 model = small_vgg()
 criterion = nn.CrossEntropyLoss()
-optimizer = torch.optim.SGD(model.parameters(), lr=0.05, momentum=0.9, weight_decay=5e-4)
+optimizer = torch.optim.SGD(
+    model.parameters(), lr=0.05, momentum=0.9, weight_decay=5e-4
+)
 before = evaluate(model, watching_batches.epoch(0))
 for epoch in range(1, 4):
     model.train()
-    losses = [train_step(model, x, y, criterion, optimizer) for x, y in training_batches.epoch(epoch)]
+    losses = [
+        train_step(model, x, y, criterion, optimizer)
+        for x, y in training_batches.epoch(epoch)
+    ]
     after = evaluate(model, watching_batches.epoch(0))
-    print(f"epoch {epoch}: training loss {sum(losses) / len(losses):.3f}, validation accuracy {after[1]:.1%}")
-assert after[0] < before[0], "the validation loss should be lower after three epochs than before"
+    print(
+        f"epoch {epoch}: training loss {sum(losses) / len(losses):.3f}, validation accuracy {after[1]:.1%}"
+    )
+assert after[0] < before[0], (
+    "the validation loss should be lower after three epochs than before"
+)
 assert after[1] > 0.5, "three epochs should do clearly better than guessing"
 
 # %% [markdown]
@@ -186,10 +219,12 @@ assert after[1] > 0.5, "three epochs should do clearly better than guessing"
 # **Predict** before you run it: will the loss on the training images end above or below that on the held-out ones?
 
 # %% tags=["nbval-ignore-output"]
-recipe = deepernets.recipe("quick/vgg" if PROFILE == "quick" else "report-a/vgg-16/as-reported")
+recipe = deepernets.recipe(
+    "quick/vgg" if PROFILE == "quick" else "report-a/vgg-16/as-reported"
+)
 out = tempfile.mkdtemp() if PROFILE == "quick" else "runs"
 record = deepernets.train(recipe, profile=PROFILE, out=out)
-print(plots.describe(record))
+print(fill(plots.describe(record), 76))
 assert record.test["accuracy"] > 0.8
 plots.curves(record)
 
@@ -206,7 +241,13 @@ plots.curves(record)
 # %% tags=["nbval-ignore-output"]
 _, tested = evaluate_run(run_folder(recipe, PROFILE, record.seed, out))
 predicted = tested.logits.argmax(dim=1)  # (N,)
-assert abs((predicted == tested.labels).float().mean().item() - record.test["accuracy"]) < 1e-6
+assert (
+    abs(
+        (predicted == tested.labels).float().mean().item()
+        - record.test["accuracy"]
+    )
+    < 1e-6
+)
 
 # %% [markdown]
 # **Exercise 4.** Write `confusion`: a table with one row per true class and one column per predicted class, that
@@ -228,7 +269,9 @@ def confusion(predicted, labels, classes):
 confusion = check("confusion", confusion).or_else(errors.confusion_matrix)
 
 # %% tags=["nbval-ignore-output"]
-counts = torch.as_tensor(confusion(predicted, tested.labels, len(record.data["classes"])))
+counts = torch.as_tensor(
+    confusion(predicted, tested.labels, len(record.data["classes"]))
+)
 assert counts.tolist() == record.test["confusion"]
 plots.confusion(record)
 
@@ -261,14 +304,23 @@ def confident_mistakes(logits, labels, most):
 # %%
 def course_mistakes(logits, labels, most):
     """The course's own list of mistakes."""
-    return torch.tensor([mistake["index"] for mistake in errors.confident_mistakes(logits, labels, most)])
+    return torch.tensor(
+        [
+            mistake["index"]
+            for mistake in errors.confident_mistakes(logits, labels, most)
+        ]
+    )
 
 
-confident_mistakes = check("confident_mistakes", confident_mistakes).or_else(course_mistakes)
+confident_mistakes = check("confident_mistakes", confident_mistakes).or_else(
+    course_mistakes
+)
 
 # %% tags=["nbval-ignore-output"]
 surest = confident_mistakes(tested.logits, tested.labels, 3)
-assert set(surest.tolist()) <= {mistake["index"] for mistake in record.test["mistakes"]}
+assert set(surest.tolist()) <= {
+    mistake["index"] for mistake in record.test["mistakes"]
+}
 plots.mistakes(record, dataset.test)
 
 # %% [markdown]
@@ -281,11 +333,15 @@ plots.mistakes(record, dataset.test)
 
 # %%
 published = deepernets.records("report-a/vgg-16/as-reported")[0]
-print(f"{published.model['parameters']:,} parameters, {len(published.epochs)} epochs, seed {published.seed}")
+print(
+    f"{published.model['parameters']:,} parameters, {len(published.epochs)} epochs, seed {published.seed}"
+)
 print(
     f"data: {published.data['name']} ({published.data['variant']}), {published.data['train']:,} training images"
 )
-print(f"precision: {published.precision}; test accuracy {published.test['accuracy']:.1%}")
+print(
+    f"precision: {published.precision}; test accuracy {published.test['accuracy']:.1%}"
+)
 plots.curves(published)
 
 # %% [markdown]
@@ -293,7 +349,7 @@ plots.curves(published)
 # smooth, the validation line jumps from epoch to epoch. The next cell says in numbers what they show.*
 
 # %%
-print(plots.describe(published))
+print(fill(plots.describe(published), 76))
 plots.confusion(published)
 
 # %% [markdown]

@@ -53,7 +53,7 @@ def samples(images: Images, classes: Sequence[str], per_class: int = 8) -> Figur
 def curves(records: Record | Sequence[Record]) -> Figure:
     """Draw loss, accuracy and learning rate by epoch: training solid, validation dashed, test as a star."""
     records = [records] if isinstance(records, Record) else records
-    figure, axes = _grid(1, 3, width=13, height=3.8)
+    figure, axes = _grid(1, 3, width=10.5, height=3.4)
     loss, accuracy, rate = axes[0]
     for colour, record in zip(PALETTE, records, strict=False):
         column = {name: [epoch[name] for epoch in record.epochs] for name in record.epochs[0]}

@@ -5,13 +5,17 @@ hands over, the lab goes on.
 """
 
 import ctypes
+import sys
 import threading
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import wraps
 from importlib import import_module
+from textwrap import fill
+from traceback import walk_stack
 from typing import Any, Literal
 
+WIDTH = 80  # characters to a line, as wide as a cell of the book
 SECONDS = 20.0  # an exercise is a few lines on tiny inputs; what takes longer does not end
 LABS = ("lab03",)  # modules of `deepernets.course.exercises`
 
@@ -80,12 +84,12 @@ def check(name: str, answer: Any) -> Verdict:
     """Judge an answer, print the verdict and return it. Never raises.
 
     >>> verdict = check("first_loss", ...)
-    first_loss: not attempted. Replace the `...` above with your answer, then run both cells again.
+    first_loss: not attempted. Replace the `...` above, then run both cells again.
     >>> verdict.or_else("the course's own")
     "the course's own"
     """
     verdict = _judge(name, answer)
-    print(verdict)
+    print(fill(repr(verdict), WIDTH))
     return verdict
 
 
@@ -113,7 +117,7 @@ def _judge(name: str, answer: Any) -> Verdict:
 
 
 def _not_attempted(name: str, answer: Any) -> Verdict:
-    hint = "Replace the `...` above with your answer, then run both cells again."
+    hint = "Replace the `...` above, then run both cells again."
     return Verdict(name, "not attempted", hint, answer)
 
 
@@ -150,12 +154,23 @@ def _within(seconds: float, judge: Callable[[], str | None]) -> str | BaseExcept
     thread.start()
     thread.join(seconds)
     if thread.is_alive():
-        ctypes.pythonapi.PyThreadState_SetAsyncExc(
-            ctypes.c_ulong(thread.ident or 0), ctypes.py_object(_TooLong)
-        )
-        thread.join(1.0)
+        _stop(thread)
         return _TooLong()
     return outcome[0]
+
+
+def _stop(thread: threading.Thread) -> None:
+    """Throw `_TooLong` into a thread, but never while it imports: the import lock would stay locked for ever."""
+    for _ in range(20):
+        frame = sys._current_frames().get(thread.ident or 0)
+        files = [caller.f_code.co_filename for caller, _ in walk_stack(frame)]
+        if not any("importlib" in file for file in files):
+            ctypes.pythonapi.PyThreadState_SetAsyncExc(
+                ctypes.c_ulong(thread.ident or 0), ctypes.py_object(_TooLong)
+            )
+        thread.join(0.2)
+        if not thread.is_alive():
+            return
 
 
 def _in_words(error: BaseException) -> str:

@@ -134,16 +134,15 @@ def assemble(source: str, place: str, url: str, ref: str) -> NotebookNode:
     """
     notebook = jupytext.reads(source, fmt="py:percent")
     slug = url.removeprefix("https://github.com/")
-    badge = (
-        "[![Open in Colab](https://colab.research.google.com/assets/colab-badge.svg)]"
-        f"(https://colab.research.google.com/github/{slug}/blob/{ref}/{place})"
-    )
+    badge = f"**[Open in Colab](https://colab.research.google.com/github/{slug}/blob/{ref}/{place})**"
     set_up = (
         "# In Colab this installs the course; anywhere else it does nothing.\n"
         "import sys\n\n"
         'if "google.colab" in sys.modules:\n'
         f"    %pip install --quiet git+{url}@{ref}"
     )
+    for cell in notebook.cells:
+        cell.source = cell.source.strip("\n")
     for cell, below in pairwise(notebook.cells):
         if cell.cell_type == "code" and (caption := CAPTION.match(below.source)):
             cell.metadata["mystnb"] = {"image": {"alt": " ".join(caption[1].split())}}

@@ -1,5 +1,7 @@
 """A run: a recipe, a seed and data in; a trained network and a record out, resumable at any time."""
 
+import signal
+import threading
 from dataclasses import fields
 from datetime import date
 from pathlib import Path
@@ -21,15 +23,42 @@ RECORD = "record.json"
 
 
 class Progress(Watcher):
-    """A bar over all images of a run, with loss and accuracy, and a checkpoint after each epoch."""
+    """A bar over all images of a run, with loss and accuracy, and a checkpoint after each epoch.
+
+    Used in a ``with`` statement, it takes Ctrl-C between two steps, where nothing is half done; a second Ctrl-C
+    does not wait.
+    """
 
     def __init__(self, folder: Path, chosen: Recipe, images: int, done: int) -> None:
         self.folder, self.epochs, self.images = folder, chosen.epochs, images
         self.bar = tqdm(total=chosen.epochs * images, initial=done * images, unit="img", desc=chosen.name)
         self.shown = perf_counter()
+        self.interrupted = False
+
+    def __enter__(self) -> "Progress":
+        self.former: Any = None
+        if threading.current_thread() is threading.main_thread():
+            self.former = signal.signal(signal.SIGINT, self.interrupt)
+        return self
+
+    def __exit__(self, *error: object) -> None:
+        if self.former is not None:
+            signal.signal(signal.SIGINT, self.former)
+        self.bar.close()
+
+    def interrupt(self, *_: object) -> None:
+        """Note that Ctrl-C was pressed, and leave the next one to Python."""
+        self.interrupted = True
+        signal.signal(signal.SIGINT, signal.default_int_handler)
 
     def after_step(self, meter: Meter) -> None:
-        """Move the bar; read loss and accuracy off the device only twice a second."""
+        """Move the bar; read loss and accuracy off the device only twice a second.
+
+        Raises:
+            KeyboardInterrupt: Ctrl-C was pressed since the last step.
+        """
+        if self.interrupted:
+            raise KeyboardInterrupt
         self.bar.update(meter.images - (self.bar.n % self.images))
         if perf_counter() - self.shown > 0.5:
             self.bar.set_postfix(loss=f"{meter.loss:.3f}", accuracy=f"{meter.accuracy:.1%}", refresh=False)
@@ -93,7 +122,7 @@ def train(
     training = prepare(chosen, splits, accelerator, seed)
     restore(folder, training)
     progress = Progress(folder, chosen, len(splits.train.images), len(training.history))
-    with progress.bar:
+    with progress:
         fit(training, splits.train, splits.validation, chosen.epochs, seed, progress)
     started = perf_counter()
     tested = evaluate(training.model, splits.test.epoch(0))
