@@ -11,6 +11,7 @@ from typing import Any
 import matplotlib.pyplot as plt
 import numpy as np
 import seaborn as sns
+import torch
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from torch import Tensor, nn
@@ -53,7 +54,7 @@ def samples(images: Images, classes: Sequence[str], per_class: int = 8) -> Figur
 def curves(records: Record | Sequence[Record]) -> Figure:
     """Draw loss, accuracy and learning rate by epoch: training solid, validation dashed, test as a star."""
     records = [records] if isinstance(records, Record) else records
-    figure, axes = _grid(1, 3, width=10.5, height=3.4)
+    figure, axes = _grid(1, 3, width=9.5, height=3.2)
     loss, accuracy, rate = axes[0]
     for colour, record in zip(PALETTE, records, strict=False):
         column = {name: [epoch[name] for epoch in record.epochs] for name in record.epochs[0]}
@@ -137,7 +138,9 @@ def configuration_chart(classes: int = 1000) -> Figure:
     figure, axes = _grid(1, 1, width=7.5, height=3.8)
     ax = axes[0, 0]
     for row, name in enumerate(CONFIGURATIONS):
-        convolutional, connected = _parameters_by_kind(build(f"vgg-{name.lower()}", classes=classes))
+        with torch.device("meta"):  # counted, never computed with
+            network = build(f"vgg-{name.lower()}", classes=classes)
+        convolutional, connected = _parameters_by_kind(network)
         ax.barh(row, convolutional, color=PALETTE[0], label="convolutions")
         ax.barh(
             row, connected, left=convolutional, color=PALETTE[1], hatch="//", label="fully-connected layers"
