@@ -2,6 +2,7 @@ import time
 from typing import Any
 
 import pytest
+import torch
 
 from deepernets.course import checks
 from deepernets.course.checks import check, exercises
@@ -35,13 +36,42 @@ class Unprintable(Exception):
         raise ValueError
 
 
+def _raise_faceless(*args: Any) -> None:
+    class Nameless(type):
+        @property
+        def __name__(cls) -> str:  # type: ignore[override]
+            raise ValueError
+
+    class Faceless(Exception, metaclass=Nameless):
+        def __str__(self) -> str:
+            raise ValueError
+
+    raise Faceless
+
+
+def _raise_what_no_terminal_prints(*args: Any) -> None:
+    raise ValueError("\ud800")
+
+
 def _raise_unprintable(*args: Any) -> None:
     raise Unprintable
 
 
 @pytest.mark.parametrize("name", list(exercises()))
 @pytest.mark.parametrize(
-    "make", [Hostile, lambda: _raise_unprintable, lambda: None, object, str, list, lambda: len, lambda: 1e400]
+    "make",
+    [
+        Hostile,
+        lambda: _raise_unprintable,
+        lambda: _raise_faceless,
+        lambda: _raise_what_no_terminal_prints,
+        lambda: None,
+        object,
+        str,
+        list,
+        lambda: len,
+        lambda: 1e400,
+    ],
 )
 def test_any_object_is_survived_and_refused(name: str, make: Any) -> None:
     verdict = check(name, make())
@@ -81,7 +111,35 @@ def test_an_answer_that_raises_is_told_why() -> None:
     assert "KeyError: 'labels'" in check("evaluate", broken).hint
 
 
-@pytest.mark.parametrize("name", ["no_such_exercise", 3, None])
+def test_a_message_that_never_ends_is_ended(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(checks, "SECONDS", 0.3)
+
+    class Endless(Exception):
+        def __str__(self) -> str:
+            while True:
+                time.sleep(0.001)
+
+    def broken(*args: Any) -> None:
+        raise Endless
+
+    assert "never end" in check("evaluate", broken).hint
+
+
+def test_a_long_message_is_cut() -> None:
+    def broken(*args: Any) -> None:
+        raise ValueError("x" * 10**6)
+
+    assert len(check("evaluate", broken).hint) < 500
+
+
+@pytest.mark.parametrize("name", list(exercises()))
+def test_a_check_leaves_random_numbers_as_they_were(name: str) -> None:
+    before = torch.get_rng_state()
+    check(name, lambda *args: torch.rand(3))
+    assert torch.equal(torch.get_rng_state(), before)
+
+
+@pytest.mark.parametrize("name", ["no_such_exercise", 3, None, ["evaluate"]])
 def test_an_unknown_exercise_is_named_without_raising(name: Any) -> None:
     verdict = check(name, 1)
     assert verdict.status == "wrong"

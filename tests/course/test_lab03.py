@@ -60,10 +60,13 @@ def step_returning_nothing(model: Any, images: Any, labels: Any, criterion: Any,
     step_as_in_the_solution(model, images, labels, criterion, optimizer)
 
 
-def step_returning_logits(model: Any, images: Any, labels: Any, criterion: Any, optimizer: Any) -> Any:
-    logits = model(images)
-    step_as_in_the_solution(model, images, labels, criterion, optimizer)
-    return logits
+def step_returning(pick: Callable[[Any, Any], Any]) -> Callable[..., Any]:
+    def step(model: Any, images: Any, labels: Any, criterion: Any, optimizer: Any) -> Any:
+        logits = model(images)
+        step_as_in_the_solution(model, images, labels, criterion, optimizer)
+        return pick(logits, criterion(logits, labels))
+
+    return step
 
 
 def step_only_forward(model: Any, images: Any, labels: Any, criterion: Any, optimizer: Any) -> float:
@@ -182,7 +185,8 @@ WRONG: list[tuple[str, str, Any]] = [
     ("train_step", "no step", step_only_forward),
     ("train_step", "step before backward", step_before_backward),
     ("train_step", "returns no loss", step_returning_nothing),
-    ("train_step", "returns no loss", step_returning_logits),
+    ("train_step", "returns no loss", step_returning(lambda logits, loss: logits)),
+    ("train_step", "keeps the graph", step_returning(lambda logits, loss: loss)),
     ("train_step", "other", step_twice),
     ("train_step", "no function", 0.5),
     ("evaluate", "train mode", evaluation(mode=True)),

@@ -152,6 +152,41 @@ def test_an_exercise_without_a_check_stops_the_build(old: str, new: str, complai
     assert (root / "labs/01_a_lab.ipynb").read_text() == before
 
 
+def test_a_check_that_overwrites_the_answer_stops_the_build(root: Path) -> None:
+    (root / "solutions/01_a_lab.py").write_text(MASTER.replace('\ncheck("conf', '\nconfusion = check("conf'))
+    with pytest.raises(UserError, match=r"check.'confusion'. overwrites the answer"):
+        labs.build(root, check=True)
+
+
+@pytest.mark.parametrize(
+    ("solution", "names"),
+    [
+        ("mean, std = 1, 2", ["mean", "std"]),
+        ("rate: float = 0.1", ["rate"]),
+        ("def step():\n    local = 1", ["step"]),
+        ("class Block:\n    size = 1", ["Block"]),
+        ("squares = [n * n for n in range(3)]", ["squares"]),
+        ("table[0] = row = 3", ["row"]),
+    ],
+)
+def test_every_name_that_a_solution_binds_gets_a_placeholder(solution: str, names: list[str]) -> None:
+    stub = labs.with_stubs(f"### BEGIN SOLUTION\n{solution}\n### END SOLUTION\n")
+    assert stub.splitlines() == [f"{name} = ...  # your answer here" for name in names]
+
+
+def test_a_solution_that_binds_nothing_is_noticed(root: Path) -> None:
+    master = MASTER.replace("import math\n\nfirst_loss = math.log(3)", "print(3)")
+    (root / "solutions/01_a_lab.py").write_text(master)
+    with pytest.raises(UserError, match="binds no name"):
+        labs.build(root, check=True)
+
+
+def test_a_notebook_without_a_master_is_noticed(root: Path) -> None:
+    shutil.copy(root / "solutions/01_a_lab.ipynb", root / "labs/02_old.ipynb")
+    with pytest.raises(UserError, match=r"02_old\.ipynb in labs: has no master"):
+        labs.build(root, check=True)
+
+
 def test_a_cell_that_fails_writes_nothing(root: Path) -> None:
     (root / "solutions/01_a_lab.py").write_text(MASTER.replace("from deepernets import check", "1 / 0"))
     before = (root / "solutions/01_a_lab.ipynb").read_text()

@@ -15,8 +15,11 @@ from textwrap import fill
 from traceback import walk_stack
 from typing import Any, Literal
 
+import torch
+
 WIDTH = 80  # characters to a line, as wide as a cell of the book
 SECONDS = 20.0  # an exercise is a few lines on tiny inputs; what takes longer does not end
+LONGEST = 300  # characters of an exception's message
 LABS = ("lab03",)  # modules of `deepernets.course.exercises`
 
 Judge = Callable[[Any], str | None]
@@ -70,8 +73,15 @@ class NotAttempted(Exception):
     """The answer is still the stub's placeholder, `...`."""
 
 
+class _Stopped(Exception):
+    """The answer raised an exception; this one says in words which."""
+
+
 class _TooLong(BaseException):
     """Thrown into a check that does not end; not an `Exception`, so that answers do not catch it by accident."""
+
+
+Outcome = str | NotAttempted | _Stopped | _TooLong | None
 
 
 def exercises() -> dict[str, Exercise]:
@@ -95,14 +105,15 @@ def check(name: str, answer: Any) -> Verdict:
 
 def _judge(name: str, answer: Any) -> Verdict:
     known = exercises()
-    if not isinstance(name, str) or name not in known:
+    if type(name) is not str or name not in known:
         return Verdict(
             "check", "wrong", f"There is no such exercise; the names are {', '.join(known)}.", answer
         )
     if answer is ...:
         return _not_attempted(name, answer)
     exercise = known[name]
-    outcome = _within(SECONDS, lambda: exercise.judge(_guarded(answer)))
+    with torch.random.fork_rng(devices=[]):  # a check must not change what a lab draws after it
+        outcome = _within(SECONDS, lambda: exercise.judge(_guarded(answer)))
     if outcome is None:
         return Verdict(name, "right", "", answer)
     if isinstance(outcome, NotAttempted):
@@ -111,8 +122,8 @@ def _judge(name: str, answer: Any) -> Verdict:
         return Verdict(
             name, "wrong", f"It was not done after {SECONDS:.0f} s: does a loop never end?", answer
         )
-    if isinstance(outcome, BaseException):
-        return Verdict(name, "wrong", f"Your code stopped with {_in_words(outcome)}.", answer)
+    if isinstance(outcome, _Stopped):
+        return Verdict(name, "wrong", f"Your code stopped with {outcome}.", answer)
     return Verdict(name, "wrong", exercise.hints[outcome], answer)
 
 
@@ -136,19 +147,21 @@ def _guarded(answer: Any) -> Any:
     return call
 
 
-def _within(seconds: float, judge: Callable[[], str | None]) -> str | BaseException | None:
-    """Return what `judge` returns or raises, or `_TooLong` after `seconds`.
+def _within(seconds: float, judge: Callable[[], str | None]) -> Outcome:
+    """Return what `judge` returns, or how it ended: at a placeholder, with an exception, or not within `seconds`.
 
     The judge runs in a thread of its own, which an exception is thrown into when the time is up: signals would do
     for a terminal, but not for every notebook server.
     """
-    outcome: list[str | BaseException | None] = []
+    outcome: list[Outcome] = []
 
     def run() -> None:
         try:
             outcome.append(judge())
+        except NotAttempted as placeholder:
+            outcome.append(placeholder)
         except BaseException as error:  # an answer may raise anything, SystemExit included
-            outcome.append(error)
+            outcome.append(_Stopped(_in_words(error)))  # here, as making the message may not end either
 
     thread = threading.Thread(target=run, daemon=True)
     thread.start()
@@ -174,8 +187,9 @@ def _stop(thread: threading.Thread) -> None:
 
 
 def _in_words(error: BaseException) -> str:
-    """Return an exception's type and message; a message may itself fail to print."""
+    """Return an exception's type and message, of a length that can be read and in letters that can be printed."""
     try:
-        return f"{type(error).__name__}: {error}".rstrip(": ")
+        words = f"{type(error).__name__}: {error}".rstrip(": ")
+        return words[:LONGEST].encode(errors="backslashreplace").decode()
     except BaseException:
-        return type(error).__name__
+        return "an exception that cannot be printed"

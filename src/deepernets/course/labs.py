@@ -8,7 +8,6 @@ Both are executed in the quick profile, so that there are outputs to read and fo
 import ast
 import os
 import re
-import textwrap
 from collections.abc import Iterator
 from itertools import pairwise
 from pathlib import Path
@@ -32,6 +31,7 @@ MARKED = re.compile(
 CAPTION = re.compile(
     r"\*([^*]+)\*(?:\n\n|$)"
 )  # the sentence in italics below a figure is its alternative text
+OVERWRITTEN = re.compile(r"""^(\w+) = check\(\s*["']\1["']""", re.MULTILINE)
 CHECKED = re.compile(r"""\bcheck\(\s*["'](\w+)["']""")
 QUIET = {"DEEPERNETS_PROFILE": "quick", "OMP_NUM_THREADS": "1", "TQDM_DISABLE": "1"}
 
@@ -69,6 +69,9 @@ def build(root: Path = Path(), check: bool = False) -> list[Path]:
                 _write(execute(notebook, path.parent), path)
         if check:
             complaints += leaks(text, root / "labs" / f"{master.stem}.ipynb")
+    if check:
+        strays = {*root.glob("labs/*.ipynb"), *root.glob("solutions/*.ipynb")} - set(paths)
+        complaints += [f"{path.name} in {path.parent.name}: has no master" for path in sorted(strays)]
     if complaints:
         raise UserError(
             f"The labs do not hold: {'; '.join(complaints)}. Mend it, then run `deepernets labs build`."
@@ -91,14 +94,20 @@ def _stub(solution: str) -> str:
     indent = solution[: len(solution) - len(solution.lstrip(" "))]
     if indent:
         return f"{indent}return ...  # your code here, instead of this line\n"
-    assigned = [
-        target.id
-        for statement in ast.parse(textwrap.dedent(solution)).body
-        if isinstance(statement, ast.Assign)
-        for target in statement.targets
-        if isinstance(target, ast.Name)
-    ]
-    return "".join(f"{name} = ...  # your answer here\n" for name in assigned)
+    return "".join(f"{name} = ...  # your answer here\n" for name in _bound(solution))
+
+
+def _bound(code: str) -> Iterator[str]:
+    """Yield the names that top-level code binds, those of functions and classes included."""
+    for statement in ast.parse(code).body:
+        if isinstance(statement, ast.FunctionDef | ast.ClassDef):
+            yield statement.name
+        elif isinstance(statement, ast.Assign | ast.AnnAssign):
+            targets = statement.targets if isinstance(statement, ast.Assign) else [statement.target]
+            nodes = (node for target in targets for node in ast.walk(target))
+            yield from (
+                node.id for node in nodes if isinstance(node, ast.Name) and isinstance(node.ctx, ast.Store)
+            )
 
 
 def complaints_about(text: str) -> Iterator[str]:
@@ -108,7 +117,12 @@ def complaints_about(text: str) -> Iterator[str]:
     for cell in jupytext.reads(text, fmt="py:percent").cells:
         if cell.cell_type != "code":
             continue
-        exercises_seen += len(MARKED.findall(cell.source))
+        solutions = MARKED.findall(cell.source)
+        exercises_seen += len(solutions)
+        if not all(map(_stub, solutions)):
+            yield "a marked solution binds no name, so nothing can stand in its place"
+        for name in OVERWRITTEN.findall(cell.source):
+            yield f"check({name!r}) overwrites the answer, and would judge the course's own when run again"
         for name in CHECKED.findall(cell.source):
             checks_seen += 1
             if name not in known:

@@ -14,6 +14,7 @@ from torch.nn import functional as F
 
 from deepernets.course.checks import Exercise
 from deepernets.course.exercises.lab03_errors import CONFIDENT_MISTAKES, CONFUSION
+from deepernets.course.exercises.numbers import close, nearest, number
 
 CLASSES = 3
 STEPS = 3
@@ -27,7 +28,7 @@ def judge_first_loss(answer: Any) -> str | None:
         return "no number"
     usual = {"base 2": math.log2(3), "base 10": math.log10(3), "probability": 1 / 3, "sign": -math.log(3)}
     usual["ten classes"] = math.log(10)
-    return _nearest(value, math.log(3), usual, otherwise="other")
+    return nearest(value, math.log(3), usual, otherwise="other")
 
 
 FIRST_LOSS = Exercise(
@@ -102,7 +103,7 @@ def judge_train_step(answer: Any) -> str | None:
     right, losses = _weights_after(_step)
     start = torch.cat([parameter.detach().flatten() for parameter in _linear_model().parameters()])
     if torch.allclose(weights, right, atol=1e-6):
-        return None if _is_losses(returned, losses) else "returns no loss"
+        return _about(returned, losses)
     if torch.allclose(weights, start):
         return "no step"
     usual = {
@@ -116,13 +117,14 @@ def judge_train_step(answer: Any) -> str | None:
     return "other"
 
 
-def _is_losses(returned: list[Any], losses: list[Any]) -> bool:
+def _about(returned: list[Any], losses: list[Any]) -> str | None:
     try:
-        return torch.allclose(
-            torch.tensor([float(loss) for loss in returned]), torch.tensor(losses), atol=1e-5
-        )
+        numbers = [number(loss) for loss in returned]
     except (TypeError, ValueError, RuntimeError):
-        return False
+        return "returns no loss"
+    if not all(map(close, numbers, losses)):
+        return "returns no loss"
+    return "keeps the graph" if any(getattr(loss, "requires_grad", False) for loss in returned) else None
 
 
 TRAIN_STEP = Exercise(
@@ -131,6 +133,7 @@ TRAIN_STEP = Exercise(
     {
         "no function": "A function is wanted: train_step(model, images, labels, criterion, optimizer).",
         "returns no loss": "The weights are right; now return the loss of the batch, as a number.",
+        "keeps the graph": "All is right, but the tensor you return keeps its graph in memory: loss.item().",
         "no step": "The weights did not change: compute gradients with loss.backward(), then optimizer.step(); "
         "clearing the gradients in between would undo the work.",
         "no zero_grad": "The first step is right and the later ones are not: gradients of earlier batches are "
@@ -198,22 +201,22 @@ def judge_evaluate(answer: Any) -> str | None:
     model = _Watched()
     result = answer(model, _uneven_batches())
     try:
-        loss, accuracy = (float(value) for value in result)
+        loss, accuracy = (number(value) for value in result)
     except (TypeError, ValueError):
         return "not two numbers"
     right_loss, right_accuracy = _expected(_Watched(), "")
-    if _close(loss, right_loss) and _close(accuracy, right_accuracy):
+    if close(loss, right_loss) and close(accuracy, right_accuracy):
         return "records gradients" if model.recorded else None
-    if _close(loss, right_accuracy) and _close(accuracy, right_loss):
+    if close(loss, right_accuracy) and close(accuracy, right_loss):
         return "swapped"
-    if _close(accuracy, 100 * right_accuracy):
+    if close(accuracy, 100 * right_accuracy):
         return "percent"
-    if _close(accuracy, sum(len(labels) for _, labels in _uneven_batches()) * right_accuracy):
+    if close(accuracy, sum(len(labels) for _, labels in _uneven_batches()) * right_accuracy):
         return "count"
     for mistake in ("train mode", "softmax", "batch mean"):
-        if _close(loss, _expected(_Watched(), mistake)[0]):
+        if close(loss, _expected(_Watched(), mistake)[0]):
             return mistake
-    return "accuracy" if _close(loss, right_loss) else "other"
+    return "accuracy" if close(loss, right_loss) else "other"
 
 
 EVALUATE = Exercise(
@@ -234,17 +237,6 @@ EVALUATE = Exercise(
         "then divide by the number of images.",
     },
 )
-
-
-def _close(value: float, other: float) -> bool:
-    return math.isclose(value, other, rel_tol=1e-4, abs_tol=1e-5)
-
-
-def _nearest(value: float, right: float, usual: dict[str, float], otherwise: str) -> str | None:
-    """Return None if `value` is right to a hundredth, else the mistake that gives it."""
-    if abs(value - right) <= 0.005:
-        return None
-    return next((mistake for mistake, wrong in usual.items() if abs(value - wrong) <= 0.005), otherwise)
 
 
 EXERCISES = (FIRST_LOSS, TRAIN_STEP, EVALUATE, CONFUSION, CONFIDENT_MISTAKES)
