@@ -5,24 +5,28 @@ hands over, the lab goes on.
 """
 
 import ctypes
+import re
 import sys
 import threading
 from collections.abc import Callable
 from dataclasses import dataclass
-from functools import wraps
+from functools import cache, wraps
 from importlib import import_module
+from pkgutil import iter_modules
 from textwrap import fill
 from traceback import walk_stack
 from typing import Any, Literal
 
 import torch
 
+import deepernets.course.exercises as exercise_modules
+
+PACKAGE = exercise_modules.__name__
 WIDTH = 80  # characters to a line, as wide as a cell of the book
 SECONDS = 20.0  # an exercise is a few lines on tiny inputs; what takes longer does not end
 LONGEST = 300  # characters of an exception's message
-LABS = ("lab03",)  # modules of `deepernets.course.exercises`
 
-Judge = Callable[[Any], str | None]
+Judge = Callable[[Any, int], str | None]
 Status = Literal["right", "wrong", "not attempted"]
 
 
@@ -31,8 +35,9 @@ class Exercise:
     """One exercise of a lab.
 
     Attributes:
-        name: What `check` is called with.
-        judge: Takes the answer; returns None if it is right, else the name of the mistake, a key of `hints`.
+        name: What `check` is called with, and what the answer is called in the lab.
+        judge: Takes the answer and a seed, which the inputs it is tried on are drawn from; returns None if the
+            answer is right, else the name of the mistake, a key of `hints`.
         hints: For each mistake, the hint that fits it.
     """
 
@@ -84,10 +89,20 @@ class _TooLong(BaseException):
 Outcome = str | NotAttempted | _Stopped | _TooLong | None
 
 
+@cache
+def labs() -> dict[str, dict[str, Exercise]]:
+    """Return the exercises of every lab by name; labs go by the name of their module, as in lab03."""
+    found = sorted(module.name for module in iter_modules(exercise_modules.__path__))
+    return {
+        lab: {exercise.name: exercise for exercise in import_module(f"{PACKAGE}.{lab}").EXERCISES}
+        for lab in found
+        if re.fullmatch(r"lab\d\d", lab)
+    }
+
+
 def exercises() -> dict[str, Exercise]:
     """Return all exercises of all labs by name."""
-    modules = [import_module(f"deepernets.course.exercises.{lab}") for lab in LABS]
-    return {exercise.name: exercise for module in modules for exercise in module.EXERCISES}
+    return {name: exercise for lab in labs().values() for name, exercise in lab.items()}
 
 
 def check(name: str, answer: Any) -> Verdict:
@@ -98,12 +113,13 @@ def check(name: str, answer: Any) -> Verdict:
     >>> verdict.or_else("the course's own")
     "the course's own"
     """
-    verdict = _judge(name, answer)
+    verdict = judge(name, answer)
     print(fill(repr(verdict), WIDTH))
     return verdict
 
 
-def _judge(name: str, answer: Any) -> Verdict:
+def judge(name: str, answer: Any, seed: int = 0) -> Verdict:
+    """Judge an answer on inputs drawn from `seed`; graders use seeds that students have not seen."""
     known = exercises()
     if type(name) is not str or name not in known:
         return Verdict(
@@ -113,7 +129,7 @@ def _judge(name: str, answer: Any) -> Verdict:
         return _not_attempted(name, answer)
     exercise = known[name]
     with torch.random.fork_rng(devices=[]):  # a check must not change what a lab draws after it
-        outcome = _within(SECONDS, lambda: exercise.judge(_guarded(answer)))
+        outcome = _within(SECONDS, lambda: exercise.judge(_guarded(answer), seed))
     if outcome is None:
         return Verdict(name, "right", "", answer)
     if isinstance(outcome, NotAttempted):
@@ -147,8 +163,8 @@ def _guarded(answer: Any) -> Any:
     return call
 
 
-def _within(seconds: float, judge: Callable[[], str | None]) -> Outcome:
-    """Return what `judge` returns, or how it ended: at a placeholder, with an exception, or not within `seconds`.
+def _within(seconds: float, judging: Callable[[], str | None]) -> Outcome:
+    """Return what `judging` returns, or how it ended: at a placeholder, with an exception, or not within `seconds`.
 
     The judge runs in a thread of its own, which an exception is thrown into when the time is up: signals would do
     for a terminal, but not for every notebook server.
@@ -157,7 +173,7 @@ def _within(seconds: float, judge: Callable[[], str | None]) -> Outcome:
 
     def run() -> None:
         try:
-            outcome.append(judge())
+            outcome.append(judging())
         except NotAttempted as placeholder:
             outcome.append(placeholder)
         except BaseException as error:  # an answer may raise anything, SystemExit included

@@ -14,13 +14,13 @@ from torch.nn import functional as F
 
 from deepernets.course.checks import Exercise
 from deepernets.course.exercises.lab03_errors import CONFIDENT_MISTAKES, CONFUSION
-from deepernets.course.exercises.numbers import close, nearest, number
+from deepernets.course.exercises.numbers import close, draws, nearest, number
 
 CLASSES = 3
 STEPS = 3
 
 
-def judge_first_loss(answer: Any) -> str | None:
+def judge_first_loss(answer: Any, seed: int) -> str | None:
     """The cross-entropy of a network that finds three classes equally likely: ln 3."""
     try:
         value = float(answer)
@@ -46,9 +46,9 @@ FIRST_LOSS = Exercise(
 )
 
 
-def _linear_model() -> nn.Module:
+def _linear_model(seed: int) -> nn.Module:
     model = nn.Sequential(nn.Flatten(), nn.Linear(12, CLASSES))
-    generator = torch.Generator().manual_seed(3)
+    generator = draws(seed, 3)
     with torch.no_grad():
         for parameter in model.parameters():
             parameter.copy_(torch.randn(parameter.shape, generator=generator))
@@ -82,11 +82,11 @@ def _step_before_backward(model: Any, images: Any, labels: Any, criterion: Any, 
     loss.backward()
 
 
-def _weights_after(step: Callable[..., Any]) -> tuple[Tensor, list[Any]]:
+def _weights_after(step: Callable[..., Any], seed: int) -> tuple[Tensor, list[Any]]:
     """Return the weights after a few steps on fixed data, and what each step returned."""
-    model = _linear_model()
+    model = _linear_model(seed)
     optimizer = torch.optim.SGD(model.parameters(), lr=0.1, momentum=0.9)
-    generator = torch.Generator().manual_seed(4)
+    generator = draws(seed, 4)
     returned = []
     for _ in range(STEPS):
         images = torch.randn(8, 3, 2, 2, generator=generator)
@@ -95,13 +95,13 @@ def _weights_after(step: Callable[..., Any]) -> tuple[Tensor, list[Any]]:
     return torch.cat([parameter.detach().flatten() for parameter in model.parameters()]), returned
 
 
-def judge_train_step(answer: Any) -> str | None:
+def judge_train_step(answer: Any, seed: int) -> str | None:
     """Three steps on a linear model must leave the weights that forward, loss, backward, step leave."""
     if not callable(answer):
         return "no function"
-    weights, returned = _weights_after(answer)
-    right, losses = _weights_after(_step)
-    start = torch.cat([parameter.detach().flatten() for parameter in _linear_model().parameters()])
+    weights, returned = _weights_after(answer, seed)
+    right, losses = _weights_after(_step, seed)
+    start = torch.cat([parameter.detach().flatten() for parameter in _linear_model(seed).parameters()])
     if torch.allclose(weights, right, atol=1e-6):
         return _about(returned, losses)
     if torch.allclose(weights, start):
@@ -112,7 +112,7 @@ def judge_train_step(answer: Any) -> str | None:
         "step before backward": _step_before_backward,
     }
     for mistake, step in usual.items():
-        if torch.allclose(weights, _weights_after(step)[0], atol=1e-6):
+        if torch.allclose(weights, _weights_after(step, seed)[0], atol=1e-6):
             return mistake
     return "other"
 
@@ -149,11 +149,11 @@ TRAIN_STEP = Exercise(
 class _Watched(nn.Module):
     """A network whose answers betray the mode it is in, and that notes whether a graph was recorded."""
 
-    def __init__(self) -> None:
+    def __init__(self, seed: int) -> None:
         super().__init__()
         linear = nn.Linear(12, CLASSES)
         self.body = nn.Sequential(nn.Flatten(), nn.BatchNorm1d(12), linear)
-        generator = torch.Generator().manual_seed(5)
+        generator = draws(seed, 5)
         with torch.no_grad():
             linear.weight.copy_(torch.randn(CLASSES, 12, generator=generator))
             linear.bias.copy_(torch.tensor([0.5, 0.0, -0.5]))
@@ -164,8 +164,8 @@ class _Watched(nn.Module):
         return self.body(images)
 
 
-def _uneven_batches() -> list[tuple[Tensor, Tensor]]:
-    generator = torch.Generator().manual_seed(6)
+def _uneven_batches(seed: int) -> list[tuple[Tensor, Tensor]]:
+    generator = draws(seed, 6)
     sizes = (8, 8, 3)
     return [
         (
@@ -176,11 +176,12 @@ def _uneven_batches() -> list[tuple[Tensor, Tensor]]:
     ]
 
 
-def _expected(model: nn.Module, reduce: str) -> tuple[float, float]:
+def _expected(reduce: str, seed: int) -> tuple[float, float]:
     """Return loss and accuracy over the uneven batches; `reduce` says how, rightly or not."""
+    model = _Watched(seed)
     model.train(reduce == "train mode")
     with torch.no_grad():
-        outputs = [(model(images), labels) for images, labels in _uneven_batches()]
+        outputs = [(model(images), labels) for images, labels in _uneven_batches(seed)]
     if reduce == "softmax":
         outputs = [(logits.softmax(dim=1), labels) for logits, labels in outputs]
     losses = [F.cross_entropy(logits, labels).item() for logits, labels in outputs]
@@ -194,27 +195,27 @@ def _expected(model: nn.Module, reduce: str) -> tuple[float, float]:
     return mean(losses), mean(hits)
 
 
-def judge_evaluate(answer: Any) -> str | None:
+def judge_evaluate(answer: Any, seed: int) -> str | None:
     """Loss and accuracy over uneven batches, in evaluation mode, without a graph."""
     if not callable(answer):
         return "no function"
-    model = _Watched()
-    result = answer(model, _uneven_batches())
+    model = _Watched(seed)
+    result = answer(model, _uneven_batches(seed))
     try:
         loss, accuracy = (number(value) for value in result)
     except (TypeError, ValueError):
         return "not two numbers"
-    right_loss, right_accuracy = _expected(_Watched(), "")
+    right_loss, right_accuracy = _expected("", seed)
     if close(loss, right_loss) and close(accuracy, right_accuracy):
         return "records gradients" if model.recorded else None
     if close(loss, right_accuracy) and close(accuracy, right_loss):
         return "swapped"
     if close(accuracy, 100 * right_accuracy):
         return "percent"
-    if close(accuracy, sum(len(labels) for _, labels in _uneven_batches()) * right_accuracy):
+    if close(accuracy, sum(len(labels) for _, labels in _uneven_batches(seed)) * right_accuracy):
         return "count"
     for mistake in ("train mode", "softmax", "batch mean"):
-        if close(loss, _expected(_Watched(), mistake)[0]):
+        if close(loss, _expected(mistake, seed)[0]):
             return mistake
     return "accuracy" if close(loss, right_loss) else "other"
 

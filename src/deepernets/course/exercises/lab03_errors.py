@@ -7,13 +7,14 @@ from torch import Tensor
 
 from deepernets.analysis import errors
 from deepernets.course.checks import Exercise
+from deepernets.course.exercises.numbers import draws
 
 CLASSES = 3
 
 
-def _answers() -> tuple[Tensor, Tensor]:
+def _answers(seed: int) -> tuple[Tensor, Tensor]:
     """Return made-up logits (30, 3) and labels (30,): about half are right, and no row is symmetric."""
-    generator = torch.Generator().manual_seed(7)
+    generator = draws(seed, 7)
     logits = 2 * torch.randn(30, CLASSES, generator=generator) * torch.rand(30, 1, generator=generator)
     logits += 5 * torch.randn(30, 1, generator=generator)  # softmax does not see this, and raw logits do
     return logits, torch.randint(CLASSES, (30,), generator=generator)
@@ -26,11 +27,11 @@ def _as_tensor(value: Any) -> Tensor | None:
         return None
 
 
-def judge_confusion(answer: Any) -> str | None:
+def judge_confusion(answer: Any, seed: int) -> str | None:
     """Counts of (true, predicted) pairs, one row per true class."""
     if not callable(answer):
         return "no function"
-    logits, labels = _answers()
+    logits, labels = _answers(seed)
     predicted = logits.argmax(dim=1)
     right = torch.as_tensor(errors.confusion_matrix(predicted, labels, CLASSES)).double()
     matrix = _as_tensor(answer(predicted, labels, CLASSES))
@@ -65,11 +66,11 @@ CONFUSION = Exercise(
 )
 
 
-def judge_confident_mistakes(answer: Any) -> str | None:
+def judge_confident_mistakes(answer: Any, seed: int) -> str | None:
     """The positions of the wrong answers, by falling softmax probability of what was predicted."""
     if not callable(answer):
         return "no function"
-    logits, labels = _answers()
+    logits, labels = _answers(seed)
     chosen = _as_tensor(answer(logits, labels, 5))
     if chosen is None or chosen.shape != (5,):
         return "shape"

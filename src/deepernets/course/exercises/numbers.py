@@ -3,7 +3,13 @@
 import math
 from typing import Any
 
+import torch
 from torch import Tensor
+
+
+def draws(seed: int, salt: int = 0) -> torch.Generator:
+    """Return the generator that a judge draws its inputs from; `salt` tells one set of inputs from another."""
+    return torch.Generator().manual_seed(1009 * seed + salt)
 
 
 def number(value: Any) -> float:

@@ -4,11 +4,8 @@ import math
 from collections.abc import Callable
 from typing import Any
 
-import pytest
 import torch
 from torch.nn import functional as F
-
-from deepernets.course.checks import check, exercises
 
 
 def step_as_in_the_solution(model: Any, images: Any, labels: Any, criterion: Any, optimizer: Any) -> float:
@@ -228,21 +225,3 @@ WRONG: list[tuple[str, str, Any]] = [
     ("confident_mistakes", "shape", lambda logits, labels, most: (logits.argmax(1) != labels).nonzero()),
     ("confident_mistakes", "other", lambda logits, labels, most: torch.zeros(most)),
 ]
-
-
-@pytest.mark.parametrize(("name", "answer"), RIGHT)
-def test_right_answers_pass(name: str, answer: Any) -> None:
-    assert repr(check(name, answer)) == f"{name}: right."
-
-
-@pytest.mark.parametrize(("name", "mistake", "answer"), WRONG)
-def test_each_mistake_gets_its_own_hint(name: str, mistake: str, answer: Any) -> None:
-    verdict = check(name, answer)
-    assert verdict.status == "wrong"
-    assert verdict.hint == exercises()[name].hints[mistake]
-
-
-def test_every_exercise_has_two_right_answers_and_four_kinds_of_mistake() -> None:
-    for name in exercises():
-        assert sum(name == tried for tried, _ in RIGHT) >= 2
-        assert len({mistake for tried, mistake, _ in WRONG if tried == name}) >= 4
