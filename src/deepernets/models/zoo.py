@@ -7,8 +7,8 @@ Names compose:
   one linear layer.
 * ``resnet-{18,34,50,101,152}`` for ImageNet; behind each ``-cifar`` for a 3×3 stem of stride 1 without
   max-pool.
-* ``resnet-{20,32,44,56,110,1202}`` for CIFAR, and any other depth 6n + 2. Of these 50 and 152 name the
-  ImageNet nets, not the CIFAR ones.
+* ``resnet-{20,32,44,56,110,1202}`` for CIFAR, and any other depth 6n + 2, with shortcut A; behind it ``-b`` or
+  ``-c`` for the other options. Of the depths 50 and 152 name the ImageNet nets, not the CIFAR ones.
 * ``plain-…`` for the twin without shortcuts of any ``resnet-…``.
 * ``report-c-vgg-16`` and ``report-c-resnet-50``.
 """
@@ -64,7 +64,7 @@ _NAMED: dict[str, tuple[type[NetworkSpec], dict[str, Any]]] = {
     "report-c-resnet-50": (ReportCResNetSpec, {}),
 }
 
-_CIFAR = re.compile(r"(resnet|plain)-(\d+)")
+_CIFAR = re.compile(r"(?P<kind>resnet|plain)-(?P<depth>\d+)(-(?P<shortcut>[bc]))?")
 
 
 def models() -> list[str]:
@@ -135,11 +135,13 @@ def _look_up(name: str) -> tuple[type[NetworkSpec], dict[str, Any]]:
     if name in _NAMED:
         return _NAMED[name]
     if match := _CIFAR.fullmatch(name):
-        cifar = {"block": "basic", "widths": CIFAR_WIDTHS, "stem": "cifar", "shortcut": "A"}
         return ResNetSpec, {
-            **cifar,
-            "repeats": cifar_repeats(int(match[2])),
-            "residual": match[1] == "resnet",
+            "block": "basic",
+            "widths": CIFAR_WIDTHS,
+            "stem": "cifar",
+            "repeats": cifar_repeats(int(match["depth"])),
+            "residual": match["kind"] == "resnet",
+            "shortcut": (match["shortcut"] or "a").upper(),
         }
     nearest = get_close_matches(name, models(), n=3, cutoff=0.5)
     suggestion = f"did you mean {' or '.join(nearest)}?" if nearest else "deepernets.models() lists them all."

@@ -68,6 +68,26 @@ PAPER = (
     ),
     # about 400 iterations at a low rate, which is a little over one epoch
     replace(PAPER_CIFAR, name="paper/resnet-110", model="resnet-110", warm_up_epochs=1.2),
+    # section 4.1 compares the shortcuts on ImageNet; these do so on CIFAR-10
+    *(replace(PAPER_CIFAR, name=f"paper/resnet-20-{option}", model=f"resnet-20-{option}") for option in "bc"),
+)
+
+# One network under one budget; each row changes one thing.
+RACE = Recipe(
+    "race/constant", data="cifar3", model="resnet-20", epochs=10, learning_rate=0.1, pad=4, flip=True
+)
+RACES = (
+    RACE,
+    *(
+        RACE.changed(name=f"race/{schedule}", schedule=schedule)
+        for schedule in ("step", "on-plateau", "cosine", "one-cycle")
+    ),
+    RACE.changed(name="race/adam", optimizer="adam", learning_rate=0.001, schedule="cosine"),
+    RACE.changed(name="race/adam-0.01", optimizer="adam", learning_rate=0.01, schedule="cosine"),
+    RACE.changed(
+        name="race/adamw", optimizer="adamw", learning_rate=0.001, weight_decay=0.05, schedule="cosine"
+    ),
+    *(RACE.changed(name=f"race/batch-{size}", batch_size=size, schedule="cosine") for size in (32, 64)),
 )
 
 # Report A: SGD, rate 1e-2 held constant, weight decay 5e-4, PyTorch's default initialisation. It trained on
@@ -155,4 +175,6 @@ REPORT_C_ROWS = (
     ).changed(**OURS),
 )
 
-RECIPES = {recipe.name: recipe for recipe in (*QUICK, *PAPER, *REPORT_A_ROWS, *REPORT_B_ROWS, *REPORT_C_ROWS)}
+RECIPES = {
+    recipe.name: recipe for recipe in (*QUICK, *RACES, *PAPER, *REPORT_A_ROWS, *REPORT_B_ROWS, *REPORT_C_ROWS)
+}
