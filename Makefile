@@ -1,6 +1,5 @@
 # make book    the book, as HTML
 # make test    everything that must hold, the book included
-# make links   carry repository.url of _config.yml into the README and the labs
 # make clean   forget the book and what was run for it (make distclean: the environment too)
 #
 # A step runs again only when what it is made from changed. Another Python: make book PYTHON=python3.12
@@ -14,13 +13,11 @@ RUN := runs/quick/vgg/quick-seed0/record.json
 SOURCES := $(shell find src -name '*.py')
 RECORDS := $(shell find results)
 PAGES := $(shell sed -nE 's/^[- ]*(root|file): *//p' _toc.yml)
-URL := $(shell sed -nE 's/^ *url: *([^ ]+).*/\1/p' _config.yml)
-SLUG := $(patsubst https://github.com/%,%,$(URL))
 
 SUITABLE := import sys; sys.exit(not (3, 11) <= sys.version_info[:2] <= (3, 13))
 VERSION := import platform; print(platform.python_version())
 
-.PHONY: book test links clean distclean
+.PHONY: book test clean distclean
 .DELETE_ON_ERROR:
 
 book: $(READY) $(RUN) _build/executed-for
@@ -37,11 +34,6 @@ test: $(READY)
 	$(BIN)/deepernets labs build --check
 	@$(MAKE) --no-print-directory book
 	$(BIN)/pytest --nbval --numprocesses $(WORKERS) --dist loadscope
-
-links: $(READY)
-	sed -E -i.old 's#(//github\.com|research\.google\.com/github)/[A-Za-z0-9_.-]+/[A-Za-z0-9_.-]+#\1/$(SLUG)#g' README.md
-	rm README.md.old
-	$(BIN)/deepernets labs build
 
 clean:
 	rm -rf _build runs

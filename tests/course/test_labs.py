@@ -5,6 +5,9 @@ import nbformat
 import pytest
 
 from deepernets.course import labs
+from deepernets.course.forks import repository
+from deepernets.course.masters import cells_of, with_stubs
+from deepernets.course.notebooks import assemble
 from deepernets.exceptions import UserError
 
 ROOT = Path(__file__).parents[2]
@@ -36,6 +39,12 @@ def confusion(predicted, labels, classes):
 
 # %%
 check("confusion", confusion)
+
+# %% [markdown]
+# **Explain.** Why three?
+
+# %% [markdown] tags=["answer"]
+# There are three classes.
 '''
 
 
@@ -73,7 +82,7 @@ def test_stubs_are_what_check_knows_as_not_attempted(root: Path) -> None:
 
 
 def test_badge_and_set_up_come_from_the_configuration(root: Path) -> None:
-    url, ref = labs.repository(root)
+    url, ref = repository(root)
     cells = nbformat.read(root / "labs/01_a_lab.ipynb", as_version=4).cells
     assert f"colab.research.google.com/github/{url.split('.com/')[1]}/blob/{ref}/labs/01_a_lab.ipynb" in (
         cells[1].source
@@ -88,10 +97,12 @@ def test_the_caption_below_a_figure_is_its_alternative_text() -> None:
         "# %% [markdown]\n# *Two bars,\n# one long.*\n#\n# On.",
     )
     text = "\n\n".join(cells_as_text)
-    cells = labs.assemble(text, "labs/01_a_lab.ipynb", "https://github.com/a/b", "main").cells
+    cells = assemble(cells_of(text), "labs/01_a_lab.ipynb", "https://github.com/a/b", "main").cells
     assert cells[3].metadata.mystnb.image.alt == "Two bars, one long."
     assert (
-        not labs.assemble(MASTER, "labs/01_a_lab.ipynb", "https://github.com/a/b", "main").cells[3].metadata
+        not assemble(cells_of(MASTER), "labs/01_a_lab.ipynb", "https://github.com/a/b", "main")
+        .cells[3]
+        .metadata
     )
 
 
@@ -100,27 +111,27 @@ def test_a_second_build_changes_no_source_and_no_cell_id(root: Path) -> None:
     before = path.read_text()
     labs.build(root)
     assert path.read_text() == before
-    labs.build(root, check=True)
+    labs.check(root)
 
 
 def test_a_changed_master_or_notebook_is_noticed(root: Path) -> None:
     master = root / "solutions/01_a_lab.py"
     master.write_text(MASTER.replace("# # A lab", "# # Another lab"))
     with pytest.raises(UserError, match=r"01_a_lab\.ipynb in labs: differs from its master"):
-        labs.build(root, check=True)
+        labs.check(root)
     master.write_text(MASTER)
     (root / "labs/01_a_lab.ipynb").unlink()
     with pytest.raises(UserError, match=r"01_a_lab\.ipynb in labs: missing"):
-        labs.build(root, check=True)
+        labs.check(root)
 
 
 def test_a_notebook_that_was_not_executed_is_noticed(root: Path) -> None:
     path = root / "solutions/01_a_lab.ipynb"
     notebook = nbformat.read(path, as_version=4)
-    notebook.cells[-1].execution_count = None
+    next(cell for cell in notebook.cells if cell.cell_type == "code").execution_count = None
     nbformat.write(notebook, path)
     with pytest.raises(UserError, match="not executed"):
-        labs.build(root, check=True)
+        labs.check(root)
 
 
 def test_a_solution_line_in_the_students_notebook_is_noticed(root: Path) -> None:
@@ -129,7 +140,7 @@ def test_a_solution_line_in_the_students_notebook_is_noticed(root: Path) -> None
     notebook.cells[0].source += "\nfirst_loss = math.log(3)"
     nbformat.write(notebook, path)
     with pytest.raises(UserError, match=r"shows the solution line 'first_loss = math\.log\(3\)'"):
-        labs.build(root, check=True)
+        labs.check(root)
 
 
 @pytest.mark.parametrize(
@@ -155,7 +166,7 @@ def test_an_exercise_without_a_check_stops_the_build(old: str, new: str, complai
 def test_a_check_that_overwrites_the_answer_stops_the_build(root: Path) -> None:
     (root / "solutions/01_a_lab.py").write_text(MASTER.replace('\ncheck("conf', '\nconfusion = check("conf'))
     with pytest.raises(UserError, match=r"check.'confusion'. overwrites the answer"):
-        labs.build(root, check=True)
+        labs.check(root)
 
 
 @pytest.mark.parametrize(
@@ -170,21 +181,54 @@ def test_a_check_that_overwrites_the_answer_stops_the_build(root: Path) -> None:
     ],
 )
 def test_every_name_that_a_solution_binds_gets_a_placeholder(solution: str, names: list[str]) -> None:
-    stub = labs.with_stubs(f"### BEGIN SOLUTION\n{solution}\n### END SOLUTION\n")
+    stub = with_stubs(f"### BEGIN SOLUTION\n{solution}\n### END SOLUTION\n")
     assert stub.splitlines() == [f"{name} = ...  # your answer here" for name in names]
+
+
+def test_model_answers_are_for_the_solution_alone(root: Path) -> None:
+    last = {
+        folder: nbformat.read(root / folder / "01_a_lab.ipynb", as_version=4).cells[-1].source
+        for folder in ("labs", "solutions")
+    }
+    assert last == {"labs": "*Your answer:*", "solutions": "There are three classes."}
+
+
+def test_a_solution_shown_by_another_lab_or_by_an_output_is_noticed(root: Path) -> None:
+    other = MASTER.split("### BEGIN")[0] + "print('first_loss = math' + '.log(3)')\n"
+    (root / "solutions/02_other.py").write_text(other)
+    labs.build(root, wanted=("02",))
+    with pytest.raises(UserError, match=r"02_other.ipynb shows the solution line .* of 01_a_lab.py"):
+        labs.check(root)
+
+
+def test_only_the_wanted_labs_are_built(root: Path) -> None:
+    (root / "solutions/02_other.py").write_text(MASTER.replace("# # A lab", "# # Another"))
+    before = (root / "labs/01_a_lab.ipynb").stat().st_mtime_ns
+    assert [path.name for path in labs.build(root, wanted=("02",))] == ["02_other.ipynb"] * 2
+    assert (root / "labs/01_a_lab.ipynb").stat().st_mtime_ns == before
+    with pytest.raises(UserError, match=r"There is no lab '07'; name one of 01_a_lab, 02_other"):
+        labs.build(root, wanted=("07",))
+
+
+def test_a_check_of_another_name_is_noticed(root: Path) -> None:
+    (root / "solutions/01_a_lab.py").write_text(
+        MASTER.replace('"confusion", confusion', '"confusion", check')
+    )
+    with pytest.raises(UserError, match=r"check.'confusion'. judges 'check'"):
+        labs.check(root)
 
 
 def test_a_solution_that_binds_nothing_is_noticed(root: Path) -> None:
     master = MASTER.replace("import math\n\nfirst_loss = math.log(3)", "print(3)")
     (root / "solutions/01_a_lab.py").write_text(master)
     with pytest.raises(UserError, match="binds no name"):
-        labs.build(root, check=True)
+        labs.check(root)
 
 
 def test_a_notebook_without_a_master_is_noticed(root: Path) -> None:
     shutil.copy(root / "solutions/01_a_lab.ipynb", root / "labs/02_old.ipynb")
     with pytest.raises(UserError, match=r"02_old\.ipynb in labs: has no master"):
-        labs.build(root, check=True)
+        labs.check(root)
 
 
 def test_a_cell_that_fails_writes_nothing(root: Path) -> None:
@@ -201,4 +245,4 @@ def test_a_folder_without_masters_is_named(tmp_path: Path) -> None:
 
 
 def test_the_courses_own_labs_hold() -> None:
-    assert len(labs.build(ROOT, check=True)) == 2 * len(list((ROOT / "solutions").glob("*.py")))
+    assert len(labs.check(ROOT)) == 2 * len(list((ROOT / "solutions").glob("*.py")))

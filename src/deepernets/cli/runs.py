@@ -1,7 +1,4 @@
-"""The command line: ``deepernets train`` and what goes with it.
-
-PyTorch is imported inside the commands, so that ``--help`` answers at once.
-"""
+"""Commands that train networks and look at runs."""
 
 import os
 import sys
@@ -10,21 +7,17 @@ from itertools import chain
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Literal
 
-from cyclopts import App, CycloptsError, Parameter
+from cyclopts import App, Parameter
 
 from deepernets.exceptions import UserError
-from deepernets.training.recipe import PROFILES, Profile, Recipe, recipe, recipes
+from deepernets.training.recipe import PROFILES, Profile, Recipe, recipe
 
 if TYPE_CHECKING:
     from deepernets.training.records import Record
 
 DEFAULT_RECIPE = "quick/vgg"
 
-app = App(name="deepernets", help="Deeper Networks, from paper to practice: train, look and compare.")
-data = App(name="data", help="The data sets.")
-labs = App(name="labs", help="The labs and their solutions.")
-app.command(data)
-app.command(labs)
+app = App()
 
 
 def _default_profile() -> Profile:
@@ -196,55 +189,6 @@ def find_lr(
     print(f"Suggested learning rate: {test.suggestion:.2g} (the recipe has {chosen.learning_rate:g})\n{path}")
 
 
-@app.command
-def models() -> None:
-    """List the networks that `deepernets.build` knows."""
-    from deepernets.models.zoo import models as names
-
-    print("\n".join(names()))
-
-
-@app.command(name="recipes")
-def list_recipes(name: str | None = None, /) -> None:
-    """List the recipes, or show one in full.
-
-    Args:
-        name: The recipe to show.
-    """
-    if name:
-        for field, value in asdict(recipe(name)).items():
-            print(f"{field:20} {value}")
-        return
-    for known in recipes():
-        row = recipe(known)
-        print(f"{known:45} {row.model:20} {row.data:9} {row.epochs:4} epochs")
-
-
-@data.command
-def check(*, data_root: Path | None = None) -> None:
-    """Say which data sets are at hand, where, in which variant, and what to do about those that are not.
-
-    Args:
-        data_root: Folder that holds the data. Without it DEEPERNETS_DATA, or a folder in your cache.
-    """
-    from deepernets.data.sources import report
-
-    for row in report(data_root):
-        print(row)
-
-
-@labs.command
-def build(*, check: bool = False) -> None:
-    """Make the solutions' and the students' notebooks from their masters.
-
-    Args:
-        check: Write nothing; fail if a notebook differs from what its master makes.
-    """
-    from deepernets.course.labs import build as build_labs
-
-    build_labs(check=check)
-
-
 def _report(record: "Record") -> None:
     """Print what a record says: where it comes from, its accuracy, its confusion matrix."""
     classes, confusion = record.data["classes"], record.test["confusion"]
@@ -274,16 +218,3 @@ def _draw(record: "Record", folder: Path, data_root: Path | None) -> list[Path]:
     except UserError as error:
         print(f"The mistakes are not drawn: {error}", file=sys.stderr)
     return paths
-
-
-def main(words: list[str] | None = None) -> None:
-    """Run the command line; what the user can mend is one sentence and exit status 2."""
-    try:
-        app(sys.argv[1:] if words is None else words, exit_on_error=False, print_error=False)
-    except (UserError, CycloptsError) as error:
-        print(f"deepernets: {error}", file=sys.stderr)
-        sys.exit(2)
-    except KeyboardInterrupt:
-        sys.exit(130)
-    except BrokenPipeError:  # `deepernets recipes | head` has seen enough
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())

@@ -1,0 +1,29 @@
+"""The command line: ``deepernets train`` and what goes with it.
+
+PyTorch is imported inside the commands, so that ``--help`` answers at once.
+"""
+
+import os
+import sys
+
+from cyclopts import App, CycloptsError
+
+from deepernets.cli import course, listing, runs
+from deepernets.exceptions import UserError
+
+app = App(name="deepernets", help="Deeper Networks, from paper to practice: train, look and compare.")
+for part in (runs, listing, course):
+    app.update(part.app)
+
+
+def main(words: list[str] | None = None) -> None:
+    """Run the command line; what the user can mend is one sentence and exit status 2."""
+    try:
+        app(sys.argv[1:] if words is None else words, exit_on_error=False, print_error=False)
+    except (UserError, CycloptsError) as error:
+        print(f"deepernets: {error}", file=sys.stderr)
+        sys.exit(2)
+    except KeyboardInterrupt:
+        sys.exit(130)
+    except BrokenPipeError:  # `deepernets recipes | head` has seen enough
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())

@@ -1,0 +1,49 @@
+"""Commands that list what there is: networks, recipes, data."""
+
+from dataclasses import asdict
+from pathlib import Path
+
+from cyclopts import App
+
+from deepernets.training.recipe import recipe, recipes
+
+app = App()
+data = App(name="data", help="The data sets.")
+app.command(data)
+
+
+@app.command
+def models() -> None:
+    """List the networks that `deepernets.build` knows."""
+    from deepernets.models.zoo import models as names
+
+    print("\n".join(names()))
+
+
+@app.command(name="recipes")
+def list_recipes(name: str | None = None, /) -> None:
+    """List the recipes, or show one in full.
+
+    Args:
+        name: The recipe to show.
+    """
+    if name:
+        for field, value in asdict(recipe(name)).items():
+            print(f"{field:20} {value}")
+        return
+    for known in recipes():
+        row = recipe(known)
+        print(f"{known:45} {row.model:20} {row.data:9} {row.epochs:4} epochs")
+
+
+@data.command
+def check(*, data_root: Path | None = None) -> None:
+    """Say which data sets are at hand, where, in which variant, and what to do about those that are not.
+
+    Args:
+        data_root: Folder that holds the data. Without it DEEPERNETS_DATA, or a folder in your cache.
+    """
+    from deepernets.data.sources import report
+
+    for row in report(data_root):
+        print(row)

@@ -1,0 +1,113 @@
+"""What a lab's master says: where solutions and model answers stand, and what students get in their place.
+
+What stands between ``### BEGIN SOLUTION`` and ``### END SOLUTION`` of a code cell, and a Markdown cell with the
+tag ``answer``, is for the solution alone.
+"""
+
+import ast
+import re
+from collections.abc import Iterator
+
+import jupytext
+from nbformat import NotebookNode
+
+from deepernets.course.checks import exercises
+
+MARKED = re.compile(
+    r"^[ \t]*### BEGIN SOLUTION\n(.*?)^[ \t]*### END SOLUTION(?:\n|$)", re.MULTILINE | re.DOTALL
+)
+CHECK = re.compile(r"""\bcheck\(\s*["'](\w+)["'],\s*(\w+)\s*\)""")
+OVERWRITTEN = re.compile(r"""^(\w+) = check\(\s*["']\1["']""", re.MULTILINE)
+YOURS = "*Your answer:*"
+
+
+def cells_of(text: str) -> list[NotebookNode]:
+    """Return the cells of a text notebook (py:percent)."""
+    cells: list[NotebookNode] = jupytext.reads(text, fmt="py:percent").cells
+    for cell in cells:
+        cell.source = cell.source.strip("\n")
+    return cells
+
+
+def for_students(cells: list[NotebookNode]) -> list[NotebookNode]:
+    """Take solutions and model answers out of a master's cells, in place, and return them."""
+    for cell in cells:
+        if is_answer(cell):
+            cell.source = YOURS
+        elif cell.cell_type == "code":
+            cell.source = with_stubs(cell.source).rstrip("\n")
+    return cells
+
+
+def is_answer(cell: NotebookNode) -> bool:
+    """Say whether a cell is the model answer to a question that the text asks."""
+    return cell.cell_type == "markdown" and "answer" in cell.metadata.get("tags", [])
+
+
+def solutions(cells: list[NotebookNode]) -> str:
+    """Return all that students must not see of a master's cells, as one text."""
+    hidden = [cell.source for cell in cells if is_answer(cell)]
+    return "\n".join([*(part for cell in cells for part in MARKED.findall(cell.source)), *hidden])
+
+
+def given(cells: list[NotebookNode]) -> str:
+    """Return all that students see of a master's cells, as one text."""
+    return "\n".join(MARKED.sub("", cell.source) for cell in cells if not is_answer(cell))
+
+
+def with_stubs(text: str) -> str:
+    r"""Return code with every marked solution replaced by a placeholder that `check` knows.
+
+    Inside a function the stub returns ``...``; at the top level every assigned name becomes ``...``.
+
+    >>> print(with_stubs("### BEGIN SOLUTION\nlogarithm = 1.1\n### END SOLUTION\n"), end="")
+    logarithm = ...  # your answer here
+    """
+    return MARKED.sub(lambda match: _stub(match[1]), text)
+
+
+def _stub(solution: str) -> str:
+    indent = solution[: len(solution) - len(solution.lstrip(" "))]
+    if indent:
+        return f"{indent}return ...  # your code here, instead of this line\n"
+    return "".join(f"{name} = ...  # your answer here\n" for name in _bound(solution))
+
+
+def _bound(code: str) -> Iterator[str]:
+    """Yield the names that top-level code binds, those of functions and classes included."""
+    for statement in ast.parse(code).body:
+        if isinstance(statement, ast.FunctionDef | ast.ClassDef):
+            yield statement.name
+        elif isinstance(statement, ast.Assign | ast.AnnAssign):
+            targets = statement.targets if isinstance(statement, ast.Assign) else [statement.target]
+            nodes = (node for target in targets for node in ast.walk(target))
+            yield from (
+                node.id for node in nodes if isinstance(node, ast.Name) and isinstance(node.ctx, ast.Store)
+            )
+
+
+def complaints_about(cells: list[NotebookNode]) -> Iterator[str]:
+    """Yield what is wrong with a master: an exercise without a check, a check without an exercise or hints."""
+    known = exercises()
+    exercises_seen, checks_seen = 0, 0
+    for cell in cells:
+        if cell.cell_type != "code":
+            continue
+        marked = MARKED.findall(cell.source)
+        exercises_seen += len(marked)
+        if not all(map(_stub, marked)):
+            yield "a marked solution binds no name, so nothing can stand in its place"
+        for name in OVERWRITTEN.findall(cell.source):
+            yield f"check({name!r}) overwrites the answer, and would judge the course's own when run again"
+        for name, answer in CHECK.findall(cell.source):
+            checks_seen += 1
+            if name not in known:
+                yield f"check({name!r}) has no exercise behind it"
+            elif not known[name].hints:
+                yield f"the exercise {name!r} has no hints"
+            elif name != answer:
+                yield f"check({name!r}) judges {answer!r}; answers are called like their exercise"
+        if exercises_seen - checks_seen > 1:
+            yield "two exercises follow each other with no check between them"
+    if exercises_seen != checks_seen:
+        yield f"{exercises_seen} marked solutions, but {checks_seen} checks"

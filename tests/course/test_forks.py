@@ -1,0 +1,88 @@
+import shutil
+from pathlib import Path
+
+import pytest
+import yaml
+
+from deepernets import cli
+from deepernets.course import forks, labs
+from deepernets.exceptions import UserError
+
+ROOT = Path(__file__).parents[2]
+FORK = "https://github.com/a-school/deeper"
+
+
+@pytest.fixture
+def course(tmp_path: Path) -> Path:
+    """Return a copy of all that a fork carries."""
+    copy = tmp_path / "course"
+    for folder in ("book", "labs", "solutions", "results", "src"):
+        shutil.copytree(ROOT / folder, copy / folder, ignore=shutil.ignore_patterns("__pycache__"))
+    for name in ("_config.yml", "_toc.yml", "README.md", "LICENSE", "pyproject.toml", "requirements.txt"):
+        shutil.copy(ROOT / name, copy)
+    return copy
+
+
+def _text(folder: Path) -> str:
+    return "".join(path.read_text() for path in sorted(folder.rglob("*.ipynb")))
+
+
+def test_every_link_points_at_the_fork_and_the_labs_still_hold(course: Path) -> None:
+    url, ref = forks.repository(course)
+    forks.point_at(course, FORK, "v2")
+    assert forks.repository(course) == (FORK, "v2")
+    labs.check(course)
+    everything = _text(course) + (course / "README.md").read_text() + (course / "_config.yml").read_text()
+    assert url.split("github.com")[1] not in everything
+    assert "github/a-school/deeper/blob/v2/labs/03_train_vgg.ipynb" in everything
+    assert f"git+{FORK}@v2" in everything
+    forks.point_at(course, url, ref)
+    assert _text(course) == _text(ROOT / "labs") + _text(ROOT / "solutions")
+
+
+def test_pointing_keeps_the_comments_of_the_settings(course: Path) -> None:
+    before = (ROOT / "_config.yml").read_text().splitlines()
+    forks.point_at(course, FORK, None)
+    after = (course / "_config.yml").read_text().splitlines()
+    assert [new for old, new in zip(before, after, strict=True) if old != new] == [f"  url: {FORK}"]
+
+
+@pytest.mark.parametrize(
+    ("url", "ref"), [("https://example.org/a/b", "main"), ("a/b", None), (FORK, "two words")]
+)
+def test_an_address_that_colab_cannot_open_is_refused(url: str, ref: str | None, course: Path) -> None:
+    with pytest.raises(UserError, match="Colab opens notebooks from GitHub"):
+        forks.point_at(course, url, ref)
+    assert forks.repository(course) == forks.repository(ROOT)
+
+
+def test_a_hand_out_holds_the_labs_and_no_solution(course: Path, tmp_path: Path) -> None:
+    made = forks.hand_out(course, tmp_path / "out", FORK, "v2")
+    assert not list(made.rglob("solutions")) + list(made.rglob("0?_*.py"))
+    assert len(list(made.glob("labs/*.ipynb"))) == len(list(course.glob("labs/*.ipynb")))
+    assert "BEGIN SOLUTION" not in _text(made)
+    pages = yaml.safe_load((made / "_toc.yml").read_text())
+    listed = [page["file"] for part in pages["parts"] for page in part["chapters"]]
+    assert not [page for page in listed if page.startswith("solutions/")]
+    assert all(list(made.glob(f"{page}.*")) for page in [*listed, pages["root"]])
+    assert forks.repository(made) == (FORK, "v2")
+    assert f"git+{FORK}@v2" in _text(made / "labs")
+    assert forks.repository(course) == forks.repository(ROOT)
+
+
+def test_a_hand_out_overwrites_nothing(course: Path, tmp_path: Path) -> None:
+    (tmp_path / "out").mkdir()
+    (tmp_path / "out" / "mine.txt").write_text("mine")
+    with pytest.raises(UserError, match="holds something already"):
+        forks.hand_out(course, tmp_path / "out")
+    with pytest.raises(UserError, match="Colab"):
+        forks.hand_out(course, tmp_path / "new", "nowhere")
+    assert not (tmp_path / "new").exists()
+
+
+@pytest.mark.parametrize("words", [["--check", "--ref", "v2"], ["03", "--check"], ["03", "--ref", "v2"]])
+def test_one_thing_at_a_time(words: list[str], capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit) as end:
+        cli.main(["labs", "build", *words])
+    assert end.value.code == 2
+    assert "one of them at a time" in capsys.readouterr().err
