@@ -1,14 +1,61 @@
 """Commands for those who teach the course."""
 
+import os
 from pathlib import Path
+from typing import Annotated
 
-from cyclopts import App
+from cyclopts import App, Parameter
 
+from deepernets.course.grading.limits import Limits
 from deepernets.exceptions import UserError
 
 app = App()
 labs = App(name="labs", help="The labs and their solutions.")
 app.command(labs)
+
+
+@app.command
+def grade(
+    folder: Path,
+    /,
+    *,
+    out: Path = Path("grades.csv"),
+    lab: str | None = None,
+    seed: int | None = None,
+    limits: Annotated[Limits | None, Parameter(name="*")] = None,
+    workers: int | None = None,
+) -> None:
+    """Grade a folder of submitted notebooks, each in a process of its own.
+
+    Args:
+        folder: The notebooks, under any names; those in folders of it too.
+        out: The table to write, one row per exercise and one in total; a page of feedback per student goes to a
+            folder beside it.
+        lab: The lab to grade, such as 3; without it the one that most of the notebooks are of.
+        seed: Where hidden inputs are drawn from; a new one every time without it.
+        limits: What each notebook may use.
+        workers: Notebooks to run at a time; one per core without it.
+    """
+    from deepernets.course.grading.grades import grade_folder
+    from deepernets.course.grading.sandbox import isolation
+
+    if workers is not None and workers < 1:
+        raise UserError(f"--workers is {workers}; at least 1 notebook must run at a time.")
+    grades = grade_folder(
+        folder,
+        out,
+        lab=lab,
+        seed=seed,
+        limits=limits or Limits(),
+        workers=workers or os.cpu_count() or 1,
+    )
+    for problem in (grade for grade in grades if grade.submission.problem):
+        print(f"not graded: {problem.submission.student}: {problem.submission.problem}")
+    graded = [grade for grade in grades if not grade.submission.problem]
+    cut_off = (
+        "cut off by the system" if isolation() else "refused to Python code; this system cannot cut it off"
+    )
+    print(f"{len(graded)} of {len(grades)} notebooks graded; network: {cut_off}\n{out}")
 
 
 @labs.command
