@@ -1,11 +1,13 @@
+import re
 from pathlib import Path
 
 import numpy as np
 import pytest
 
 from deepernets.exceptions import UserError
-from deepernets.training.recipe import recipe
+from deepernets.training.recipe import Recipe, recipe
 from deepernets.training.records import Record, load_record, records, results_folder, write_whole
+from deepernets.training.runs import run_folder
 
 SHIPPED = sorted(results_folder().rglob("*.json"))
 
@@ -19,11 +21,19 @@ def test_every_shipped_record_is_whole_and_consistent(path: Path) -> None:
     assert confusion.trace() / confusion.sum() == pytest.approx(record.test["accuracy"], abs=1e-6)
     assert [row["epoch"] for row in record.epochs] == list(range(1, record.recipe.epochs + 1))
     assert path.parent.relative_to(results_folder()).as_posix() == record.recipe.name
-    changed = {"name": record.recipe.name, "epochs": record.recipe.epochs}
-    assert record.recipe == recipe(record.recipe.name).changed(**changed).at(record.profile)
+    wanted = _as_its_file_says(path.stem, record.recipe.name)
+    assert path.stem == run_folder(wanted, record.profile, record.seed, "").name
+    assert record.recipe == wanted.at(record.profile)
     assert all(mistake["label"] != mistake["predicted"] for mistake in record.test["mistakes"])
     confidences = [mistake["confidence"] for mistake in record.test["mistakes"]]
     assert confidences == sorted(confidences, reverse=True)
+
+
+def _as_its_file_says(stem: str, name: str) -> Recipe:
+    """Return the recipe of a record's file, with the changes that stand in the file's name."""
+    known = recipe(name)
+    changes = dict(re.findall(r"-([a-z_]+)=([^-]+)", stem))
+    return known.changed(**{field: type(getattr(known, field))(value) for field, value in changes.items()})
 
 
 def test_the_recorded_runs_reach_what_the_course_says_of_them() -> None:
