@@ -53,6 +53,11 @@ def test_wrong_answers_are_refused_on_hidden_inputs(name: str, mistake: str, ans
     assert {judge(name, answer, seed).status for seed in HIDDEN_SEEDS} == {"wrong"}
 
 
+@pytest.mark.parametrize("name", sorted({name for name, answer in RIGHT if callable(answer)}))
+def test_a_function_that_returns_the_placeholder_is_not_attempted(name: str) -> None:
+    assert check(name, lambda *args: ...).status == "not attempted"
+
+
 @pytest.mark.parametrize("lab", labs())
 def test_every_exercise_has_two_right_answers_and_four_kinds_of_mistake(lab: str) -> None:
     for name in labs()[lab]:

@@ -85,11 +85,6 @@ def test_a_stub_is_not_attempted(name: str, capsys: pytest.CaptureFixture[str]) 
     assert capsys.readouterr().out.startswith(f"{name}: not attempted.")
 
 
-@pytest.mark.parametrize("name", [name for name in exercises() if name != "first_loss"])
-def test_a_function_that_returns_the_placeholder_is_not_attempted(name: str) -> None:
-    assert check(name, lambda *args: ...).status == "not attempted"
-
-
 def test_an_endless_loop_is_ended(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(checks, "SECONDS", 0.3)
 

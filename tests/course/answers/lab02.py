@@ -1,0 +1,211 @@
+"""The answers that students of lab 2 really give."""
+
+import math
+import re
+from typing import Any
+
+from torch import nn
+
+from deepernets.models.layers import local_response_norm
+
+
+def parse(
+    text: Any, pair: Any = lambda kernel, channels: (kernel, channels), lrn: bool = True
+) -> list[list[Any]]:
+    """Read a configuration, with what is made of each convolution left open."""
+    blocks: list[list[Any]] = []
+    for block in text.split("|"):
+        blocks.append([])
+        for word in block.split():
+            if word == "LRN":
+                blocks[-1] += ["LRN"] if lrn else []
+            else:
+                kernel, channels = word.removeprefix("conv").split("-")
+                blocks[-1].append(pair(int(kernel), int(channels)))
+    return blocks
+
+
+def parse_with_patterns(text: Any) -> list[list[Any]]:
+    return [
+        [
+            ("LRN" if "LRN" in found else tuple(map(int, re.findall(r"\d+", found))))
+            for found in re.findall(r"\S+", part)
+        ]
+        for part in re.split(r"\|", text)
+    ]
+
+
+def features(
+    blocks: Any, lose: str = "", padding: Any = lambda kernel: kernel // 2, pool: Any = nn.MaxPool2d
+) -> nn.Module:
+    """Make the layers, but for what is to be lost."""
+    layers: list[nn.Module] = []
+    before = 3
+    for number, block in enumerate(blocks):
+        for word in block:
+            if word == "LRN":
+                if lose == "order":
+                    layers.insert(-1, local_response_norm())
+                elif lose != "LRN":
+                    layers.append(local_response_norm())
+                continue
+            kernel, channels = word
+            layers.append(nn.Conv2d(before, channels, kernel, padding=padding(kernel), bias=lose != "bias"))
+            if lose != "ReLU":
+                layers.append(nn.ReLU(inplace=True))
+            before = 3 if lose == "channels" else channels
+        if not (lose == "last pool" and number == len(blocks) - 1):
+            layers.append(pool(2, 2))
+    return nn.Sequential(*layers)
+
+
+class Written(nn.Module):
+    """The same maps by another road: a module list and a loop."""
+
+    def __init__(self, blocks: Any) -> None:
+        super().__init__()
+        self.plan = blocks
+        widths = [3] + [word[1] for block in blocks for word in block if word != "LRN"]
+        kernels = [word[0] for block in blocks for word in block if word != "LRN"]
+        self.convolutions = nn.ModuleList(
+            nn.Conv2d(a, b, k, padding="same") for a, b, k in zip(widths, widths[1:], kernels, strict=False)
+        )
+
+    def forward(self, x: Any) -> Any:
+        convolutions = iter(self.convolutions)
+        for block in self.plan:
+            for word in block:
+                x = local_response_norm()(x) if word == "LRN" else next(convolutions)(x).clamp(min=0)
+            x = nn.functional.max_pool2d(x, 2)
+        return x
+
+
+def count(module: Any) -> int:
+    return sum(parameter.numel() for parameter in module.parameters())
+
+
+def linear(network: Any) -> list[Any]:
+    return [layer for layer in network.modules() if isinstance(layer, nn.Linear)]
+
+
+def share(network: Any) -> float:
+    return sum(map(count, linear(network))) / count(network)
+
+
+def share_by_names(network: Any) -> float:
+    sizes = {name: parameter.numel() for name, parameter in network.named_parameters()}
+    matrices = {
+        name.rpartition(".")[0] for name, parameter in network.named_parameters() if parameter.dim() == 2
+    }
+    return sum(size for name, size in sizes.items() if name.rpartition(".")[0] in matrices) / sum(
+        sizes.values()
+    )
+
+
+def sides(side: Any, windows: Any, step: Any = lambda side, window: (side - window) // 2 + 1) -> list[Any]:
+    after = []
+    for window in windows:
+        side = step(side, window)
+        after.append(side)
+    return after
+
+
+def sides_by_counting(side: Any, windows: Any) -> tuple[int, ...]:
+    after: list[int] = []
+    for window in windows:
+        side = sum(1 for start in range(0, side, 2) if start + window <= side)
+        after.append(side)
+    return tuple(after)
+
+
+FIRST = 7 * 7 * 512 * 4096 + 4096
+
+RIGHT: list[tuple[str, Any]] = [
+    ("parse_configuration", parse),
+    ("parse_configuration", parse_with_patterns),
+    ("make_features", features),
+    ("make_features", Written),
+    ("first_connected", FIRST),
+    ("first_connected", count(nn.Linear(25088, 4096, device="meta"))),
+    ("connected_share", share),
+    ("connected_share", share_by_names),
+    ("map_sides", sides),
+    ("map_sides", sides_by_counting),
+]
+WRONG: list[tuple[str, str, Any]] = [
+    ("parse_configuration", "swapped", lambda text: parse(text, lambda kernel, channels: (channels, kernel))),
+    (
+        "parse_configuration",
+        "strings",
+        lambda text: parse(text, lambda kernel, channels: (str(kernel), str(channels))),
+    ),
+    ("parse_configuration", "flat", lambda text: [word for block in parse(text) for word in block]),
+    ("parse_configuration", "no LRN", lambda text: parse(text, lrn=False)),
+    ("parse_configuration", "always three", lambda text: parse(text, lambda kernel, channels: (3, channels))),
+    ("parse_configuration", "channels alone", lambda text: parse(text, lambda kernel, channels: channels)),
+    ("parse_configuration", "words", lambda text: [block.split() for block in text.split("|")]),
+    ("parse_configuration", "last block lost", lambda text: parse(text)[:-1]),
+    ("parse_configuration", "other", lambda text: text),
+    ("make_features", "bias", lambda blocks: features(blocks, "bias")),
+    ("make_features", "shapes", lambda blocks: features(blocks, "channels")),
+    ("make_features", "padding", lambda blocks: features(blocks, padding=lambda kernel: 0)),
+    (
+        "make_features",
+        "does not run",
+        lambda blocks: features(blocks, pool=lambda size, stride: nn.MaxPool2d(9, 9)),
+    ),
+    ("make_features", "last pool", lambda blocks: features(blocks, "last pool")),
+    ("make_features", "LRN", lambda blocks: features(blocks, "LRN")),
+    ("make_features", "LRN behind", lambda blocks: features(blocks, "order")),
+    ("make_features", "ReLU", lambda blocks: features(blocks, "ReLU")),
+    ("make_features", "max", lambda blocks: features(blocks, pool=nn.AvgPool2d)),
+    ("make_features", "no network", lambda blocks: list(features(blocks).children())),
+    ("make_features", "other", lambda blocks: features(blocks, padding=lambda kernel: kernel)),
+    ("first_connected", "no biases", FIRST - 4096),
+    ("first_connected", "one pixel", 512 * 4096 + 4096),
+    ("first_connected", "pool missing", 14 * 14 * 512 * 4096 + 4096),
+    ("first_connected", "second layer", 4096 * 4096 + 4096),
+    ("first_connected", "convolution", 7 * 7 * 512 * 512 + 512),
+    ("first_connected", "side once", 7 * 512 * 4096 + 4096),
+    ("first_connected", "no number", "a lot"),
+    ("first_connected", "other", FIRST + 1),
+    ("connected_share", "percent", lambda network: 100 * share(network)),
+    ("connected_share", "the rest", lambda network: 1 - share(network)),
+    ("connected_share", "ratio", lambda network: share(network) / (1 - share(network))),
+    ("connected_share", "first alone", lambda network: count(linear(network)[0]) / count(network)),
+    ("connected_share", "last alone", lambda network: count(linear(network)[-1]) / count(network)),
+    ("connected_share", "layers", lambda network: len(linear(network)) / len(list(network.children()))),
+    ("connected_share", "count", lambda network: share(network) * count(network)),
+    (
+        "connected_share",
+        "weights alone",
+        lambda network: sum(layer.weight.numel() for layer in linear(network)) / count(network),
+    ),
+    (
+        "connected_share",
+        "no biases",
+        lambda network: (
+            sum(layer.weight.numel() for layer in linear(network))
+            / sum(p.numel() for name, p in network.named_parameters() if "bias" not in name)
+        ),
+    ),
+    ("connected_share", "other", lambda network: 0.123),
+    (
+        "map_sides",
+        "rounded up",
+        lambda side, windows: sides(side, windows, lambda s, w: math.ceil((s - w) / 2) + 1),
+    ),
+    ("map_sides", "not rounded", lambda side, windows: sides(side, windows, lambda s, w: (s - w) / 2 + 1)),
+    ("map_sides", "halved", lambda side, windows: sides(side, windows, lambda s, w: s / 2)),
+    ("map_sides", "window left out", lambda side, windows: sides(side, windows, lambda s, w: s // 2)),
+    (
+        "map_sides",
+        "stride is the window",
+        lambda side, windows: sides(side, windows, lambda s, w: (s - w) // w + 1),
+    ),
+    ("map_sides", "no plus one", lambda side, windows: sides(side, windows, lambda s, w: (s - w) // 2)),
+    ("map_sides", "starts with the image", lambda side, windows: [side, *sides(side, windows)]),
+    ("map_sides", "backwards", lambda side, windows: sides(side, windows)[::-1]),
+    ("map_sides", "no list", lambda side, windows: sides(side, windows)[-1]),
+    ("map_sides", "other", lambda side, windows: [1] * len(windows)),
+]
