@@ -1,0 +1,29 @@
+import numpy as np
+import torch
+from matplotlib.patches import Rectangle
+
+import deepernets
+from deepernets.plots import fields
+
+
+def test_growth_draws_every_layer_of_every_network() -> None:
+    rows = {
+        name: deepernets.receptive_field(deepernets.build(name, (3, 32, 32), 10), (3, 32, 32))
+        for name in ("resnet-20", "vgg-mini-cifar")
+    }
+    ax = fields.growth(rows, image_side=32).axes[0]
+    drawn = {str(line.get_label()): np.asarray(line.get_ydata()).tolist() for line in ax.lines}
+    for name, frame in rows.items():
+        assert drawn[name] == frame["receptive_field"].cummax().tolist()
+    assert 32 in np.asarray(ax.lines[-1].get_ydata())
+    assert len({(line.get_linestyle(), line.get_color()) for line in ax.lines}) == 3
+
+
+def test_seen_draws_the_field_where_the_gradient_is() -> None:
+    gradient = torch.zeros(9, 9)
+    gradient[2:7, 3:8] = 2.0
+    ax = fields.seen({"five": gradient}, {"five": 5}).axes[0]
+    (square,) = (patch for patch in ax.patches if isinstance(patch, Rectangle))
+    assert (square.get_x(), square.get_y(), square.get_width()) == (2.5, 1.5, 5)
+    assert np.asarray(ax.images[0].get_array()).max() == 1
+    assert ax.get_title() == "five: 5 pixels"
