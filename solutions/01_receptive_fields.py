@@ -121,7 +121,8 @@ fields.growth(table, image_side=224)
 
 # %% [markdown]
 # *Two rising lines over the layers' numbers: the receptive field of VGG-16 and of ResNet-50, in pixels, flat where
-# layers have a kernel of 1 and steeper behind every stride; ResNet-50's goes on rising far beyond VGG-16's. A horizontal line marks the image's side of 224 pixels.*
+# layers have a kernel of 1 and steeper behind every stride; ResNet-50's goes on rising far beyond VGG-16's. A
+# horizontal line marks the image's side of 224 pixels.*
 #
 # ## Predict: what it costs
 #
