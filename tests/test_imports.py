@@ -14,6 +14,8 @@ PACKAGE = Path(__file__).parents[1] / "src" / "deepernets"
 FLOORS = {
     "exceptions": 0,
     "analysis.arithmetic": 0,
+    "analysis.signals": 0,
+    "analysis.significance": 0,
     "analysis.walk": 0,
     "data": 0,
     "models.layers": 0,
@@ -29,6 +31,7 @@ FLOORS = {
     "training.checkpoints": 1,
     "training.loop": 1,
     "training.lr_finder": 1,
+    "analysis.baselines": 2,
     "analysis.errors": 2,
     "analysis.insight": 2,
     "models.zoo": 2,

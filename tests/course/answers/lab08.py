@@ -1,0 +1,248 @@
+"""Answers to lab 8 that students give: depth and degradation, identities, gradients, first weights."""
+
+import math
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+import torch
+from torch import nn
+from torch.nn import functional as F
+
+
+def end_errors(epochs: Any, place: int = -1) -> tuple[float, float]:
+    return 1 - epochs[place]["train_accuracy"], 1 - epochs[place]["validation_accuracy"]
+
+
+def diagnose_as_in_the_solution(shallow: Any, deep: Any) -> str:
+    (train, validation), (deep_train, deep_validation) = end_errors(shallow), end_errors(deep)
+    if deep_train > train:
+        return "degradation"
+    return "overfitting" if deep_validation > validation else "neither"
+
+
+def diagnose_by_accuracies(shallow: Any, deep: Any) -> str:
+    last = {key: deep[-1][key] - shallow[-1][key] for key in ("train_accuracy", "validation_accuracy")}
+    worse = "overfitting" if last["validation_accuracy"] < 0 else "neither"
+    return "degradation" if last["train_accuracy"] < 0 else worse
+
+
+def diagnosis(
+    place: int = -1, first: int = 0, reverse: bool = False, both: bool = False, gap: bool = False
+) -> Callable[[Any, Any], str]:
+    """Return a `diagnose_depth` with a mistake built in."""
+
+    def diagnose(shallow: Any, deep: Any) -> str:
+        one, other = end_errors(shallow, place), end_errors(deep, place)
+        if reverse:
+            one, other = other, one
+        if other[first] > one[first] and (not both or other[1] > one[1]):
+            return "degradation"
+        if other[0] > one[0] and both:
+            return "neither"
+        worse = other[1] > other[0] if gap else other[1 - first] > one[1 - first]
+        return "overfitting" if worse else "neither"
+
+    return diagnose
+
+
+def diagnose_at_best(shallow: Any, deep: Any) -> str:
+    best = [
+        [{key: max(epoch[key] for epoch in epochs) for key in ("train_accuracy", "validation_accuracy")}]
+        for epochs in (shallow, deep)
+    ]
+    return diagnose_as_in_the_solution(*best)
+
+
+def diagnose_validation_alone(shallow: Any, deep: Any) -> str:
+    return "degradation" if end_errors(deep)[1] > end_errors(shallow)[1] else "neither"
+
+
+def identity_as_in_the_solution(channels: int) -> Any:
+    weights = torch.zeros(channels, channels, 3, 3)
+    for channel in range(channels):
+        weights[channel, channel, 1, 1] = 1
+    return weights
+
+
+def identity_in_numpy(channels: int) -> Any:
+    centre = np.zeros((3, 3))
+    centre[1, 1] = 1
+    return np.einsum("oi,hw->oihw", np.eye(channels), centre)
+
+
+def dirac(channels: int) -> Any:
+    return nn.init.dirac_(nn.Parameter(torch.empty(channels, channels, 3, 3)))
+
+
+def identity_at(row: int, column: int) -> Callable[[int], Any]:
+    return lambda channels: identity_as_in_the_solution(channels).roll((row - 1, column - 1), (2, 3))
+
+
+def centre_of_all(channels: int) -> Any:
+    return F.pad(torch.ones(channels, channels, 1, 1), (1, 1, 1, 1))
+
+
+def eye_everywhere(channels: int) -> Any:
+    return torch.eye(channels)[..., None, None].expand(-1, -1, 3, 3)
+
+
+def mean_loss(network: Any, images: Any, labels: Any) -> Any:
+    return F.cross_entropy(network(images), labels)
+
+
+def weights_of(network: Any, *kinds: Any) -> list[Any]:
+    return [
+        layer.get_parameter("weight") for layer in network.modules() if isinstance(layer, kinds or nn.Conv2d)
+    ]
+
+
+def norms_as_in_the_solution(network: Any, images: Any, labels: Any) -> Any:
+    gradients = torch.autograd.grad(mean_loss(network, images, labels), weights_of(network))
+    return [gradient.norm().item() for gradient in gradients]
+
+
+def norms_by_backward(network: Any, images: Any, labels: Any) -> Any:
+    network.zero_grad()
+    mean_loss(network, images, labels).backward()
+    found = [weights.grad.numpy().ravel() for weights in weights_of(network)]
+    return np.array([np.sqrt(np.square(gradient).sum()) for gradient in found])
+
+
+def norms_cleared_afterwards(network: Any, images: Any, labels: Any) -> Any:
+    (-F.log_softmax(network(images), dim=1)[range(len(labels)), labels]).mean().backward()
+    norms = torch.stack([weights.grad.norm() for weights in weights_of(network)])
+    network.zero_grad()
+    return norms
+
+
+def norms_accumulated(network: Any, images: Any, labels: Any) -> Any:
+    mean_loss(network, images, labels).backward()
+    return [weights.grad.norm().item() for weights in weights_of(network)]
+
+
+def norms_added_up(network: Any, images: Any, labels: Any) -> Any:
+    norms = norms_accumulated(network, images, labels)
+    for weights in weights_of(network):
+        weights.grad *= 0.5
+    return norms
+
+
+def norms_of(read: Any = torch.norm, kinds: tuple[Any, ...] = (), loss: Any = F.cross_entropy) -> Any:
+    """Return a `gradient_norms` with a mistake built in."""
+
+    def gradient_norms(network: Any, images: Any, labels: Any) -> Any:
+        found = torch.autograd.grad(loss(network(images), labels), weights_of(network, *kinds))
+        return [float(read(gradient)) for gradient in found]
+
+    return gradient_norms
+
+
+def norms_with_biases(network: Any, images: Any, labels: Any) -> Any:
+    norms_accumulated(network, images, labels)
+    layers: list[Any] = [layer for layer in network.modules() if isinstance(layer, nn.Conv2d)]
+    return [torch.cat([value.grad.flatten() for value in layer.parameters()]).norm() for layer in layers]
+
+
+def norms_of_all_parameters(network: Any, images: Any, labels: Any) -> Any:
+    gradients = torch.autograd.grad(mean_loss(network, images, labels), list(network.parameters()))
+    return [gradient.norm() for gradient in gradients]
+
+
+def norms_asleep(network: Any, images: Any, labels: Any) -> Any:
+    network.eval()
+    return norms_as_in_the_solution(network, images, labels)
+
+
+def norms_after_a_step(network: Any, images: Any, labels: Any) -> Any:
+    optimizer = torch.optim.SGD(network.parameters(), lr=0.1)
+    norms = norms_accumulated(network, images, labels)
+    optimizer.step()
+    return norms
+
+
+RIGHT: list[tuple[str, Any]] = [
+    ("diagnose_depth", diagnose_as_in_the_solution),
+    ("diagnose_depth", diagnose_by_accuracies),
+    ("identity_convolution", identity_as_in_the_solution),
+    ("identity_convolution", identity_in_numpy),
+    ("identity_convolution", dirac),
+    ("layers_at_start", 2),
+    ("layers_at_start", torch.tensor(56 - 2 * 27)),
+    ("gradient_norms", norms_as_in_the_solution),
+    ("gradient_norms", norms_by_backward),
+    ("gradient_norms", norms_cleared_afterwards),
+    ("he_std", lambda c_in, c_out, kernel: math.sqrt(2 / (kernel * kernel * c_in))),
+    ("he_std", lambda c_in, c_out, kernel: torch.tensor(2.0).div(c_in).sqrt() / kernel),
+]
+WRONG: list[tuple[str, str, Any]] = [
+    ("diagnose_depth", "validation", diagnosis(first=1)),
+    ("diagnose_depth", "validation", diagnose_validation_alone),
+    ("diagnose_depth", "reversed", diagnosis(reverse=True)),
+    ("diagnose_depth", "first epoch", diagnosis(place=0)),
+    ("diagnose_depth", "best epoch", diagnose_at_best),
+    ("diagnose_depth", "both", diagnosis(both=True)),
+    ("diagnose_depth", "gap", diagnosis(gap=True)),
+    ("diagnose_depth", "words", lambda shallow, deep: end_errors(deep)[0] > end_errors(shallow)[0]),
+    ("diagnose_depth", "other", lambda shallow, deep: "degradation"),
+    ("diagnose_depth", "no function", "degradation"),
+    ("identity_convolution", "off centre", identity_at(0, 0)),
+    ("identity_convolution", "off centre", identity_at(2, 2)),
+    ("identity_convolution", "off centre", identity_at(1, 0)),
+    ("identity_convolution", "across channels", centre_of_all),
+    ("identity_convolution", "across channels", lambda channels: centre_of_all(channels) / channels),
+    ("identity_convolution", "every tap", eye_everywhere),
+    ("identity_convolution", "every tap", lambda channels: eye_everywhere(channels) / 9),
+    ("identity_convolution", "ones", lambda channels: torch.ones(channels, channels, 3, 3)),
+    ("identity_convolution", "zeros", lambda channels: torch.zeros(channels, channels, 3, 3)),
+    ("identity_convolution", "one map each", lambda channels: identity_as_in_the_solution(channels)[:, :1]),
+    ("identity_convolution", "shape", lambda channels: torch.eye(channels)),
+    ("identity_convolution", "shape", lambda channels: torch.eye(channels)[..., None, None]),
+    ("identity_convolution", "no weights", lambda channels: nn.Conv2d(channels, channels, 3)),
+    ("identity_convolution", "other", lambda channels: 2 * identity_as_in_the_solution(channels)),
+    ("identity_convolution", "no function", torch.eye(3)),
+    ("layers_at_start", "all", 56),
+    ("layers_at_start", "convolutions", 55),
+    ("layers_at_start", "halves", 29),
+    ("layers_at_start", "shallower", 20),
+    ("layers_at_start", "one", 1),
+    ("layers_at_start", "none", 0),
+    ("layers_at_start", "blocks", 27),
+    ("layers_at_start", "inside", 54),
+    ("layers_at_start", "other", 28),
+    ("layers_at_start", "no number", "two"),
+    ("gradient_norms", "accumulated", norms_accumulated),
+    ("gradient_norms", "second call", norms_added_up),
+    ("gradient_norms", "changes weights", norms_after_a_step),
+    ("gradient_norms", "bias", norms_with_biases),
+    ("gradient_norms", "other layers", norms_of_all_parameters),
+    ("gradient_norms", "other layers", norms_of(kinds=(nn.Conv2d, nn.Linear))),
+    ("gradient_norms", "too few", lambda *batch: norms_as_in_the_solution(*batch)[:1]),
+    ("gradient_norms", "too few", lambda *batch: ()),
+    ("gradient_norms", "no numbers", lambda *batch: sum(norms_as_in_the_solution(*batch))),
+    ("gradient_norms", "no numbers", lambda *batch: dict(enumerate("abc", 1)).values()),
+    ("gradient_norms", "reversed", lambda *batch: norms_as_in_the_solution(*batch)[::-1]),
+    ("gradient_norms", "sum", norms_of(torch.sum)),
+    ("gradient_norms", "sum", norms_of(lambda gradient: gradient.abs().sum())),
+    ("gradient_norms", "mean", norms_of(lambda gradient: gradient.abs().mean())),
+    ("gradient_norms", "mean", norms_of(lambda gradient: gradient.square().mean().sqrt())),
+    ("gradient_norms", "largest", norms_of(lambda gradient: gradient.abs().max())),
+    ("gradient_norms", "squared", norms_of(lambda gradient: gradient.square().sum())),
+    ("gradient_norms", "weights", lambda network, *batch: [w.norm() for w in weights_of(network)]),
+    ("gradient_norms", "softmax", norms_of(loss=lambda x, y: F.cross_entropy(x.softmax(dim=1), y))),
+    ("gradient_norms", "summed loss", norms_of(loss=nn.CrossEntropyLoss(reduction="sum"))),
+    ("gradient_norms", "evaluation mode", norms_asleep),
+    ("gradient_norms", "other", norms_of(loss=lambda x, y: -x[range(len(y)), y].mean())),
+    ("gradient_norms", "no function", [1.0, 2.0, 3.0]),
+    ("he_std", "fan out", lambda c_in, c_out, kernel: math.sqrt(2 / (kernel**2 * c_out))),
+    ("he_std", "variance", lambda c_in, c_out, kernel: 2 / (kernel**2 * c_in)),
+    ("he_std", "factor 1", lambda c_in, c_out, kernel: 1 / (kernel * math.sqrt(c_in))),
+    ("he_std", "glorot", lambda c_in, c_out, kernel: math.sqrt(2 / (c_in + c_out)) / kernel),
+    ("he_std", "kernel not squared", lambda c_in, c_out, kernel: math.sqrt(2 / (kernel * c_in))),
+    ("he_std", "no kernel", lambda c_in, c_out, kernel: math.sqrt(2 / c_in)),
+    ("he_std", "upside down", lambda c_in, c_out, kernel: math.sqrt(c_in / 2) * kernel),
+    ("he_std", "uniform", lambda c_in, c_out, kernel: math.sqrt(6 / c_in) / kernel),
+    ("he_std", "other", lambda c_in, c_out, kernel: 0.1),
+    ("he_std", "no number", lambda c_in, c_out, kernel: "small"),
+    ("he_std", "no function", 0.059),
+]
