@@ -1,0 +1,172 @@
+"""The answers that students of lab 7 really give."""
+
+import math
+from typing import Any
+
+import numpy as np
+import torch
+
+
+def rates(low: Any, high: Any, steps: Any) -> list[float]:
+    factor = (high / low) ** (1 / (steps - 1))
+    return [low * factor**step for step in range(steps)]
+
+
+def smooth(losses: Any, keep: Any, start: float = 0.0, power: int = 0, correct: bool = True) -> list[float]:
+    average, out = start, []
+    for n, loss in enumerate(losses, start=1):
+        average = keep * average + (1 - keep) * loss
+        out.append(average / (1 - keep ** (n + power)) if correct else average)
+    return out
+
+
+def smooth_as_weighted_means(losses: Any, keep: Any) -> np.ndarray:
+    """The same as a weighted mean with weights that fade."""
+    out = []
+    for n in range(1, len(losses) + 1):
+        weights = keep ** np.arange(n)[::-1]
+        out.append((weights * np.array(losses[:n])).sum() / weights.sum())
+    return np.array(out)
+
+
+def shape(progress: Any, peak: Any, fall: Any = lambda x: 0.5 + 0.5 * math.cos(math.pi * x)) -> float:
+    if progress < peak:
+        return progress / peak
+    return fall((progress - peak) / (1 - peak))
+
+
+def adam(
+    weight: Any, gradient: Any, mean: Any, square: Any, step: Any, **change: Any
+) -> tuple[Any, Any, Any]:
+    mean = 0.9 * mean + 0.1 * gradient
+    square = 0.999 * square + 0.001 * (gradient.abs() if change.get("not_squared") else gradient**2)
+    n = step + change.get("late", 0)
+    m, v = (mean, square) if change.get("raw") else (mean / (1 - 0.9**n), square / (1 - 0.999**n))
+    root = v if change.get("no_root") else v**0.5
+    size = 1.0 if change.get("momentum") else root + 1e-8
+    sign = 1 if change.get("uphill") else -1
+    if change.get("corrected_averages"):
+        mean, square = mean * 1.01, square * 1.01
+    return weight + sign * 0.01 * m / size, mean, square
+
+
+def adam_in_place(weight: Any, gradient: Any, mean: Any, square: Any, step: Any) -> tuple[Any, Any, Any]:
+    mean.lerp_(gradient, 0.1)
+    square.mul_(0.999).addcmul_(gradient, gradient, value=0.001)
+    rate = 0.01 * math.sqrt(1 - 0.999**step) / (1 - 0.9**step)
+    weight -= rate * mean / (square.sqrt() + 1e-8 * math.sqrt(1 - 0.999**step))
+    return weight, mean, square
+
+
+def wrong(**change: Any) -> Any:
+    return lambda *args: adam(*args, **change)
+
+
+RIGHT: list[tuple[str, Any]] = [
+    ("rising_rates", rates),
+    ("rising_rates", lambda low, high, steps: np.geomspace(low, high, steps)),
+    ("smooth_losses", smooth),
+    ("smooth_losses", smooth_as_weighted_means),
+    ("cosine_with_warm_up", shape),
+    (
+        "cosine_with_warm_up",
+        lambda progress, peak: min(
+            progress / peak, math.cos(math.pi / 2 * max(0, progress - peak) / (1 - peak)) ** 2
+        ),
+    ),
+    ("adam_step", adam),
+    ("adam_step", adam_in_place),
+    ("steps_per_run", lambda images, batch_size, epochs: -(-images // batch_size) * epochs),
+    ("steps_per_run", lambda images, batch_size, epochs: len(range(0, images, batch_size)) * epochs),
+]
+WRONG: list[tuple[str, str, Any]] = [
+    ("rising_rates", "linear", lambda low, high, steps: np.linspace(low, high, steps)),
+    (
+        "rising_rates",
+        "stops short",
+        lambda low, high, steps: [low * (high / low) ** (i / steps) for i in range(steps)],
+    ),
+    (
+        "rising_rates",
+        "starts late",
+        lambda low, high, steps: [low * (high / low) ** ((i + 1) / steps) for i in range(steps)],
+    ),
+    ("rising_rates", "one too many", lambda low, high, steps: np.geomspace(low, high, steps + 1)),
+    (
+        "rising_rates",
+        "exponents",
+        lambda low, high, steps: np.linspace(math.log10(low), math.log10(high), steps),
+    ),
+    ("rising_rates", "falling", lambda low, high, steps: np.geomspace(high, low, steps)),
+    ("rising_rates", "no list", lambda low, high, steps: low),
+    ("rising_rates", "other", lambda low, high, steps: [low] * steps),
+    ("smooth_losses", "not corrected", lambda losses, keep: smooth(losses, keep, correct=False)),
+    ("smooth_losses", "first loss", lambda losses, keep: smooth(losses, keep, losses[0], correct=False)),
+    ("smooth_losses", "exchanged", lambda losses, keep: smooth(losses, 1 - keep)),
+    (
+        "smooth_losses",
+        "exchanged, not corrected",
+        lambda losses, keep: smooth(losses, 1 - keep, correct=False),
+    ),
+    ("smooth_losses", "step too late", lambda losses, keep: smooth(losses, keep, power=1)),
+    (
+        "smooth_losses",
+        "wrong share",
+        lambda losses, keep: [
+            average / (1 - (1 - keep) ** n)
+            for n, average in enumerate(smooth(losses, keep, correct=False), start=1)
+        ],
+    ),
+    ("smooth_losses", "as they were", lambda losses, keep: losses),
+    ("smooth_losses", "mean so far", lambda losses, keep: np.cumsum(losses) / np.arange(1, len(losses) + 1)),
+    ("smooth_losses", "no list", lambda losses, keep: sum(losses)),
+    ("smooth_losses", "other", lambda losses, keep: smooth(losses, keep)[::-1]),
+    ("cosine_with_warm_up", "no warm-up", lambda p, peak: (1 + math.cos(math.pi * p)) / 2),
+    ("cosine_with_warm_up", "no one", lambda p, peak: shape(p, peak, lambda x: math.cos(math.pi * x))),
+    (
+        "cosine_with_warm_up",
+        "not halved",
+        lambda p, peak: shape(p, peak, lambda x: 1 + math.cos(math.pi * x)),
+    ),
+    ("cosine_with_warm_up", "quarter", lambda p, peak: shape(p, peak, lambda x: math.cos(math.pi * x / 2))),
+    (
+        "cosine_with_warm_up",
+        "full turn",
+        lambda p, peak: shape(p, peak, lambda x: (1 + math.cos(6.2831853 * x)) / 2),
+    ),
+    ("cosine_with_warm_up", "degrees", lambda p, peak: shape(p, peak, lambda x: (1 + math.cos(180 * x)) / 2)),
+    ("cosine_with_warm_up", "linear", lambda p, peak: shape(p, peak, lambda x: 1 - x)),
+    (
+        "cosine_with_warm_up",
+        "clock not reset",
+        lambda p, peak: p / peak if p < peak else (1 + math.cos(math.pi * p)) / 2,
+    ),
+    (
+        "cosine_with_warm_up",
+        "not stretched",
+        lambda p, peak: p / peak if p < peak else (1 + math.cos(math.pi * (p - peak))) / 2,
+    ),
+    ("cosine_with_warm_up", "slow rise", lambda p, peak: p if p < peak else shape(p, peak)),
+    ("cosine_with_warm_up", "no number", lambda p, peak: None),
+    ("cosine_with_warm_up", "other", lambda p, peak: 1.0),
+    ("adam_step", "no correction", wrong(raw=True)),
+    ("adam_step", "correction late", wrong(late=1)),
+    ("adam_step", "no root", wrong(no_root=True)),
+    ("adam_step", "uphill", wrong(uphill=True)),
+    ("adam_step", "not squared", wrong(not_squared=True)),
+    ("adam_step", "momentum alone", wrong(momentum=True)),
+    ("adam_step", "not three", lambda weight, gradient, mean, square, step: weight - 0.01 * gradient),
+    ("adam_step", "other", lambda weight, gradient, mean, square, step: (weight - gradient, mean, square)),
+    ("steps_per_run", "last batch dropped", lambda images, batch_size, epochs: images // batch_size * epochs),
+    ("steps_per_run", "not rounded", lambda images, batch_size, epochs: images / batch_size * epochs),
+    (
+        "steps_per_run",
+        "rounded at the end",
+        lambda images, batch_size, epochs: -(-images * epochs // batch_size),
+    ),
+    ("steps_per_run", "one epoch", lambda images, batch_size, epochs: -(-images // batch_size)),
+    ("steps_per_run", "images", lambda images, batch_size, epochs: images * epochs),
+    ("steps_per_run", "one more", lambda images, batch_size, epochs: (images // batch_size + 1) * epochs),
+    ("steps_per_run", "no number", lambda images, batch_size, epochs: torch.zeros(3)),
+    ("steps_per_run", "other", lambda images, batch_size, epochs: 0),
+]
