@@ -1,0 +1,84 @@
+import numpy as np
+import pytest
+import torch
+from torch import nn
+
+import deepernets
+from deepernets.analysis import insight
+
+
+def linear_head(weights: list[list[float]]) -> nn.Sequential:
+    """Return a network whose maps are the image's channels, averaged and weighted: all answers are known."""
+    network = nn.Sequential(nn.Identity(), nn.AdaptiveAvgPool2d(1), nn.Flatten(), nn.Linear(2, 2, bias=False))
+    with torch.no_grad():
+        next(network.parameters()).copy_(torch.tensor(weights))
+    return network
+
+
+def test_grad_cam_of_a_linear_head_is_the_weighted_sum_of_its_maps() -> None:
+    network = linear_head([[1.0, -2.0], [0.5, 3.0]])
+    images = torch.rand(3, 2, 4, 4)
+    classes = torch.tensor([0, 1, 0])
+    expected = torch.einsum("nc,nchw->nhw", next(network.parameters()).detach()[classes] / 16, images).relu()
+    torch.testing.assert_close(insight.grad_cam(network, images, "0", classes), expected)
+
+
+def test_maps_are_those_of_the_layer_even_before_a_relu_in_place() -> None:
+    network = nn.Sequential(nn.Conv2d(1, 2, 1), nn.ReLU(inplace=True))
+    images = torch.randn(1, 1, 3, 3)
+    torch.testing.assert_close(insight.feature_maps(network, images, "0"), network[0](images).detach())
+    assert insight.feature_maps(network, images, "0").min() < 0
+
+
+def test_looking_leaves_a_network_as_it_was() -> None:
+    network = deepernets.build("vgg-mini-bn-cifar", in_shape=(3, 32, 32), classes=3)
+    before = {name: tensor.clone() for name, tensor in network.state_dict().items()}
+    images = torch.randn(2, 3, 32, 32)
+    insight.grad_cam(network, images, "block3.conv2", torch.tensor([0, 1]))
+    insight.occlusion(network, images[0], 1, size=8, stride=8)
+    assert network.training
+    assert all(torch.equal(tensor, before[name]) for name, tensor in network.state_dict().items())
+    assert not any(module._forward_hooks for module in network.modules())
+
+
+def test_occlusion_finds_the_only_pixel_that_counts() -> None:
+    network = nn.Sequential(nn.Flatten(), nn.Linear(16, 2, bias=False))
+    with torch.no_grad():
+        next(network.parameters()).zero_()
+        next(network.parameters())[1, 6] = 5.0  # row 1, column 2
+    heat = insight.occlusion(network, torch.ones(1, 4, 4), label=1, size=2, stride=2)
+    assert heat.shape == (2, 2)
+    assert heat.argmin() == 1
+    assert heat[0, 1] == pytest.approx(0.5)
+
+
+def test_calibration_by_hand() -> None:
+    confidence = torch.tensor([0.95, 0.85, 0.55, 1.0])
+    right = torch.tensor([True, False, True, True])
+    found = insight.calibration(confidence, right, bins=5)
+    assert found.count.tolist() == [0, 0, 1, 0, 3]
+    assert np.isnan(found.accuracy[0])
+    assert found.accuracy[4] == pytest.approx(2 / 3)
+    assert found.error == pytest.approx((abs(1 - 0.55) + 3 * abs(2 / 3 - 2.8 / 3)) / 4)
+
+
+def test_losses_between_two_sets_of_weights_end_at_their_own() -> None:
+    network = deepernets.build("vgg-mini-bn-cifar", in_shape=(3, 32, 32), classes=3)
+    other = deepernets.build("vgg-mini-bn-cifar", in_shape=(3, 32, 32), classes=3)
+    batches = [(torch.randn(8, 3, 32, 32), torch.randint(3, (8,)))]
+    losses = insight.losses_between(
+        network, network.state_dict(), other.state_dict(), batches, [0.0, 0.5, 1.0]
+    )
+    for loss, model in ((losses[0], network), (losses[2], other)):
+        logits = model.eval()(batches[0][0])
+        assert loss == pytest.approx(nn.functional.cross_entropy(logits, batches[0][1]).item(), rel=1e-4)
+
+
+def test_principal_components_agree_with_scikit_learn() -> None:
+    from sklearn.decomposition import PCA
+
+    features = torch.randn(20, 5) * torch.tensor([5.0, 1.0, 3.0, 0.5, 0.1]) + 7
+    theirs = torch.from_numpy(PCA(2).fit_transform(features.numpy()))
+    torch.testing.assert_close(
+        insight.principal_components(features).abs(), theirs.abs(), atol=1e-4, rtol=1e-4
+    )

@@ -1,0 +1,199 @@
+"""The answers that students of lab 9 really give."""
+
+from typing import Any
+
+import torch
+
+
+def cam(maps: Any, gradients: Any, dims: Any = (1, 2), relu: bool = True) -> torch.Tensor:
+    weights = gradients.mean(dim=dims, keepdim=True)
+    total = (weights * maps).sum(dim=0)
+    return total.relu() if relu else total
+
+
+def cam_in_a_loop(maps: Any, gradients: Any) -> torch.Tensor:
+    heat = torch.zeros(maps.shape[1:])
+    for one, slope in zip(maps, gradients, strict=True):
+        heat += slope.sum() / slope.numel() * one
+    return heat.clamp(min=0)
+
+
+def hide(image: Any, rows: Any, columns: Any, colours: Any = slice(None), value: float = 0.0) -> torch.Tensor:
+    copy = image.clone()
+    copy[colours, rows, columns] = value
+    return copy
+
+
+def hide_with_a_mask(image: Any, row: int, column: int, size: int) -> torch.Tensor:
+    mask = torch.ones(image.shape[1:])
+    for r in range(row, row + size):
+        for c in range(column, column + size):
+            mask[r, c] = 0
+    return image * mask
+
+
+def hide_in_place(image: Any, row: int, column: int, size: int) -> torch.Tensor:
+    image[:, row : row + size, column : column + size] = 0
+    return image
+
+
+def error(confidence: Any, right: Any, bins: int, gap: Any = abs, weight: Any = len, total: Any = len) -> Any:
+    confidence, right = confidence.double(), right.double()
+    place = (confidence * bins).long().clamp(max=bins - 1)
+    result, filled = 0.0, 0
+    for b in range(bins):
+        here = place == b
+        if here.any():
+            filled += 1
+            result += gap((right[here].mean() - confidence[here].mean()).item()) * weight(right[here])
+    return result / (filled if total == "filled" else bins if total == "bins" else total(confidence))
+
+
+def error_by_sums(confidence: Any, right: Any, bins: int) -> Any:
+    """|sum of right - sum of confidence| per bin, which is the gap times the images."""
+    place = torch.clamp((confidence * bins).floor().long(), max=bins - 1)
+    difference = torch.zeros(bins, dtype=torch.double).index_add(
+        0, place, right.double() - confidence.double()
+    )
+    return difference.abs().sum() / len(confidence)
+
+
+def error_with_nan(confidence: Any, right: Any, bins: int) -> Any:
+    place = (confidence * bins).long().clamp(max=bins - 1)
+    gaps = [
+        (right[place == b].double().mean() - confidence[place == b].mean()).abs() * (place == b).sum()
+        for b in range(bins)
+    ]
+    return sum(gaps) / len(confidence)
+
+
+def error_by_accuracy(confidence: Any, right: Any, bins: int) -> Any:
+    gaps = [
+        abs(float(value) - confidence[right == value].double().mean().item()) * int((right == value).sum())
+        for value in (False, True)
+    ]
+    return sum(gaps) / len(confidence)
+
+
+def pca(features: Any, k: int, centre: Any = lambda x: x - x.mean(dim=0)) -> torch.Tensor:
+    x = centre(features)
+    return x @ torch.linalg.svd(x, full_matrices=False)[2][:k].T
+
+
+def pca_by_covariance(features: Any, k: int) -> torch.Tensor:
+    x = (features - features.mean(dim=0)).double()
+    _, vectors = torch.linalg.eigh(x.T @ x)
+    return (x @ vectors.flip(1)[:, :k]).float()
+
+
+def rows_of(features: Any) -> Any:
+    return torch.linalg.svd(features - features.mean(dim=0), full_matrices=False)
+
+
+def mixed(rule: Any) -> Any:
+    return lambda start, end, share: {name: rule(start[name], end[name], share) for name in start}
+
+
+def in_place(start: Any, end: Any, share: Any) -> Any:
+    for name in ("a", "b"):
+        start[name].lerp_(end[name], share)
+    return start
+
+
+RIGHT: list[tuple[str, Any]] = [
+    ("heat_map", cam),
+    ("heat_map", cam_in_a_loop),
+    (
+        "hidden",
+        lambda image, row, column, size: hide(image, slice(row, row + size), slice(column, column + size)),
+    ),
+    ("hidden", hide_with_a_mask),
+    ("calibration_error", error),
+    ("calibration_error", error_by_sums),
+    ("projected", pca),
+    ("projected", pca_by_covariance),
+    ("between_weights", mixed(lambda a, b, share: (1 - share) * a + share * b)),
+    ("between_weights", mixed(lambda a, b, share: torch.lerp(a.float(), b.float(), share))),
+]
+WRONG: list[tuple[str, str, Any]] = [
+    ("heat_map", "no relu", lambda maps, gradients: cam(maps, gradients, relu=False)),
+    ("heat_map", "relu each", lambda m, g: (g.mean(dim=(1, 2), keepdim=True) * m).relu().sum(dim=0)),
+    ("heat_map", "relu of weights", lambda m, g: (g.mean(dim=(1, 2), keepdim=True).relu() * m).sum(dim=0)),
+    ("heat_map", "not averaged", lambda m, g: (g * m).sum(dim=0).relu()),
+    ("heat_map", "maps alone", lambda m, g: m.sum(dim=0)),
+    ("heat_map", "gradients alone", lambda m, g: g.sum(dim=0).relu()),
+    ("heat_map", "over channels", lambda m, g: cam(m, g, dims=0)),
+    ("heat_map", "exchanged", lambda m, g: cam(g, m)),
+    ("heat_map", "not summed", lambda m, g: (g.mean(dim=(1, 2), keepdim=True) * m).relu()),
+    ("heat_map", "absolute", lambda m, g: cam(m, g, relu=False).abs()),
+    ("heat_map", "no tensor", lambda m, g: None),
+    ("heat_map", "other", lambda m, g: cam(m, g) + 1),
+    ("hidden", "rows for columns", lambda i, r, c, s: hide(i, slice(c, c + s), slice(r, r + s))),
+    ("hidden", "one colour", lambda i, r, c, s: hide(i, slice(r, r + s), slice(c, c + s), 0)),
+    ("hidden", "one more", lambda i, r, c, s: hide(i, slice(r, r + s + 1), slice(c, c + s + 1))),
+    ("hidden", "end for size", lambda i, r, c, s: hide(i, slice(r, s), slice(c, s))),
+    ("hidden", "centred", lambda i, r, c, s: hide(i, slice(r - 2, r + 3), slice(c - 2, c + 3))),
+    ("hidden", "ones", lambda i, r, c, s: hide(i, slice(r, r + s), slice(c, c + s), value=1.0)),
+    ("hidden", "stripes", lambda i, r, c, s: hide(i, slice(r, r + s), slice(None))),
+    ("hidden", "nothing hidden", lambda i, r, c, s: i),
+    ("hidden", "square alone", lambda i, r, c, s: i - hide_with_a_mask(i, r, c, s)),
+    ("hidden", "first rows", lambda i, r, c, s: hide(i, slice(None), slice(None), 2)),
+    ("hidden", "in place", hide_in_place),
+    ("hidden", "no tensor", lambda i, r, c, s: None),
+    ("hidden", "other", lambda i, r, c, s: 2 * i),
+    ("calibration_error", "signed", lambda c, r, b: error(c, r, b, gap=float)),
+    ("calibration_error", "squared", lambda c, r, b: error(c, r, b, gap=lambda gap: gap**2)),
+    (
+        "calibration_error",
+        "unweighted",
+        lambda c, r, b: error(c, r, b, weight=lambda here: 1, total="filled"),
+    ),
+    (
+        "calibration_error",
+        "unweighted over all",
+        lambda c, r, b: error(c, r, b, weight=lambda here: 1, total="bins"),
+    ),
+    ("calibration_error", "not divided", lambda c, r, b: error(c, r, b, total=lambda all: 1)),
+    ("calibration_error", "image by image", error_by_accuracy),
+    ("calibration_error", "one bin", lambda c, r, b: (r.double().mean() - c.double().mean()).abs()),
+    ("calibration_error", "image by image", lambda c, r, b: (r.double() - c).abs().mean()),
+    ("calibration_error", "percent", lambda c, r, b: 100 * error(c, r, b)),
+    ("calibration_error", "empty bins", error_with_nan),
+    ("calibration_error", "no number", lambda c, r, b: [0.1, 0.2]),
+    ("calibration_error", "other", lambda c, r, b: 0.5),
+    ("projected", "not centred", lambda x, k: pca(x, k, centre=lambda x: x)),
+    ("projected", "centred for directions only", lambda x, k: x @ rows_of(x)[2][:k].T),
+    ("projected", "last directions", lambda x, k: (x - x.mean(dim=0)) @ rows_of(x)[2][-k:].T),
+    (
+        "projected",
+        "last directions, last first",
+        lambda x, k: (x - x.mean(dim=0)) @ rows_of(x)[2].flip(0)[:k].T,
+    ),
+    ("projected", "first columns", lambda x, k: x[:, :k] - x[:, :k].mean(dim=0)),
+    ("projected", "wrong axis", lambda x, k: pca(x, k, centre=lambda x: x - x.mean(dim=1, keepdim=True))),
+    ("projected", "directions", lambda x, k: rows_of(x)[2][:k]),
+    ("projected", "not stretched", lambda x, k: rows_of(x)[0][:, :k]),
+    ("projected", "transposed", lambda x, k: pca(x, k).T),
+    ("projected", "rows for columns", lambda x, k: (x - x.mean(dim=0)) @ rows_of(x)[2][:, :k]),
+    (
+        "projected",
+        "standardised",
+        lambda x, k: pca(x, k, centre=lambda x: (x - x.mean(dim=0)) / x.std(dim=0)),
+    ),
+    ("projected", "no tensor", lambda x, k: None),
+    ("projected", "other", lambda x, k: torch.zeros(len(x), k)),
+    ("between_weights", "backwards", mixed(lambda a, b, share: share * a + (1 - share) * b)),
+    ("between_weights", "sum", mixed(lambda a, b, share: a + share * b)),
+    ("between_weights", "difference alone", mixed(lambda a, b, share: share * (b - a))),
+    ("between_weights", "mean", mixed(lambda a, b, share: (a + b) / 2)),
+    (
+        "between_weights",
+        "stops at the end",
+        mixed(lambda a, b, share: (1 - min(share, 1.0)) * a + min(share, 1.0) * b),
+    ),
+    ("between_weights", "start", mixed(lambda a, b, share: a)),
+    ("between_weights", "end", mixed(lambda a, b, share: b)),
+    ("between_weights", "in place", in_place),
+    ("between_weights", "no dictionary", lambda start, end, share: list(start)),
+    ("between_weights", "other", mixed(lambda a, b, share: 0 * a)),
+]
