@@ -61,7 +61,7 @@ images, labels = map(
     torch.cat, zip(*splits.test.epoch(0), strict=True)
 )  # normalised
 with torch.no_grad():
-    model.eval()
+    model.train(False)
     logits = torch.cat([model(part) for part in images.split(250)])
 accuracy = (logits.argmax(dim=1) == labels).float().mean().item()
 print(f"{len(images)} test images, {accuracy:.1%} right")
@@ -288,8 +288,8 @@ inside.reliability(found)
 # %% [markdown] tags=["answer"]
 # Accuracy asks only which logit is largest. Once an image is classified rightly, the loss can still be lowered by
 # making all logits larger, which moves every probability towards 0 or 1, for right and wrong answers alike. So
-# training goes on to buy confidence after it has stopped buying accuracy. Dividing all logits by one number found on the validation
-# images (temperature scaling) undoes much of it and changes no prediction.
+# training goes on to buy confidence after it has stopped buying accuracy. Dividing all logits by one
+# number found on the validation images (temperature scaling) undoes much of it and changes no prediction.
 
 # %% [markdown]
 # ## How are the classes arranged? Principal components

@@ -31,6 +31,7 @@ FLOORS = {
     "training.checkpoints": 1,
     "training.loop": 1,
     "training.lr_finder": 1,
+    "training.timing": 1,
     "analysis.baselines": 2,
     "analysis.errors": 2,
     "analysis.insight": 2,

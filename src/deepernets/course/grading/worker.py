@@ -58,13 +58,13 @@ def main(job_path: str, report_to: int, secret_from: int) -> None:
 
 def _run_cells(job: dict[str, Any], report: Any) -> dict[str, list[Any]]:
     """Run the cells one after the other, and return the versions of each answer that they made."""
-    import deepernets
     from deepernets.course import checks
 
-    silent = lambda name, answer: checks.Verdict(str(name), "not attempted", "", answer)  # noqa: E731
-    checks.check = deepernets.check = (
-        silent  # judged later: here the lab goes on with the course's own answers
-    )
+    def postponed(name: str, answer: Any) -> checks.Verdict:
+        """Judge later; until then the lab goes on with the course's own answers."""
+        return checks.Verdict(str(name), "not attempted", "", answer)
+
+    checks.check = postponed
     notebook = ModuleType("__main__")
     notebook.__dict__.update(display=lambda *things, **options: None)
     sys.modules["__main__"] = notebook
@@ -124,9 +124,9 @@ class Untouched:
     def __init__(self) -> None:
         import torch
 
-        import deepernets.course.checks
+        from deepernets.course.checks import labs
 
-        deepernets.course.checks.labs()
+        labs()
         torch.optim.SGD(
             [torch.zeros(1, requires_grad=True)]
         ).step()  # the first step ever imports for seconds

@@ -1,0 +1,53 @@
+"""Pictures of where time goes."""
+
+from collections.abc import Mapping, Sequence
+
+from matplotlib.figure import Figure
+
+from deepernets.plots.style import PALETTE, grid
+from deepernets.training.records import Record
+
+HATCHES = ("", "//", "..", "xx")
+
+
+def stacked(spent: Mapping[str, Mapping[str, float]]) -> Figure:
+    """Draw the milliseconds per image of some ways to train, each as a bar of its phases.
+
+    Args:
+        spent: By name the seconds per image of each phase, as `deepernets.training.timing.phases` returns them.
+    """
+    figure, axes = grid(1, 1, width=7.5, height=1.3 + 0.5 * len(spent))
+    ax = axes[0, 0]
+    for row, parts in enumerate(spent.values()):
+        left = 0.0
+        for number, (phase, seconds) in enumerate(parts.items()):
+            width = 1000 * seconds
+            label = phase if row == 0 else None
+            ax.barh(row, width, left=left, color=PALETTE[number], hatch=HATCHES[number], label=label)
+            left += width
+    ax.set_yticks(range(len(spent)), list(spent))
+    ax.invert_yaxis()
+    ax.set(xlabel="milliseconds per image")
+    ax.legend(fontsize=8, ncols=4, loc="lower center", bbox_to_anchor=(0.5, 1.0), frameon=False)
+    return figure
+
+
+def rates(records: Sequence[Record]) -> Figure:
+    """Draw the images per second of recorded runs, training epochs alone, the fastest on top."""
+    named = {
+        f"{record.recipe.model}, {record.precision}, {record.data['name']}": images_per_second(record)
+        for record in records
+    }
+    order = sorted(named, key=lambda name: named[name])
+    figure, axes = grid(1, 1, width=7.5, height=1.2 + 0.32 * len(order))
+    ax = axes[0, 0]
+    ax.plot([named[name] for name in order], range(len(order)), "o", color=PALETTE[0])
+    ax.set_yticks(range(len(order)), order)
+    ax.set(xlabel="images per second")
+    ax.set_xlim(left=0)
+    return figure
+
+
+def images_per_second(record: Record) -> float:
+    """Return the images per second of a run's fastest epoch: the slower ones shared the machine."""
+    return float(record.data["train"] / min(epoch["seconds"] for epoch in record.epochs))

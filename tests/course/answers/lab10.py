@@ -1,0 +1,158 @@
+"""The answers that students of lab 10 really give."""
+
+import statistics
+from functools import partial
+from typing import Any
+
+import numpy as np
+import torch
+
+
+def timed(work: Any, clock: Any, warm_up: int, repeats: int, summary: Any = statistics.median) -> Any:
+    for _ in range(warm_up):
+        work()
+    times = []
+    for _ in range(repeats):
+        started = clock()
+        work()
+        times.append(clock() - started)
+    return summary(times)
+
+
+def timed_by_readings(work: Any, clock: Any, warm_up: int, repeats: int) -> Any:
+    [work() for _ in range(warm_up)]
+    readings = [clock()]
+    for _ in range(repeats):
+        work()
+        readings.append(clock())
+    return np.median(np.diff(readings))
+
+
+def timed_in_all(work: Any, clock: Any, warm_up: int, repeats: int) -> Any:
+    return timed(work, clock, 0, warm_up + repeats)
+
+
+def flip(images: Any, flips: Any, dim: Any = 3) -> torch.Tensor:
+    out = images.clone()
+    out[flips] = images[flips].flip(dim)
+    return out
+
+
+def flip_one_by_one(images: Any, flips: Any) -> torch.Tensor:
+    return torch.stack([image.flip(-1) if turn else image for image, turn in zip(images, flips, strict=True)])
+
+
+def flip_in_place(images: Any, flips: Any) -> torch.Tensor:
+    images[flips] = images[flips].flip(3)
+    return images
+
+
+def flip_batch(images: Any, flips: Any) -> torch.Tensor:
+    return torch.where(flips[:, None, None, None], images.flip(0), images)
+
+
+def halves(indices: Any, rank: int, world: int) -> Any:
+    """Contiguous shards, the first ones one longer where they must be."""
+    size, rest = divmod(len(indices), world)
+    start = rank * size + min(rank, rest)
+    return indices[start : start + size + (rank < rest)]
+
+
+def chunk(indices: Any, rank: int, world: int, size: Any) -> Any:
+    return indices[rank * size : (rank + 1) * size]
+
+
+def weighted(gradients: Any, images: Any, divisor: Any = None) -> torch.Tensor:
+    total = sum(count * gradient for count, gradient in zip(images, gradients, strict=True))
+    return total / (sum(images) if divisor is None else divisor)
+
+
+RIGHT: list[tuple[str, Any]] = [
+    ("median_seconds", timed),
+    ("median_seconds", timed_by_readings),
+    ("flipped", flip),
+    ("flipped", flip_one_by_one),
+    ("overall_speedup", lambda share, factor: 1 / (1 - share + share / factor)),
+    ("overall_speedup", lambda share, factor: factor / (factor * (1 - share) + share)),
+    ("shard", lambda indices, rank, world: indices[rank::world]),
+    ("shard", halves),
+    ("averaged", weighted),
+    (
+        "averaged",
+        lambda gradients, images: torch.tensordot(
+            torch.tensor(images).float() / sum(images), torch.stack(gradients), dims=1
+        ),
+    ),
+]
+WRONG: list[tuple[str, str, Any]] = [
+    ("median_seconds", "mean", partial(timed, summary=statistics.mean)),
+    ("median_seconds", "minimum", partial(timed, summary=min)),
+    ("median_seconds", "total", partial(timed, summary=sum)),
+    ("median_seconds", "last call", partial(timed, summary=lambda times: times[-1])),
+    ("median_seconds", "no warm-up", lambda work, clock, warm_up, repeats: timed(work, clock, 0, repeats)),
+    (
+        "median_seconds",
+        "mean without warm-up",
+        lambda work, clock, warm_up, repeats: timed(work, clock, 0, repeats, statistics.mean),
+    ),
+    ("median_seconds", "warm-up counted", timed_in_all),
+    ("median_seconds", "per second", lambda *args: 1 / timed(*args)),
+    ("median_seconds", "calls", lambda work, *args: [timed(work, *args), work()][0]),
+    ("median_seconds", "no number", partial(timed, summary=list)),
+    ("median_seconds", "other", lambda *args: 0.0),
+    ("flipped", "all alike", lambda images, flips: images.flip(3)),
+    ("flipped", "none", lambda images, flips: images),
+    ("flipped", "the others", lambda images, flips: flip(images, ~flips)),
+    ("flipped", "upside down", lambda images, flips: flip(images, flips, 2)),
+    ("flipped", "both ways", lambda images, flips: flip(images, flips, (2, 3))),
+    ("flipped", "colours", lambda images, flips: flip(images, flips, 1)),
+    ("flipped", "batch", flip_batch),
+    ("flipped", "some missing", lambda images, flips: images[flips].flip(3)),
+    ("flipped", "in place", flip_in_place),
+    ("flipped", "no tensor", lambda images, flips: None),
+    ("flipped", "other", lambda images, flips: -images),
+    ("overall_speedup", "time left", lambda share, factor: 1 - share + share / factor),
+    ("overall_speedup", "multiplied", lambda share, factor: 1 / (1 - share + share * factor)),
+    ("overall_speedup", "exchanged", lambda share, factor: 1 / (share + (1 - share) / factor)),
+    ("overall_speedup", "weighted", lambda share, factor: 1 - share + share * factor),
+    ("overall_speedup", "factor", lambda share, factor: factor),
+    ("overall_speedup", "share of the factor", lambda share, factor: share * factor),
+    ("overall_speedup", "rest forgotten", lambda share, factor: factor / share),
+    ("overall_speedup", "saving", lambda share, factor: share - share / factor),
+    ("overall_speedup", "no number", lambda share, factor: None),
+    ("overall_speedup", "other", lambda share, factor: 7.0),
+    ("shard", "everything", lambda indices, rank, world: indices),
+    ("shard", "all the same", lambda indices, rank, world: indices[:: world + 1]),
+    ("shard", "positions", lambda indices, rank, world: range(rank, len(indices), world)),
+    (
+        "shard",
+        "repeats",
+        lambda i, rank, world: i[max(0, rank * (len(i) // world) - 1) : (rank + 1) * len(i) // world],
+    ),
+    ("shard", "first missing", lambda indices, rank, world: indices[rank + 1 :: world]),
+    ("shard", "rest lost", lambda indices, rank, world: chunk(indices, rank, world, len(indices) // world)),
+    (
+        "shard",
+        "uneven",
+        lambda indices, rank, world: indices[1:] if rank == 0 else indices[:1] if rank == 1 else [],
+    ),
+    ("shard", "no list", lambda indices, rank, world: rank),
+    (
+        "shard",
+        "too far",
+        lambda indices, rank, world: [indices[rank + world * step] for step in range(len(indices))],
+    ),
+    ("averaged", "unweighted", lambda gradients, images: sum(gradients) / len(gradients)),
+    ("averaged", "sum", lambda gradients, images: sum(gradients)),
+    ("averaged", "not divided", lambda gradients, images: weighted(gradients, images, 1)),
+    (
+        "averaged",
+        "divided by processes",
+        lambda gradients, images: weighted(gradients, images, len(gradients)),
+    ),
+    ("averaged", "divided already", lambda gradients, images: sum(gradients) / sum(images)),
+    ("averaged", "first", lambda gradients, images: gradients[0]),
+    ("averaged", "median", lambda gradients, images: torch.stack(gradients).median(dim=0).values),
+    ("averaged", "no tensor", lambda gradients, images: gradients),
+    ("averaged", "other", lambda gradients, images: torch.zeros(4)),
+]
