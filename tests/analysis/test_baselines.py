@@ -1,0 +1,114 @@
+"""Baselines, and results close to 100 %."""
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+import torch
+from sklearn.preprocessing import StandardScaler
+from torch import nn
+
+import deepernets
+from deepernets.analysis import baselines
+from deepernets.analysis.errors import confusion_matrix
+from deepernets.exceptions import UserError
+from deepernets.training.loop import evaluate
+from deepernets.training.records import Record
+
+
+@pytest.fixture(scope="module")
+def record() -> Record:
+    return deepernets.records("report-b/resnet-20-mnist/ours")[0]
+
+
+def test_the_frame_is_as_black_as_the_image() -> None:
+    pixels = torch.randint(256, (3, 1, 28, 28), dtype=torch.uint8)
+    pixels[:, :, 0, 0] = 0
+    padded = baselines.pad_and_normalise(pixels, mean=0.1307, std=0.3081)
+    assert padded.shape == (3, 1, 32, 32)
+    frame = torch.ones(32, 32, dtype=torch.bool)
+    frame[2:30, 2:30] = False
+    assert torch.equal(padded[:, :, frame].unique(), padded[0, 0, 2, 2][None])
+    torch.testing.assert_close(padded[:, :, 2:30, 2:30], (pixels / 255 - 0.1307) / 0.3081)
+
+
+def test_standardise_agrees_with_scikit_learn_where_pixels_never_vary_too() -> None:
+    train, test = torch.rand(50, 5), torch.rand(20, 5) + 1
+    train[:, 3] = 0
+    scaler = StandardScaler().fit(train.numpy())
+    for ours, part in zip(baselines.standardise(train, test), (train, test), strict=True):
+        np.testing.assert_allclose(ours.numpy(), scaler.transform(part.numpy()), rtol=1e-4, atol=1e-5)
+
+
+def test_a_linear_baseline_learns_digits_the_same_way_every_time() -> None:
+    dataset = deepernets.load("digits")
+    train, test = baselines.standardise(
+        dataset.train.pixels.flatten(1) / 255, dataset.test.pixels.flatten(1) / 255
+    )
+    results = []
+    for _ in range(2):
+        torch.manual_seed(0)
+        model = nn.Linear(784, 10)
+        baselines.train_baseline(model, train, dataset.train.labels, epochs=5)
+        results.append(evaluate(model, [(test, dataset.test.labels)]))
+    assert results[0].accuracy > 0.9
+    assert torch.equal(results[0].logits, results[1].logits)
+
+
+def test_pairs_count_both_directions_and_never_the_diagonal() -> None:
+    counts = np.random.default_rng(0).integers(0, 50, size=(10, 10)) + 1000 * np.eye(10, dtype=int)
+    listed = baselines.confused_pairs(counts, most=45)
+    assert len({(a, b) for a, b, *_ in listed}) == 45
+    assert all(a < b and (forth, back) == (counts[a, b], counts[b, a]) for a, b, forth, back in listed)
+    sums = [forth + back for *_, forth, back in listed]
+    assert sums == sorted(sums, reverse=True)
+    assert sum(sums) == counts.sum() - counts.trace()
+    assert baselines.confused_pairs(counts, most=3) == listed[:3]
+
+
+def test_pairs_keep_the_row_for_the_true_class() -> None:
+    labels, predicted = torch.tensor([4, 9, 9, 9, 4]), torch.tensor([9, 4, 4, 9, 4])
+    assert baselines.confused_pairs(confusion_matrix(predicted, labels, 10), most=1) == [(4, 9, 1, 2)]
+
+
+@pytest.mark.parametrize(
+    ("before", "after", "share"), [(0.9937, 0.9965, 28 / 63), (0.9, 0.9, 0), (0.99, 0.98, -1), (0.5, 1, 1)]
+)
+def test_the_share_of_mistakes_that_is_gone(before: float, after: float, share: float) -> None:
+    """The first pair is report B's best of ResNet-20 and VGG-13."""
+    assert baselines.relative_error_reduction(before, after) == pytest.approx(share)
+
+
+@pytest.mark.parametrize("tries", [1, 3, 12])
+def test_the_expected_best_agrees_with_drawing_it(tries: int) -> None:
+    drawn = np.random.default_rng(0).binomial(10_000, 0.996, size=(20_000, tries)).max(axis=1)
+    error = 4 * drawn.std() / np.sqrt(len(drawn)) / 10_000
+    assert baselines.expected_best(0.996, 10_000, tries) == pytest.approx(drawn.mean() / 10_000, abs=error)
+
+
+@pytest.mark.parametrize("accuracy", [0.0, 1.0])
+def test_luck_has_no_room_where_nothing_varies(accuracy: float) -> None:
+    assert baselines.expected_best(accuracy, 100, tries=5) == pytest.approx(accuracy)
+
+
+@pytest.mark.parametrize(("accuracy", "images", "tries"), [(99.6, 10, 3), (0.9, 0, 3), (0.9, 10, 0)])
+def test_impossible_tries_are_refused(accuracy: float, images: int, tries: int) -> None:
+    with pytest.raises(UserError, match="wanted"):
+        baselines.expected_best(accuracy, images, tries)
+
+
+def test_wrong_images_are_the_accuracys_complement(record: Record) -> None:
+    share = baselines.wrong_images(record) / record.data["test"]
+    assert share == pytest.approx(1 - record.test["accuracy"], abs=1e-6)
+
+
+def test_the_largest_group_on_equal_terms_is_taken(record: Record) -> None:
+    vgg = replace(record, recipe=record.recipe.changed(name="vgg"))
+    short = replace(record, epochs=record.epochs[:1])
+    laptop = replace(record, profile="laptop")
+    other_data = replace(record, data={**record.data, "variant": "mnist-png"})
+    assert baselines.on_equal_terms([short, record, laptop, vgg, other_data]) == [record, vgg]
+    # another seed is another run, and not another network
+    assert baselines.on_equal_terms([short, replace(short, seed=1), record, vgg]) == [record, vgg]
+    assert baselines.on_equal_terms([short, record]) == [record]
+    assert baselines.on_equal_terms([]) == []
