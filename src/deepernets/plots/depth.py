@@ -61,6 +61,7 @@ def describe(records: Sequence[Record]) -> str:
     lines = [
         f"{one.data['name']} ({one.data['variant']}), {one.data['train']:,} training images, "
         f"{len(one.epochs)} epochs,",
+        f"{one.recipe.schedule} schedule from a rate of {one.recipe.learning_rate:g}, "
         f"profile {one.profile}, seed {one.seed}, {one.precision}",
     ]
     for record in records:
