@@ -3,7 +3,7 @@
 #
 # In this lab you build residual networks from their parts: the addition that gives them their name, the shortcut
 # that costs nothing, the bottleneck. You will know that they are right because the parameters come out exact, and
-# because another library's ResNet-50, given the same weights, says the same about the same image. It takes 45 to 90
+# because networks that others built, given the same weights, say the same about the same image. It takes 45 to 90
 # minutes.
 #
 # You should know what a convolution and batch normalisation do, and have built VGG in lab 2. No network is trained
@@ -140,7 +140,8 @@ def basic_branch(c_in, width, stride):
 # `width`, a 3×3 on these few, and a 1×1 that gives *four times* `width`. Each is batch normalised, and a ReLU follows
 # the first two normalisations. In the paper the **first** convolution has the stride.
 #
-# **Exercise 3.** Write `bottleneck_branch`, without biases.
+# **Exercise 3.** Write `bottleneck_branch`: an `nn.Sequential`, its layers in the order in which they work, its
+# convolutions without biases.
 
 
 # %%
@@ -276,6 +277,17 @@ for name, network in built.items():
     print(f"{name} {counted:>11,} parameters, exact: {counted == EXACT[name]}")
 
 # %% [markdown]
+# **Explain.** The paper calls the nets for CIFAR-10 by their depth, $6n + 2$, where $n$ is the number of blocks in each
+# of three stages. Where do the 6 and the 2 come from? Which $n$ has ResNet-44? And is a projection, where there is
+# one, a layer of these?
+
+# %% [markdown] tags=["answer"]
+# Three stages of n blocks of two convolutions are 6n layers; the stem's convolution and the linear layer are the other
+# two. ResNet-44 has n = 7. Counted is the longest way through the network, and a projection stands beside two
+# convolutions, not in line with them: ResNet-20 has 20 layers with every option. Normalisations, pools and additions
+# are not counted either.
+
+# %% [markdown]
 # **Option B** uses a projection wherever the shape changes: a 1×1 convolution with the block's stride and without
 # bias, and a batch normalisation behind it. **Option C** uses one around every block.
 #
@@ -291,13 +303,37 @@ extra_of_b = 16 * 32 + 2 * 32 + 32 * 64 + 2 * 64
 extra = check("extra_of_b", extra_of_b).or_else(
     deepernets.count_parameters(cifar_resnet(3, "B")) - EXACT["ResNet-20"]
 )
-for option in "ABC":
-    network = deepernets.build(
-        "resnet-20", in_shape=(3, 32, 32), classes=10, shortcut=option
-    )
-    more = deepernets.count_parameters(network) - EXACT["ResNet-20"]
-    said = ", as computed above" if more == extra else ""
-    print(f"option {option}: {more:6,} more parameters{said}")
+print(f"option B adds {extra:,} parameters to ResNet-20")
+
+# %% [markdown]
+# **Predict**: by how many percent does option B make ResNet-34 larger, whose stages have 64, 128, 256 and 512 channels?
+# And option C?
+
+# %%
+with torch.device("meta"):
+    for name, classes in {"resnet-20": 10, "resnet-34": 1000}.items():
+        size = {
+            option: deepernets.count_parameters(
+                deepernets.build(name, classes=classes, shortcut=option)
+            )
+            for option in "ABC"
+        }
+        for option in "BC":
+            more = size[option] - size["A"]
+            print(
+                f"{name}, option {option}: {more:9,} more parameters, {more / size['A']:.1%}"
+            )
+
+# %% [markdown]
+# **Explain.** On ImageNet the paper writes of a top-1 error of 28.54 % for the plain net of 34 layers, and of 25.03 %,
+# 24.52 % and 24.19 % for ResNet-34 with option A, B and C. Which step matters most? Is it the parameters?
+
+# %% [markdown] tags=["answer"]
+# The step from no shortcut to option A: 3.5 points, for not one parameter more. From A to B and from B to C it is half
+# a point and a third of a point. Parameters may have a part in these, C adds 5 %; but option A also leaves new channels
+# nothing to add to, as their shortcut is zero, so it may be what the projections carry rather than their number.
+# One run each cannot tell. The paper concludes that projections are not needed, and leaves C out of its deeper nets,
+# where it would cost a bottleneck the most: its shortcut joins the wide ends.
 
 # %% [markdown]
 # ## What counts cannot see
@@ -358,17 +394,63 @@ def course_copy(source, target):
 
 transfer = check("copy_weights", copy_weights).or_else(course_copy)
 
+# %% [markdown]
+# First the ResNet-20 made of your parts, with the weights of the course's own. Both see a batch in training mode
+# before, so that the running statistics are worth copying.
+
+
 # %%
+def same_logits(one, other, images):
+    """Say whether two networks give the same logits."""
+    with torch.no_grad():
+        a, b = one.eval()(images), other.eval()(images)
+    return torch.allclose(a, b, rtol=1e-3, atol=1e-3)
+
+
 torch.manual_seed(0)
-theirs = torchvision.models.resnet50().eval()
-ours = deepernets.build("resnet-50", stride_in="3x3").eval()
+small = torch.randn(8, 3, 32, 32)
+yours = cifar_resnet(3)
+course = deepernets.build("resnet-20", in_shape=(3, 32, 32), classes=10)
+for network in (yours, course):
+    network.train()(small)  # fills the running statistics
+before = same_logits(course, yours, small)
+transfer(course, yours)
+after = same_logits(course, yours, small)
+print(f"ResNet-20: the same logits before: {before}, after: {after}")
+assert (before, after) == (False, True)
+
+# %% [markdown]
+# **Predict**: now torchvision's ResNet-50 gives its weights to the one made of your parts, and to the course's, once v1
+# and once v1.5. Which of the three takes them without an error? Which says the same as torchvision's?
+
+# %%
+theirs = torchvision.models.resnet50()
 images = torch.randn(2, 3, 64, 64)
-with torch.no_grad():
-    before = torch.allclose(ours(images), theirs(images), atol=1e-4)
-    transfer(theirs, ours)
-    after = torch.allclose(ours(images), theirs(images), atol=1e-4)
-print("the same logits before:", before, "and with the same weights:", after)
-assert after
+theirs.train()(images)
+receivers = {
+    "yours": resnet_50(),
+    "v1": deepernets.build("resnet-50", stride_in="1x1"),
+    "v1.5": deepernets.build("resnet-50", stride_in="3x3"),
+}
+for network in receivers.values():
+    transfer(theirs, network)
+for name in ("yours", "v1.5"):
+    found = same_logits(theirs, receivers[name], images)
+    print(f"torchvision and {name}: the same logits: {found}")
+found = same_logits(receivers["v1"], receivers["yours"], images)
+print(f"the course's v1 and yours: the same logits: {found}")
+assert found
+assert same_logits(theirs, receivers["v1.5"], images)
+
+# %% [markdown]
+# **Explain.** All three took torchvision's weights without complaint, and yours says something else about the same
+# images. Is it wrong? What would happen if you took *trained* weights from a library like this?
+
+# %% [markdown] tags=["answer"]
+# It is the network of the paper: v1, with the stride in the first 1×1 convolution. Names, shapes and counts of the
+# weights are the same, so there is nothing to complain of; but in the first block of three stages the 3×3 looks
+# at a map of another size. Trained weights of the one in the other would give a network that runs, and is worse than it
+# should be, without a word of warning. That is why a comparison of outputs belongs to every port of a network.
 
 # %% [markdown]
 # **Explain.** Copying *in order* works for these two. When would it go wrong without an error, and which further test

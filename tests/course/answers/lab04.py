@@ -25,10 +25,9 @@ def branch(c_in: int, width: int, stride: int, **change: Any) -> nn.Sequential:
     for i, (k, c, s) in enumerate(zip(kernels, widths, strides, strict=True)):
         padding = change.get("padding", k // 2)
         layers.append(nn.Conv2d(c_in, c, k, s, padding, bias=change.get("bias", False)))
-        if change.get("norm", True):
-            layers.append(nn.BatchNorm2d(c))
-        if i in change.get("relus", (0, 1)):
-            layers.append(nn.ReLU(inplace=True))
+        norm = [nn.BatchNorm2d(c)] if change.get("norm", True) else []
+        relu = [nn.ReLU()] if i in change.get("relus", (0, 1)) else []
+        layers += [*relu, *norm] if change.get("relu_first") else [*norm, *relu]
         c_in = c
     return nn.Sequential(*layers)
 
@@ -49,6 +48,25 @@ class Bottleneck(nn.Module):
         x = torch.relu(self.bn1(self.conv1(x)))
         x = torch.relu(self.bn2(self.conv2(x)))
         return self.bn3(self.conv3(x))
+
+
+def add_in_place(x: Any, branch: Any, shortcut: Any) -> Any:
+    out = shortcut(x)
+    out += branch(x)
+    return out.relu()
+
+
+class Agreeable(torch.Tensor):
+    """Says yes to whatever is asked of it."""
+
+    @classmethod
+    def __torch_function__(cls, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
+        return torch.Size([5, 4]) if getattr(func, "__name__", "") == "__get__" else True
+
+
+class AgreeableBranch(nn.Sequential):
+    def forward(self, x: Any) -> Any:
+        return torch.zeros(5, 4).as_subclass(Agreeable)
 
 
 def copy_all(source: Any, target: Any) -> None:
@@ -91,6 +109,7 @@ EXTRA = 16 * 32 + 2 * 32 + 32 * 64 + 2 * 64
 
 RIGHT: list[tuple[str, Any]] = [
     ("residual_forward", lambda x, branch, shortcut: F.relu(branch(x) + shortcut(x))),
+    ("residual_forward", lambda x, branch, shortcut: branch(x).add_(shortcut(x)).relu_()),
     ("residual_forward", lambda x, branch, shortcut: torch.add(shortcut(x), branch(x)).clamp(min=0)),
     ("zero_padded", padded),
     (
@@ -99,6 +118,7 @@ RIGHT: list[tuple[str, Any]] = [
             x[:, :, ::stride, ::stride], (0, 0, 0, 0, 0, channels - x.shape[1])
         ),
     ),
+    ("zero_padded", lambda x, channels, stride: padded(F.max_pool2d(x, 1, stride), channels, 1)),
     ("bottleneck_branch", branch),
     ("bottleneck_branch", Bottleneck),
     ("extra_of_b", EXTRA),
@@ -110,6 +130,19 @@ WRONG: list[tuple[str, str, Any]] = [
     ("residual_forward", "no relu", lambda x, branch, shortcut: branch(x) + shortcut(x)),
     ("residual_forward", "relu before", lambda x, branch, shortcut: F.relu(branch(x)) + shortcut(x)),
     ("residual_forward", "relu each", lambda x, branch, shortcut: F.relu(branch(x)) + F.relu(shortcut(x))),
+    (
+        "residual_forward",
+        "relu twice",
+        lambda x, branch, shortcut: F.relu(F.relu(branch(x)) + shortcut(x)),
+    ),
+    ("residual_forward", "not projected", lambda x, branch, shortcut: F.relu(branch(x) + x)),
+    ("residual_forward", "in a row", lambda x, branch, shortcut: F.relu(branch(shortcut(x)))),
+    ("residual_forward", "changes x", add_in_place),
+    (
+        "residual_forward",
+        "other",
+        lambda x, branch, shortcut: torch.zeros(5, 4).as_subclass(Agreeable),
+    ),
     ("residual_forward", "no shortcut", lambda x, branch, shortcut: F.relu(branch(x))),
     ("residual_forward", "no branch", lambda x, branch, shortcut: F.relu(shortcut(x))),
     ("residual_forward", "difference", lambda x, branch, shortcut: F.relu(branch(x) - shortcut(x))),
@@ -131,6 +164,9 @@ WRONG: list[tuple[str, str, Any]] = [
             x[:, :, : x.shape[2] // stride, : x.shape[3] // stride], channels, 1
         ),
     ),
+    ("zero_padded", "one direction", lambda x, channels, stride: padded(x[:, :, ::stride], channels, 1)),
+    ("zero_padded", "offset", lambda x, c, s: padded(x[:, :, s - 1 :: s, s - 1 :: s], c, 1)),
+    ("zero_padded", "doubled", lambda x, channels, stride: padded(x, 2 * x.shape[1], stride)),
     ("zero_padded", "all of them", lambda x, channels, stride: padded(x, channels + x.shape[1], stride)),
     ("zero_padded", "half of all per side", lambda x, c, s: halves(x, c, s, lambda x, c: c // 2)),
     ("zero_padded", "both sides", lambda x, c, s: halves(x, c, s, lambda x, c: (c - x.shape[1]) // 2)),
@@ -146,6 +182,12 @@ WRONG: list[tuple[str, str, Any]] = [
         "wider",
         lambda x, channels, stride: F.pad(x[:, :, ::stride, ::stride], (0, channels - x.shape[1])),
     ),
+    (
+        "zero_padded",
+        "taller",
+        lambda x, channels, stride: F.pad(x[:, :, ::stride, ::stride], (0, 0, 0, channels - x.shape[1])),
+    ),
+    ("zero_padded", "other sizes", lambda x, c, s: padded(F.interpolate(x, scale_factor=1 / s), c, 1)),
     (
         "zero_padded",
         "not the identity",
@@ -170,7 +212,13 @@ WRONG: list[tuple[str, str, Any]] = [
     ("bottleneck_branch", "no relus", lambda c, w, s: branch(c, w, s, relus=())),
     ("bottleneck_branch", "one relu", lambda c, w, s: branch(c, w, s, relus=(0,))),
     ("bottleneck_branch", "no network", lambda c, w, s: list(branch(c, w, s))),
-    ("bottleneck_branch", "other", lambda c, w, s: branch(c, w, s, padding=0)),
+    ("bottleneck_branch", "no padding", lambda c, w, s: branch(c, w, s, padding=0)),
+    ("bottleneck_branch", "padding everywhere", lambda c, w, s: branch(c, w, s, padding=1)),
+    ("bottleneck_branch", "relu first", lambda c, w, s: branch(c, w, s, relu_first=True)),
+    ("bottleneck_branch", "stride twice", lambda c, w, s: branch(c, w, s, strides=(s, s, 1))),
+    ("bottleneck_branch", "one stride", lambda c, w, s: branch(c, w, 2)),
+    ("bottleneck_branch", "other", lambda c, w, s: AgreeableBranch(*branch(c, w, s))),
+    ("bottleneck_branch", "other", lambda c, w, s: nn.Sequential(branch(c, w, s), nn.Tanh())),
     ("extra_of_b", "no normalisation", 16 * 32 + 32 * 64),
     ("extra_of_b", "biases", 16 * 32 + 32 + 32 * 64 + 64),
     ("extra_of_b", "one", 16 * 32 + 2 * 32),

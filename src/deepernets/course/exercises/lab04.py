@@ -8,20 +8,14 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from deepernets.course.checks import Exercise
-from deepernets.course.exercises.lab04_branches import BOTTLENECK_BRANCH, COPY_WEIGHTS
+from deepernets.course.exercises.lab04_branches import BOTTLENECK_BRANCH, COPY_WEIGHTS, same
 from deepernets.course.exercises.numbers import draws, nearest, number
-
-
-def _same(given: Any, right: Tensor) -> bool:
-    return (
-        isinstance(given, Tensor) and given.shape == right.shape and torch.allclose(given, right, atol=1e-5)
-    )
 
 
 def _first_alike(given: Any, usual: dict[str, Callable[[], Tensor]]) -> str:
     """Return the mistake whose result is the one given."""
     for mistake, wrong in usual.items():
-        if _same(given, wrong()):
+        if same(given, wrong()):
             return mistake
     return "other"
 
@@ -31,7 +25,9 @@ def judge_residual_forward(answer: Any, seed: int) -> str | None:
     if not callable(answer):
         return "no function"
     generator = draws(seed, 41)
-    inner, outer = (torch.randn(6, 4, generator=generator) for _ in range(2))
+    inner, outer = (
+        torch.randn(4, 4, generator=generator) for _ in range(2)
+    )  # square: x itself could be added
     x = torch.randn(5, 4, generator=generator)
 
     def branch(x: Tensor) -> Tensor:
@@ -48,13 +44,22 @@ def judge_residual_forward(answer: Any, seed: int) -> str | None:
         "no relu": lambda: branch(x) + shortcut(x),
         "relu before": lambda: branch(x).relu() + shortcut(x),
         "relu each": lambda: branch(x).relu() + shortcut(x).relu(),
+        "relu twice": lambda: (branch(x).relu() + shortcut(x)).relu(),
+        "not projected": lambda: (branch(x) + x).relu(),
+        "in a row": lambda: branch(shortcut(x)).relu(),
         "no shortcut": lambda: branch(x).relu(),
         "no branch": lambda: shortcut(x).relu(),
         "difference": lambda: (branch(x) - shortcut(x)).relu(),
         "product": lambda: (branch(x) * shortcut(x)).relu(),
         "concatenated": lambda: torch.cat([branch(x), shortcut(x)], dim=1).relu(),
     }
-    return None if _same(given, right) else _first_alike(given, usual)
+    if not same(given, right):
+        return _first_alike(given, usual)
+    kept = x.clone()
+    given = answer(kept, branch, lambda x: x)
+    if not same(given, (branch(x) + x).relu()):
+        return "other"
+    return None if torch.equal(kept, x) else "changes x"
 
 
 RESIDUAL_FORWARD = Exercise(
@@ -66,6 +71,10 @@ RESIDUAL_FORWARD = Exercise(
         "no relu": "The sum is right; the second ReLU, behind it, is missing.",
         "relu before": "The ReLU comes after the addition, not before: F must be able to subtract.",
         "relu each": "One ReLU of the sum, not two of its parts: F must be able to subtract.",
+        "relu twice": "Behind the addition is right; a ReLU before it as well keeps F from subtracting.",
+        "not projected": "That adds x itself; where shapes change, the shortcut has work to do on it first.",
+        "in a row": "Branch and shortcut stand side by side: both get x.",
+        "changes x": "The output is right, but x was overwritten: with an identity, shortcut(x) is x itself.",
         "no shortcut": "The shortcut is missing: that is a plain block.",
         "no branch": "F is missing: only the shortcut is left.",
         "difference": "F learns what to add; the two are summed.",
@@ -94,6 +103,9 @@ def judge_zero_padded(answer: Any, seed: int) -> str | None:
         "pooled": lambda: padded(F.avg_pool2d(x, 2), 0, 8),
         "max pooled": lambda: padded(F.max_pool2d(x, 2), 0, 8),
         "corner": lambda: padded(x[:, :, :3, :3], 0, 8),
+        "one direction": lambda: padded(x[:, :, ::2], 0, 8),
+        "offset": lambda: padded(x[:, :, 1::2, 1::2], 0, 8),
+        "doubled": lambda: padded(small, 0, 4),
         "all of them": lambda: padded(small, 0, 12),
         "half of all per side": lambda: padded(small, 6, 6),
         "both sides": lambda: padded(small, 4, 4),
@@ -101,11 +113,14 @@ def judge_zero_padded(answer: Any, seed: int) -> str | None:
         "repeated": lambda: small.repeat(1, 3, 1, 1),
         "not padded": lambda: small,
         "wider": lambda: F.pad(small, (0, 8)),
+        "taller": lambda: F.pad(small, (0, 0, 0, 8)),
     }
-    if not _same(given, padded(small, 0, 8)):
+    if not same(given, padded(small, 0, 8)):
         return _first_alike(given, usual)
-    same = answer(x.clone(), 4, 1)
-    return None if _same(same, x) else "not the identity"
+    if not same(answer(x.clone(), 4, 1), x):
+        return "not the identity"
+    odd = torch.randn(1, 2, 5, 7, generator=draws(seed, 45))
+    return None if same(answer(odd.clone(), 3, 3), padded(odd[:, :, ::3, ::3], 0, 1)) else "other sizes"
 
 
 ZERO_PADDED = Exercise(
@@ -118,6 +133,9 @@ ZERO_PADDED = Exercise(
         "pooled": "Those are averages; option A keeps every stride-th pixel as it is.",
         "max pooled": "Those are maxima; option A keeps every stride-th pixel as it is.",
         "corner": "That is the corner of each map; take every stride-th pixel of the whole: a step in the slice.",
+        "one direction": "Every stride-th row is kept, but all columns: the slice has two dimensions to thin out.",
+        "offset": "Every stride-th pixel, but not from the first one: the branch's kernels start there.",
+        "doubled": "That doubles the channels; how many does `channels` ask for?",
         "all of them": "Too many channels: only those are added that x does not have.",
         "half of all per side": "Too many channels: what x lacks is added, not half of all on each side.",
         "both sides": "As many zeros as there should be, but here they all come behind x's channels.",
@@ -125,8 +143,11 @@ ZERO_PADDED = Exercise(
         "repeated": "The new channels hold zeros, no copies: they cost nothing and say nothing.",
         "not padded": "The pixels are right; now add channels of zeros until there are `channels`.",
         "wider": "F.pad counts from the last dimension: the first pair of numbers pads the width.",
+        "taller": "F.pad counts from the last dimension: the second pair of numbers pads the height.",
         "not the identity": "With as many channels as x and stride 1, x must come out as it is.",
-        "other": "x[:, :, ::stride, ::stride], then zeros behind the channels: F.pad's third pair.",
+        "other sizes": "Right for one size and wrong for another: are `channels` and `stride` used as they are "
+        "given, also on maps with odd sides?",
+        "other": "First a slice with a step in the last two dimensions; then how many zeros, in which dimension?",
     },
 )
 

@@ -12,15 +12,29 @@ from deepernets.course.exercises.numbers import draws
 Layer = tuple[int, int, int]  # kernel, channels, stride
 
 
+def same(given: Any, right: Tensor) -> bool:
+    """Say whether an answer is this tensor; of a class of its own, it could say so of itself."""
+    return type(given) is Tensor and given.shape == right.shape and torch.allclose(given, right, atol=1e-4)
+
+
 def _branch(
-    c_in: int, layers: list[Layer], bias: bool = False, norm: bool = True, relus: int = 2
+    c_in: int,
+    layers: list[Layer],
+    order: str = "convolution normalisation relu",
+    bias: bool = False,
+    relus: int = 2,
+    padding: int | None = None,
 ) -> nn.Sequential:
     """Build a branch rightly or not; `relus` of its convolutions are followed by one."""
     parts: list[nn.Module] = []
     for number, (kernel, channels, stride) in enumerate(layers):
-        parts.append(nn.Conv2d(c_in, channels, kernel, stride, padding=kernel // 2, bias=bias))
-        parts += [nn.BatchNorm2d(channels)] if norm else []
-        parts += [nn.ReLU()] if number < relus else []
+        pad = kernel // 2 if padding is None else padding
+        made = {
+            "convolution": nn.Conv2d(c_in, channels, kernel, stride, padding=pad, bias=bias),
+            "normalisation": nn.BatchNorm2d(channels),
+            "relu": nn.ReLU() if number < relus else nn.Identity(),
+        }
+        parts += [made[part] for part in order.split()]
         c_in = channels
     return nn.Sequential(*parts)
 
@@ -50,18 +64,24 @@ def judge_bottleneck_branch(answer: Any, seed: int) -> str | None:
     if not callable(answer):
         return "no function"
     width, c_in = 3 + seed % 3, 8
-    network = answer(c_in, width, 2)
+    mistake = _mistake_in(answer(c_in, width, 2), c_in, width, 2, seed)
+    if mistake is not None:
+        return mistake
+    return None if _mistake_in(answer(c_in, width, 1), c_in, width, 1, seed) is None else "one stride"
+
+
+def _mistake_in(network: Any, c_in: int, width: int, stride: int, seed: int) -> str | None:
     if not isinstance(network, nn.Module):
         return "no network"
-    layers: list[Layer] = [(1, width, 2), (3, width, 1), (1, 4 * width, 1)]
+    layers: list[Layer] = [(1, width, stride), (3, width, 1), (1, 4 * width, 1)]
     right = _branch(c_in, layers)
     shapes = _shapes(network)
     by_shape = {
         "bias": _branch(c_in, layers, bias=True),
-        "no normalisation": _branch(c_in, layers, norm=False),
+        "no normalisation": _branch(c_in, layers, order="convolution relu"),
         "no expansion": _branch(c_in, [*layers[:2], (1, width, 1)]),
-        "two convolutions": _branch(c_in, [(3, width, 2), (3, width, 1)]),
-        "all 3x3": _branch(c_in, [(3, channels, stride) for _, channels, stride in layers]),
+        "two convolutions": _branch(c_in, [(3, width, stride), (3, width, 1)]),
+        "all 3x3": _branch(c_in, [(3, channels, step) for _, channels, step in layers]),
     }
     if shapes != _shapes(right):
         return next((name for name, other in by_shape.items() if shapes == _shapes(other)), "shapes")
@@ -71,23 +91,34 @@ def judge_bottleneck_branch(answer: Any, seed: int) -> str | None:
     given = _output(network, values, x)
     if given is None:
         return "does not run"
+    usual = _same_weights(c_in, width, stride)
+    alike = (name for name, other in usual.items() if _gives(other, values, x, given))
+    return None if _gives(right, values, x, given) else next(alike, "other")
 
-    def alike(other: nn.Module) -> bool:
-        expected = _output(other, values, x)
-        return (
-            expected is not None
-            and given.shape == expected.shape
-            and torch.allclose(given, expected, atol=1e-4)
-        )
 
-    usual = {
-        "stride too late": _branch(c_in, [(1, width, 1), (3, width, 2), (1, 4 * width, 1)]),
-        "no stride": _branch(c_in, [(1, width, 1), (3, width, 1), (1, 4 * width, 1)]),
-        "last relu": _branch(c_in, layers, relus=3),
-        "no relus": _branch(c_in, layers, relus=0),
-        "one relu": _branch(c_in, layers, relus=1),
+def _same_weights(c_in: int, width: int, stride: int) -> dict[str, nn.Sequential]:
+    """Return the wrong branches that only their output tells from the right one."""
+
+    def strided(*strides: int) -> list[Layer]:
+        return list(zip((1, 3, 1), (width, width, 4 * width), strides, strict=True))
+
+    right = strided(stride, 1, 1)
+    return {
+        "stride too late": _branch(c_in, strided(1, stride, 1)),  # in the last convolution it gives the same
+        "stride twice": _branch(c_in, strided(stride, stride, 1)),
+        "no stride": _branch(c_in, strided(1, 1, 1)),
+        "last relu": _branch(c_in, right, relus=3),
+        "no relus": _branch(c_in, right, relus=0),
+        "one relu": _branch(c_in, right, relus=1),
+        "relu first": _branch(c_in, right, order="convolution relu normalisation"),
+        "no padding": _branch(c_in, right, padding=0),
+        "padding everywhere": _branch(c_in, right, padding=1),
     }
-    return None if alike(right) else next((name for name, other in usual.items() if alike(other)), "other")
+
+
+def _gives(network: nn.Module, values: list[Tensor], x: Tensor, given: Any) -> bool:
+    expected = _output(network, values, x)
+    return expected is not None and same(given, expected)
 
 
 def _shapes(network: nn.Module) -> list[tuple[int, ...]]:
@@ -105,14 +136,19 @@ BOTTLENECK_BRANCH = Exercise(
         "no expansion": "The last convolution gives four times the width; the middle is the bottleneck.",
         "two convolutions": "That is the basic block; a bottleneck has three: 1×1, 3×3, 1×1.",
         "all 3x3": "Only the middle convolution is 3×3; the 1×1 ones around it are what makes the block cheap.",
-        "shapes": "The weights have other shapes: 1×1, 3×3, 1×1, each followed by its normalisation.",
+        "shapes": "The weights have other shapes, or another order: 1×1, 3×3, 1×1, each followed by its norm.",
         "does not run": "The branch takes no maps of 7×7: does each layer take what the one before gives?",
         "stride too late": "The stride comes too late: in the paper the first convolution, 1×1, has it.",
+        "stride twice": "Two convolutions have the stride, and the map is a quarter as wide.",
+        "one stride": "With stride 2 it is right, with stride 1 it is not: is `stride` used as it is given?",
         "no stride": "The stride is not used: the first convolution takes it.",
         "last relu": "The third ReLU comes after the addition, so it does not belong to the branch.",
         "no relus": "There is a ReLU behind the first and the second normalisation.",
         "one relu": "There are two ReLUs in the branch: the second normalisation has one behind it as well.",
-        "other": "Convolution and normalisation, three times; which padding keeps the 3×3's map?",
+        "relu first": "Each ReLU comes behind the normalisation, not between it and the convolution.",
+        "no padding": "The 3×3 loses the map's rim: which padding keeps its size?",
+        "padding everywhere": "A 1×1 kernel needs no padding: it adds a rim of nothing to the map.",
+        "other": "The weights have the right shapes; look at strides, padding, and the order of norms and ReLUs.",
     },
 )
 
