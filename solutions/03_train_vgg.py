@@ -209,7 +209,13 @@ assert after[1] > 0.5, "three epochs should do clearly better than guessing"
 # %% [markdown]
 # **Explain.** Why is `model.train()` called again at the start of each epoch? (Exercise 3 has the answer: something
 # else was called in between.)
-#
+
+# %% [markdown] tags=["answer"]
+# The evaluation puts the model into evaluation mode, and it stays there until somebody puts it back. Left in it, batch
+# normalisation would go on using its running statistics while training, which no longer follow the weights, and
+# dropout would drop nothing. Nothing fails; the network only learns worse, which is why this mistake lives so long.
+
+# %% [markdown]
 # ## The whole run
 #
 # `deepernets.train` is the same loop with a progress bar, a checkpoint after each epoch, a learning-rate schedule
@@ -281,7 +287,14 @@ plots.confusion(record)
 #
 # **Explain.** Which two classes does the network mix up most, and what do their pictures share? Is the matrix
 # symmetric, and would you expect it to be?
-#
+
+# %% [markdown] tags=["answer"]
+# Usually airplanes and birds: both are dark shapes with wings against a sky, and the sky is most of the picture.
+# Automobiles stand on something and have wheels. The matrix need not be symmetric: a network that says "bird" too
+# readily takes many airplanes for birds and few birds for airplanes; a row is what becomes of a true class, a column
+# what hides behind an answer.
+
+# %% [markdown]
 # ## The mistakes it was surest of
 #
 # The softmax turns logits into probabilities; the largest is the network's **confidence**. Wrong and confident is
@@ -363,3 +376,14 @@ plots.confusion(published)
 # 2. How far apart are training and validation accuracy at the end, and what is that difference called?
 # 3. Set `PROFILE = "laptop"`, or `"full"` if you have a GPU, and run the lab again. How far from this record do you
 #    land, and how much of the difference could be the seed?
+
+# %% [markdown] tags=["answer"]
+# 1. At a constant rate the steps stay as long as they were, so the weights keep wandering around a good place and the
+#    dashed line jumps by a point or more to the end. Which epoch training stops at is luck; a rate that falls, as in
+#    lab 7, takes most of the jumping away.
+# 2. A few points; the figure has both lines, and `published.epochs[-1]` the numbers. The difference is the
+#    generalisation gap. It is a sign of overfitting only where the validation line gets worse while the training
+#    line still improves. Mind that the training figure is measured during the epoch, on augmented images.
+# 3. The `laptop` profile has a third of the images and a fifth of the epochs, so it ends clearly lower. With all of
+#    them another seed moves the result by some tenths of a point, and 3,000 test images alone leave about one point to
+#    either side (lab 5 computes it).
