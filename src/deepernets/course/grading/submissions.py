@@ -40,7 +40,7 @@ def fingerprint(source: str) -> str:
     """Return what the builder notes of a cell that only trains; where it still fits, nobody changed the cell.
 
     >>> fingerprint("1 + 1")
-    'cc4d4f96acaf8ccd'
+    '72fce59447a01f48'
     """
     return sha256(source.encode()).hexdigest()[:16]
 
