@@ -145,8 +145,8 @@ extra = check("extra_share", extra_share).or_else(
 print(f"{extra:.1%} more; the paper writes 81 %")
 
 # %% [markdown]
-# One student report has this as "27 times against 49 times the number of channels". Times the number of channels
-# *squared*: every kernel of the 64 outputs reaches through all of the 64 inputs.
+# One student report has this as "27 times against 49 times the number of channels". It is the number of channels
+# *squared*: each of the $C$ outputs has a $k \times k$ kernel for each of the $C$ inputs.
 #
 # **Exercise 4.** Write `stack_parameters`: all parameters, now **with** the biases, of a stack of equal convolutions
 # with `channels` in and out.
@@ -187,10 +187,10 @@ for channels in (64, 128, 256, 512):
 
 # %% [markdown] tags=["answer"]
 # Between the three layers stand ReLUs, three of them instead of one, so the function that the stack computes can bend
-# more often; the paper calls it more discriminative. In the other direction, the stack is a 7×7 filter that is forced
-# to be composed of small ones, which restrains it. Two 4×4 convolutions see 7×7, too, and cost 32C² with only two
-# ReLUs; what is more, an even kernel has no middle, so no padding keeps the map's size and place. 3×3 is the smallest
-# kernel that knows left from right and up from down.
+# more often; the paper calls it more discriminative. It also says that the stack can be read as a 7×7 filter that is
+# forced to be composed of small ones, which keeps it simple. Two 4×4 convolutions see 7×7, too, and cost 32C² with
+# only two ReLUs; what is more, an even kernel has no middle, so no padding keeps the map's size and place. 3×3 is the
+# smallest kernel that knows left from right and up from down.
 
 # %% [markdown]
 # ## See it: a field by gradients
@@ -217,17 +217,9 @@ def field_by_gradient(network, size):
 
 
 # %%
-def gradient_map(network, size):
-    """Return the absolute gradient of the middle unit at every pixel, (size, size)."""
-    image = torch.rand(1, 3, size, size, requires_grad=True)
-    maps = network(image)
-    middle = maps[0, :, maps.shape[2] // 2, maps.shape[3] // 2]
-    return torch.autograd.grad(middle.sum(), image)[0][0].abs().sum(dim=0)
-
-
 def course_field(network, size):
-    """The course's own: the width of the gradient map."""
-    return int((gradient_map(network, size) > 0).any(dim=0).sum())
+    """The course's own: the width of its gradient map."""
+    return int((fields.gradient_map(network, size) > 0).any(dim=0).sum())
 
 
 measure = check("field_by_gradient", field_by_gradient).or_else(course_field)
@@ -266,7 +258,10 @@ for name, layers in TRIED.items():
 torch.manual_seed(0)
 drawn = {name: TRIED[name] for name in ("one 7x7", "three 3x3", "ten 3x3")}
 fields.seen(
-    {name: gradient_map(stack(layers), 31) for name, layers in drawn.items()},
+    {
+        name: fields.gradient_map(stack(layers), 31)
+        for name, layers in drawn.items()
+    },
     {name: field_of(layers) for name, layers in drawn.items()},
 )
 
@@ -276,7 +271,7 @@ fields.seen(
 # brighter than the rim; behind ten the bright part is a spot in the middle, much smaller than the field.*
 
 # %%
-gradients = gradient_map(stack(drawn["ten 3x3"]), 31)
+gradients = fields.gradient_map(stack(drawn["ten 3x3"]), 31)
 side = field_of(drawn["ten 3x3"])
 first = (31 - side // 2) // 2
 inner = gradients[first : first + side // 2, first : first + side // 2]

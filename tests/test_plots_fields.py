@@ -1,6 +1,7 @@
 import numpy as np
 import torch
 from matplotlib.patches import Rectangle
+from torch import nn
 
 import deepernets
 from deepernets.plots import fields
@@ -27,3 +28,11 @@ def test_seen_draws_the_field_where_the_gradient_is() -> None:
     assert (square.get_x(), square.get_y(), square.get_width()) == (2.5, 1.5, 5)
     assert np.asarray(ax.images[0].get_array()).max() == 1
     assert ax.get_title() == "five: 5 pixels"
+
+
+def test_gradient_map_of_one_convolution_is_its_kernel_summed_over_channels() -> None:
+    network = nn.Conv2d(3, 4, 3, stride=2, padding=1)
+    gradient = fields.gradient_map(network, 11)  # maps of 6x6, their unit (3, 3) over pixel (6, 6)
+    expected = torch.zeros(11, 11)
+    expected[5:8, 5:8] = network.weight.detach().sum(dim=0).abs().sum(dim=0)
+    torch.testing.assert_close(gradient, expected)

@@ -3,9 +3,10 @@
 from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
+import torch
 from matplotlib.figure import Figure
 from matplotlib.patches import Rectangle
-from torch import Tensor
+from torch import Tensor, nn
 
 from deepernets.plots.style import DASHES, PALETTE, grid
 
@@ -36,11 +37,30 @@ def growth(fields: "Mapping[str, DataFrame]", image_side: int) -> Figure:
     return figure
 
 
+def gradient_map(network: nn.Module, size: int) -> Tensor:
+    """Return how strongly each pixel of a random image moves the middle unit of a network's maps, (size, size).
+
+    Luo et al. (2016) see the effective receptive field in it. Channels of the unit are summed before the gradient
+    is taken, those of the image after it, without signs.
+
+    Args:
+        network: From images (1, 3, size, size) to maps (1, C, H, W).
+        size: Side of the image in pixels.
+
+    >>> (gradient_map(nn.Conv2d(3, 2, kernel_size=5, padding=2), size=9) > 0).any(dim=0).sum().item()
+    5
+    """
+    image = torch.rand(1, 3, size, size, requires_grad=True)
+    maps = network(image)
+    middle = maps[0, :, maps.shape[2] // 2, maps.shape[3] // 2]
+    return torch.autograd.grad(middle.sum(), image)[0][0].abs().sum(dim=0)
+
+
 def seen(gradients: Mapping[str, Tensor], sides: Mapping[str, int]) -> Figure:
     """Draw how strongly each pixel moves the middle unit of a map, with the computed field around it.
 
     Args:
-        gradients: By name the absolute gradients (H, W).
+        gradients: By name the absolute gradients (H, W), as `gradient_map` returns them.
         sides: By name the side of the receptive field in pixels.
     """
     figure, axes = grid(1, len(gradients), width=3.4 * len(gradients), height=3.5)

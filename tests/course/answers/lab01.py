@@ -95,8 +95,11 @@ WRONG: list[tuple[str, str, Any]] = [
     ("field_size", "jump", lambda layers: field(layers, lambda r, j, k, s: (r * s, j))),
     ("field_size", "no number", lambda layers: list(layers)),
     ("field_size", "other", lambda layers: field(layers) + 1),
+    ("field_size", "no function", 7),
     ("extra_share", "ratio", 49 / 27),
     ("extra_share", "percent", 81.48),
+    ("extra_share", "percent", 81),
+    ("extra_share", "percent", 81.5),
     ("extra_share", "of the larger", 1 - 27 / 49),
     ("extra_share", "upside down", 27 / 49),
     ("extra_share", "difference", 49 - 27),
@@ -112,6 +115,7 @@ WRONG: list[tuple[str, str, Any]] = [
     ("stack_parameters", "kernel once", lambda k, c, n: n * (k * c**2 + c)),
     ("stack_parameters", "bias per kernel", lambda k, c, n: n * (k**2 + 1) * c**2),
     ("stack_parameters", "no number", lambda k, c, n: None),
+    ("stack_parameters", "no function", 110784),
     ("stack_parameters", "other", lambda k, c, n: n * (k**2 * c**2 + c) + 1),
     ("field_by_gradient", "area", lambda network, size: side(network, size) ** 2),
     (
@@ -133,5 +137,6 @@ WRONG: list[tuple[str, str, Any]] = [
     ("field_by_gradient", "last index", lambda network, size: side(network, size) - 1),
     ("field_by_gradient", "half", lambda network, size: side(network, size) // 2),
     ("field_by_gradient", "no number", lambda network, size: gradient(network, size, middle)),
+    ("field_by_gradient", "no function", 7),
     ("field_by_gradient", "other", lambda network, size: 2),
 ]

@@ -2,8 +2,10 @@
 
 import math
 import re
+from functools import partial
 from typing import Any
 
+import torch
 from torch import nn
 
 from deepernets.models.layers import local_response_norm
@@ -26,13 +28,8 @@ def parse(
 
 
 def parse_with_patterns(text: Any) -> list[list[Any]]:
-    return [
-        [
-            ("LRN" if "LRN" in found else tuple(map(int, re.findall(r"\d+", found))))
-            for found in re.findall(r"\S+", part)
-        ]
-        for part in re.split(r"\|", text)
-    ]
+    words = [part.split() for part in re.split(r"\|", text)]
+    return [[tuple(map(int, re.findall(r"\d+", word))) or word for word in block] for block in words]
 
 
 def features(
@@ -80,6 +77,56 @@ class Written(nn.Module):
         return x
 
 
+def features_from_emptied_blocks(blocks: Any) -> nn.Module:
+    """Take each word out of the blocks as it is read."""
+    layers: list[nn.Module] = []
+    before = 3
+    while blocks:
+        block = blocks.pop(0)
+        while block:
+            word = block.pop(0)
+            if word == "LRN":
+                layers.append(nn.LocalResponseNorm(5, alpha=5e-4, beta=0.75, k=2.0))
+            else:
+                layers += [nn.Conv2d(before, word[1], word[0], padding=word[0] // 2), nn.ReLU()]
+                before = word[1]
+        layers.append(nn.MaxPool2d(2))
+    return nn.Sequential(*layers)
+
+
+def features_of_easier_blocks(blocks: Any) -> nn.Module:
+    """Change the question, then answer that."""
+    blocks[:] = [[(1, 1)]]
+    return features(blocks)
+
+
+class Flatterer(str):
+    """A word that equals everything, and stays what it is."""
+
+    def __str__(self) -> str:
+        return self
+
+    def __eq__(self, other: object) -> bool:
+        return True
+
+    __hash__ = str.__hash__
+
+
+class FlatteringTensor(torch.Tensor):
+    """A tensor that is close to everything."""
+
+    @classmethod
+    def __torch_function__(cls, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
+        return func is torch.allclose or super().__torch_function__(func, types, args, kwargs or {})
+
+
+class Flattering(nn.Sequential):
+    """A network whose maps say that they are right."""
+
+    def forward(self, x: Any) -> Any:
+        return super().forward(x).as_subclass(FlatteringTensor)
+
+
 def count(module: Any) -> int:
     return sum(parameter.numel() for parameter in module.parameters())
 
@@ -88,18 +135,22 @@ def linear(network: Any) -> list[Any]:
     return [layer for layer in network.modules() if isinstance(layer, nn.Linear)]
 
 
+def weights(network: Any) -> int:
+    return sum(layer.weight.numel() for layer in linear(network))
+
+
+def biases(network: Any) -> int:
+    return sum(p.numel() for name, p in network.named_parameters() if "bias" in name)
+
+
 def share(network: Any) -> float:
     return sum(map(count, linear(network))) / count(network)
 
 
 def share_by_names(network: Any) -> float:
-    sizes = {name: parameter.numel() for name, parameter in network.named_parameters()}
-    matrices = {
-        name.rpartition(".")[0] for name, parameter in network.named_parameters() if parameter.dim() == 2
-    }
-    return sum(size for name, size in sizes.items() if name.rpartition(".")[0] in matrices) / sum(
-        sizes.values()
-    )
+    named = [(name.rpartition(".")[0], parameter) for name, parameter in network.named_parameters()]
+    matrices = {layer for layer, parameter in named if parameter.dim() == 2}
+    return sum(parameter.numel() for layer, parameter in named if layer in matrices) / count(network)
 
 
 def sides(side: Any, windows: Any, step: Any = lambda side, window: (side - window) // 2 + 1) -> list[Any]:
@@ -125,6 +176,7 @@ RIGHT: list[tuple[str, Any]] = [
     ("parse_configuration", parse_with_patterns),
     ("make_features", features),
     ("make_features", Written),
+    ("make_features", features_from_emptied_blocks),
     ("first_connected", FIRST),
     ("first_connected", count(nn.Linear(25088, 4096, device="meta"))),
     ("connected_share", share),
@@ -133,32 +185,31 @@ RIGHT: list[tuple[str, Any]] = [
     ("map_sides", sides_by_counting),
 ]
 WRONG: list[tuple[str, str, Any]] = [
-    ("parse_configuration", "swapped", lambda text: parse(text, lambda kernel, channels: (channels, kernel))),
-    (
-        "parse_configuration",
-        "strings",
-        lambda text: parse(text, lambda kernel, channels: (str(kernel), str(channels))),
-    ),
+    ("parse_configuration", "swapped", lambda text: parse(text, lambda k, c: (c, k))),
+    ("parse_configuration", "strings", lambda text: parse(text, lambda k, c: (str(k), str(c)))),
     ("parse_configuration", "flat", lambda text: [word for block in parse(text) for word in block]),
     ("parse_configuration", "no LRN", lambda text: parse(text, lrn=False)),
-    ("parse_configuration", "always three", lambda text: parse(text, lambda kernel, channels: (3, channels))),
-    ("parse_configuration", "channels alone", lambda text: parse(text, lambda kernel, channels: channels)),
+    ("parse_configuration", "always three", lambda text: parse(text, lambda k, c: (3, c))),
+    ("parse_configuration", "channels alone", lambda text: parse(text, lambda k, c: c)),
     ("parse_configuration", "words", lambda text: [block.split() for block in text.split("|")]),
     ("parse_configuration", "last block lost", lambda text: parse(text)[:-1]),
+    ("parse_configuration", "no function", [[(3, 64)]]),
     ("parse_configuration", "other", lambda text: text),
+    ("parse_configuration", "other", lambda text: Flatterer("right")),
+    ("parse_configuration", "other", lambda text: [Flatterer("right") for _ in text.split("|")]),
     ("make_features", "bias", lambda blocks: features(blocks, "bias")),
     ("make_features", "shapes", lambda blocks: features(blocks, "channels")),
     ("make_features", "padding", lambda blocks: features(blocks, padding=lambda kernel: 0)),
-    (
-        "make_features",
-        "does not run",
-        lambda blocks: features(blocks, pool=lambda size, stride: nn.MaxPool2d(9, 9)),
-    ),
+    ("make_features", "does not run", lambda blocks: features(blocks, pool=lambda w, s: nn.MaxPool2d(9, 9))),
     ("make_features", "last pool", lambda blocks: features(blocks, "last pool")),
     ("make_features", "LRN", lambda blocks: features(blocks, "LRN")),
     ("make_features", "LRN behind", lambda blocks: features(blocks, "order")),
     ("make_features", "ReLU", lambda blocks: features(blocks, "ReLU")),
     ("make_features", "max", lambda blocks: features(blocks, pool=nn.AvgPool2d)),
+    ("make_features", "floor", lambda blocks: features(blocks, pool=partial(nn.MaxPool2d, ceil_mode=True))),
+    ("make_features", "no function", "conv3-64"),
+    ("make_features", "shapes", features_of_easier_blocks),
+    ("make_features", "other", lambda blocks: Flattering(*features(blocks, "ReLU").children())),
     ("make_features", "no network", lambda blocks: list(features(blocks).children())),
     ("make_features", "other", lambda blocks: features(blocks, padding=lambda kernel: kernel)),
     ("first_connected", "no biases", FIRST - 4096),
@@ -176,36 +227,20 @@ WRONG: list[tuple[str, str, Any]] = [
     ("connected_share", "last alone", lambda network: count(linear(network)[-1]) / count(network)),
     ("connected_share", "layers", lambda network: len(linear(network)) / len(list(network.children()))),
     ("connected_share", "count", lambda network: share(network) * count(network)),
-    (
-        "connected_share",
-        "weights alone",
-        lambda network: sum(layer.weight.numel() for layer in linear(network)) / count(network),
-    ),
-    (
-        "connected_share",
-        "no biases",
-        lambda network: (
-            sum(layer.weight.numel() for layer in linear(network))
-            / sum(p.numel() for name, p in network.named_parameters() if "bias" not in name)
-        ),
-    ),
+    ("connected_share", "weights alone", lambda network: weights(network) / count(network)),
+    ("connected_share", "no biases", lambda network: weights(network) / (count(network) - biases(network))),
+    ("connected_share", "no function", 0.74),
+    ("connected_share", "no number", lambda network: "74 %"),
     ("connected_share", "other", lambda network: 0.123),
-    (
-        "map_sides",
-        "rounded up",
-        lambda side, windows: sides(side, windows, lambda s, w: math.ceil((s - w) / 2) + 1),
-    ),
-    ("map_sides", "not rounded", lambda side, windows: sides(side, windows, lambda s, w: (s - w) / 2 + 1)),
-    ("map_sides", "halved", lambda side, windows: sides(side, windows, lambda s, w: s / 2)),
-    ("map_sides", "window left out", lambda side, windows: sides(side, windows, lambda s, w: s // 2)),
-    (
-        "map_sides",
-        "stride is the window",
-        lambda side, windows: sides(side, windows, lambda s, w: (s - w) // w + 1),
-    ),
-    ("map_sides", "no plus one", lambda side, windows: sides(side, windows, lambda s, w: (s - w) // 2)),
-    ("map_sides", "starts with the image", lambda side, windows: [side, *sides(side, windows)]),
-    ("map_sides", "backwards", lambda side, windows: sides(side, windows)[::-1]),
-    ("map_sides", "no list", lambda side, windows: sides(side, windows)[-1]),
-    ("map_sides", "other", lambda side, windows: [1] * len(windows)),
+    ("map_sides", "rounded up", lambda n, ws: sides(n, ws, lambda s, w: math.ceil((s - w) / 2) + 1)),
+    ("map_sides", "not rounded", lambda n, ws: sides(n, ws, lambda s, w: (s - w) / 2 + 1)),
+    ("map_sides", "halved", lambda n, ws: sides(n, ws, lambda s, w: s / 2)),
+    ("map_sides", "window left out", lambda n, ws: sides(n, ws, lambda s, w: s // 2)),
+    ("map_sides", "stride is the window", lambda n, ws: sides(n, ws, lambda s, w: (s - w) // w + 1)),
+    ("map_sides", "no plus one", lambda n, ws: sides(n, ws, lambda s, w: (s - w) // 2)),
+    ("map_sides", "starts with the image", lambda n, ws: [n, *sides(n, ws)]),
+    ("map_sides", "backwards", lambda n, ws: sides(n, ws)[::-1]),
+    ("map_sides", "no function", [14, 7, 3, 1, 0]),
+    ("map_sides", "no list", lambda n, ws: sides(n, ws)[-1]),
+    ("map_sides", "other", lambda n, ws: [1] * len(ws)),
 ]

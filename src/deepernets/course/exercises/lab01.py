@@ -66,8 +66,9 @@ def judge_field_size(answer: Any, seed: int) -> str | None:
     if not callable(answer):
         return "no function"
     cases = _some_layers(seed)
+    results = [answer(list(layers)) for layers in cases]  # not below: what it raises is the student's to see
     try:
-        given = [number(answer(list(layers))) for layers in cases]
+        given = [number(result) for result in results]
     except (TypeError, ValueError, RuntimeError):
         return "no number"
 
@@ -133,9 +134,10 @@ def judge_field_by_gradient(answer: Any, seed: int) -> str | None:
         return "no function"
     network, right = _positive_network(seed)
     size = 41
+    result = answer(network, size)
     try:
-        side = number(answer(network, size))
-    except (TypeError, ValueError):
+        side = number(result)
+    except (TypeError, ValueError, RuntimeError):
         return "no number"
     if side == right:
         return None

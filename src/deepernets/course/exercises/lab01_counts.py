@@ -16,14 +16,16 @@ def judge_extra_share(answer: Any, seed: int) -> str | None:
         return "no number"
     usual = {
         "ratio": 49 / 27,
-        "percent": 100 * (49 / 27 - 1),
         "of the larger": 22 / 49,
         "upside down": 27 / 49,
         "difference": 22.0,
         "kernels": 7 / 9,
         "one layer": 49 / 9 - 1,
     }
-    return nearest(share, 49 / 27 - 1, usual, otherwise="other")
+    right = 49 / 27 - 1
+    if nearest(share / 100, right, {}, otherwise="other") is None:  # 81 as well as 81.48
+        return "percent"
+    return nearest(share, right, usual, otherwise="other")
 
 
 EXTRA_SHARE = Exercise(
@@ -49,8 +51,9 @@ def judge_stack_parameters(answer: Any, seed: int) -> str | None:
         return "no function"
     draw = random.Random(seed)
     cases = [(3, 64, 3), (7, 64, 1), (draw.choice((1, 3, 5)), draw.randint(5, 99), draw.randint(2, 6))]
+    results = [answer(*case) for case in cases]
     try:
-        given = [number(answer(*case)) for case in cases]
+        given = [number(result) for result in results]
     except (TypeError, ValueError, RuntimeError):
         return "no number"
 

@@ -35,11 +35,14 @@ def _written(blocks: Blocks) -> str:
 
 
 def _plain(value: Any) -> Any:
-    """Return nested lists and tuples as tuples of plain integers and strings; anything else as its type."""
+    """Return nested lists and tuples as tuples of plain integers and strings; anything else as its type.
+
+    A string of a class of its own could say that it equals everything, and str() would leave it as it is.
+    """
     if isinstance(value, list | tuple):
         return tuple(_plain(item) for item in value)
     if isinstance(value, str):
-        return str(value)
+        return str.__str__(value)
     return int(value) if isinstance(value, int) else type(value).__name__
 
 
@@ -89,6 +92,7 @@ PARSE_CONFIGURATION = Exercise(
 
 def _features(blocks: Blocks, without: str = "") -> nn.Sequential:
     """Build the convolutions of a configuration, rightly or `without` something."""
+    pool = {"max": nn.AvgPool2d(2), "floor": nn.MaxPool2d(2, ceil_mode=True)}.get(without, nn.MaxPool2d(2))
     layers: list[nn.Module] = []
     channels = 3
     for block in blocks:
@@ -104,7 +108,7 @@ def _features(blocks: Blocks, without: str = "") -> nn.Sequential:
             layers += [] if without == "ReLU" else [nn.ReLU()]
             channels = width
         if not (without == "last pool" and block is blocks[-1]):
-            layers.append(nn.AvgPool2d(2) if without == "max" else nn.MaxPool2d(2))
+            layers.append(pool)
     return nn.Sequential(*layers)
 
 
@@ -124,12 +128,12 @@ def judge_make_features(answer: Any, seed: int) -> str | None:
     if not callable(answer):
         return "no function"
     blocks = _some_blocks(seed)
-    network = answer(blocks)
+    network = answer([list(block) for block in blocks])  # a copy: some answers empty what they read
     if not isinstance(network, nn.Module):
         return "no network"
     generator = torch.Generator().manual_seed(seed)
-    images = torch.randn(2, 3, 40, 40, generator=generator)
-    shapes = [tuple(parameter.shape) for parameter in network.parameters()]
+    images = torch.randn(2, 3, 42, 42, generator=generator)  # halved to 21, so that rounding shows
+    shapes = [tuple(map(int, parameter.shape)) for parameter in network.parameters()]
     if shapes == [tuple(parameter.shape) for parameter in _features(blocks, "bias").parameters()]:
         return "bias"
     right = _features(blocks)
@@ -141,14 +145,17 @@ def judge_make_features(answer: Any, seed: int) -> str | None:
         return "does not run"
     if _same(maps, _run(right, weights, images)):
         return None
-    variants = ("padding", "last pool", "LRN", "LRN behind", "ReLU", "max")
+    variants = ("padding", "last pool", "LRN", "LRN behind", "ReLU", "max", "floor")
     return next(
         (name for name in variants if _same(maps, _run(_features(blocks, name), weights, images))), "other"
     )
 
 
 def _same(maps: Tensor, others: Tensor | None) -> bool:
-    return others is not None and maps.shape == others.shape and torch.allclose(maps, others, atol=1e-5)
+    """Say whether two maps agree; a tensor of a class of its own could say so of itself."""
+    if type(maps) is not Tensor or others is None:
+        return False
+    return maps.shape == others.shape and torch.allclose(maps, others, atol=1e-5)
 
 
 MAKE_FEATURES = Exercise(
@@ -160,13 +167,14 @@ MAKE_FEATURES = Exercise(
         "bias": "The convolutions have no biases; VGG's have one per channel, and the counts need them.",
         "shapes": "The convolutions' weights have other shapes: each takes the channels that the one before gives, "
         "and the first one takes 3.",
-        "does not run": "The network takes no image of 40×40: which layer gets maps of a size it cannot take?",
+        "does not run": "The network takes no image of 42×42: which layer gets maps of a size it cannot take?",
         "padding": "The maps shrink at each convolution: which padding keeps the size, for both kernels?",
         "last pool": "The last block has no max-pool: there is one after every block.",
         "LRN": "Local response normalisation is missing: local_response_norm() where the word LRN stands.",
         "LRN behind": "LRN comes too early: after the convolution's ReLU, not before it.",
         "ReLU": "There is no ReLU: one follows every convolution, or the convolutions collapse into a single one.",
         "max": "The pools average; the paper's take the maximum.",
+        "floor": "The pools round up where a side is odd; the paper's leave out what does not fill a window.",
         "other": "The maps differ from the paper's. Per convolution: Conv2d, then ReLU; per block: MaxPool2d(2) "
         "at its end.",
     },

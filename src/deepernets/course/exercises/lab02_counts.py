@@ -49,7 +49,8 @@ FIRST_CONNECTED = Exercise(
 
 def _network(seed: int) -> nn.Sequential:
     draw = random.Random(seed)
-    width, hidden = draw.randint(4, 9), draw.randint(10, 30)
+    # Seven units behind, so no width of 7: the last layer could be as large as those before the first.
+    width, hidden = draw.choice((4, 5, 6, 8, 9)), draw.randint(10, 30)
     return nn.Sequential(
         nn.Conv2d(3, width, 3, padding=1),
         nn.BatchNorm2d(width),
@@ -65,8 +66,9 @@ def judge_connected_share(answer: Any, seed: int) -> str | None:
         return "no function"
     network = _network(seed)
     conv, norm, _, first, last = (sum(p.numel() for p in layer.parameters()) for layer in network)
+    result = answer(network)
     try:
-        share = number(answer(network))
+        share = number(result)
     except (TypeError, ValueError, RuntimeError):
         return "no number"
     total = conv + norm + first + last
@@ -130,8 +132,9 @@ def judge_map_sides(answer: Any, seed: int) -> str | None:
         return "no function"
     draw = random.Random(seed)
     cases = [(28, [2, 2, 2, 2, 2]), (28, [2, 2, 2, 2, 1]), (draw.choice((45, 51, 77)), [2, 1, 2, 1])]
+    results = [answer(side, list(windows)) for side, windows in cases]
     try:
-        given = [[number(side) for side in answer(side, list(windows))] for side, windows in cases]
+        given = [[number(side) for side in result] for result in results]
     except (TypeError, ValueError, RuntimeError):
         return "no list"
 
