@@ -20,6 +20,7 @@ FLOORS = {
     "data": 0,
     "models.layers": 0,
     "models.specification": 0,
+    "published": 0,
     "training.hardware": 0,
     "training.recipe": 0,
     "training.recipes": 0,

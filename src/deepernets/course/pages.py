@@ -1,0 +1,69 @@
+"""What the book's pages share: tables, numbers in sentences, and where a recorded run comes from."""
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any
+
+from deepernets.training.records import Record, records
+
+if TYPE_CHECKING:
+    from IPython.display import Markdown
+    from pandas import DataFrame
+
+
+def show(frame: "DataFrame | Sequence[dict[str, Any]]", decimals: int = 1) -> "Markdown":
+    """Set a table: thousands apart, a fixed number of decimals, nothing where a value is missing.
+
+    Args:
+        frame: A table, or its rows.
+        decimals: Digits after the point of numbers that are not whole.
+    """
+    import pandas as pd
+    from IPython.display import Markdown
+
+    table = pd.DataFrame(frame)
+    return Markdown(table.to_markdown(index=False, intfmt=",", floatfmt=f".{decimals}f", missingval="–"))
+
+
+def quote(**numbers: Any) -> None:
+    """Give the text around a page's cells these numbers, under these names.
+
+    In the text, ``{glue:text}`name:.1f` `` shows one. The cell that calls this carries the tag ``remove-cell``.
+    """
+    from myst_nb import glue
+
+    for name, number in numbers.items():
+        glue(name, number.item() if hasattr(number, "item") else number, display=False)
+
+
+def recorded(recipe: str, **wanted: Any) -> Record | None:
+    """Return the first recorded run of a recipe, or None: the page then says what is missing.
+
+    Args:
+        recipe: Its name.
+        **wanted: What else the record must have: ``profile="full"``, ``seed=0``.
+    """
+    for record in records(recipe):
+        if all(getattr(record, name) == value for name, value in wanted.items()):
+            return record
+    return None
+
+
+def particulars(record: Record) -> "Markdown":
+    """Say in a table where a record comes from and what it reached."""
+    import pandas as pd
+    from IPython.display import Markdown
+
+    model, data = record.model, record.data
+    images = f"{data['train']:,} training, {data['validation']:,} validation and {data['test']:,} test images"
+    rows = {
+        "network": f"`{model['name']}`, {model['parameters']:,} parameters",
+        "data": f"{data['name']}, variant `{data['variant']}`: {images}",
+        "recipe": f"`{record.recipe.name}`, profile {record.profile}",
+        "epochs, seed": f"{len(record.epochs)} epochs, seed {record.seed}",
+        "machine": f"{record.device}, {record.precision}",
+        "date, time": f"{record.started}, {record.wall_seconds / 60:.0f} minutes",
+        "last training loss": f"{record.epochs[-1]['train_loss']:.4f}",
+        "**test accuracy**": f"**{record.test['accuracy']:.2%}**",
+    }
+    frame = pd.DataFrame(rows.items(), columns=["", "as recorded"])
+    return Markdown(frame.to_markdown(index=False, disable_numparse=True))

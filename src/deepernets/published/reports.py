@@ -1,0 +1,57 @@
+"""What five students' reports state: the results that the course reproduces, explains and beats.
+
+Reports D and E summarise the papers and have no results of their own.
+"""
+
+from typing import NamedTuple
+
+
+class Reported(NamedTuple):
+    """One result of a report.
+
+    Attributes:
+        recipe: The recipe of ours that repeats it.
+        test_accuracy: In per cent, as printed.
+        epochs: As stated.
+        train_loss: Last training loss; None where none was given.
+        train_accuracy: In per cent; None where none was given.
+    """
+
+    recipe: str
+    test_accuracy: float
+    epochs: int
+    train_loss: float | None = None
+    train_accuracy: float | None = None
+
+
+REPORT_A = (
+    Reported("report-a/vgg-16/as-reported", 91.2, 20, train_loss=0.0004),
+    Reported("report-a/resnet-50/as-reported", 85.8333, 15, train_loss=0.0586),
+)
+
+# Report B's table, 50 epochs: the columns 0.01, 0.001 and scheduler for each data set.
+_COLUMNS = ("as-reported", "as-reported-rate-0.001", "as-reported-scheduler")
+_REPORT_B = {
+    ("vgg-13", "mnist"): (99.64, 99.57, 99.65),
+    ("vgg-16", "mnist"): (99.62, 99.53, 99.60),
+    ("resnet-20", "mnist"): (99.37, 98.81, 99.22),
+    ("resnet-44", "mnist"): (99.31, 99.00, 99.38),
+    ("vgg-13", "cifar10"): (87.77, 84.03, 87.12),
+    ("vgg-16", "cifar10"): (88.04, 93.82, 87.82),
+    ("resnet-20", "cifar10"): (73.22, 68.45, 76.35),
+    ("resnet-44", "cifar10"): (70.95, 69.02, 75.65),
+}
+REPORT_B = tuple(
+    Reported(f"report-b/{model}-{data}/{column}", accuracy, 50)
+    for (model, data), accuracies in _REPORT_B.items()
+    for column, accuracy in zip(_COLUMNS, accuracies, strict=True)
+)
+
+REPORT_C = (
+    Reported("report-c/vgg-16-mnist/as-reported", 98.98, 50),
+    Reported("report-c/vgg-16-cifar10/as-reported", 72.69, 50, train_accuracy=99.4),
+    Reported("report-c/resnet-50-mnist/as-reported", 98.42, 50, train_accuracy=97.98),
+)
+REPORT_C_VALIDATION_ACCURACY = 98.94  # VGG-16 on MNIST, per cent
+
+REPORTED = {row.recipe: row for row in (*REPORT_A, *REPORT_B, *REPORT_C)}

@@ -1,0 +1,33 @@
+"""The published figures fit together, and fit the recipes that repeat them."""
+
+from deepernets.models.resnet import CIFAR_DEPTHS, IMAGENET
+from deepernets.models.vgg import CONFIGURATIONS
+from deepernets.published import reports, resnet, vgg
+from deepernets.training.recipe import recipe
+
+
+def test_vgg_tables_have_the_columns_of_table_1() -> None:
+    assert set(vgg.MILLION_PARAMETERS) == set(CONFIGURATIONS)
+    assert {row.configuration for row in (*vgg.SINGLE_SCALE, *vgg.MULTI_SCALE)} == set(CONFIGURATIONS)
+
+
+def test_multi_scale_testing_never_costs_accuracy() -> None:
+    single = {(row.configuration, row.train): row for row in vgg.SINGLE_SCALE}
+    for row in vgg.MULTI_SCALE:
+        assert row.top1 <= single[row.configuration, row.train].top1
+
+
+def test_top5_errors_are_below_top1_errors() -> None:
+    assert all(row.top5 < row.top1 for row in (*vgg.SINGLE_SCALE, *vgg.MULTI_SCALE))
+    assert all(row.top5 is None or row.top5 < row.top1 for row in resnet.TEN_CROP)
+
+
+def test_resnet_tables_have_the_depths_of_the_builders() -> None:
+    assert set(resnet.BILLION_MULTIPLY_ADDS) == set(IMAGENET)
+    assert set(resnet.CIFAR_10) == set(CIFAR_DEPTHS)
+
+
+def test_every_reported_result_has_a_recipe_of_as_many_epochs() -> None:
+    assert len(reports.REPORTED) == 2 + 24 + 3
+    for name, row in reports.REPORTED.items():
+        assert recipe(name).epochs == row.epochs
