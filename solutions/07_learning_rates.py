@@ -116,16 +116,38 @@ def course_smooth(losses, keep):
 
 smooth = check("smooth_losses", smooth_losses).or_else(course_smooth)
 
+# %% [markdown]
+# **Exercise 3.** Write `suggest_rate`: a third of the rate at which the smoothed losses are lowest. `rates` and
+# `losses` are equally long; the losses are smooth already.
+
+
+# %%
+def suggest_rate(rates, losses):
+    """Return a third of the rate with the lowest loss."""
+    ### BEGIN SOLUTION
+    return rates[int(np.argmin(losses))] / 3
+    ### END SOLUTION
+
+
+# %%
+def course_suggestion(rates, losses):
+    """The course's own, in one line."""
+    return min(zip(losses, rates, strict=True))[1] / 3
+
+
+suggest = check("suggest_rate", suggest_rate).or_else(course_suggestion)
+
 # %% tags=["nbval-ignore-output"]
 smoothed = smooth(list(tried.losses), 0.9)
-lowest = tried.rates[int(np.argmin(smoothed))]
-print(f"lowest at {lowest:.2g}; a third of it: {lowest / 3:.2g}")
-assert math.isclose(lowest / 3, tried.suggestion, rel_tol=1e-6)
+print(f"a third of the rate with the lowest loss: {suggest(tried.rates, smoothed):.2g}")
+assert math.isclose(
+    suggest(tried.rates, smoothed), tried.suggestion, rel_tol=1e-6
+)
 plots.learning_rate_range(tried)
 
 # %% [markdown]
-# *Training loss against the learning rate, which grows by factors to the right: the pale line of single batches jumps
-# about, the smoothed one falls and then rises steeply. A dashed line marks the suggested rate, well before the rise.*
+# *Training loss against the learning rate, which grows by factors to the right: a pale line for the single batches, a
+# bold one for their moving average. A dashed line marks a third of the rate at which the average is lowest.*
 #
 # **Explain.** Why take a third of the rate with the lowest loss, and not that rate itself?
 
@@ -142,7 +164,7 @@ plots.learning_rate_range(tried)
 # cosine, when the validation error stops falling; and often it rises first, because fresh weights do not bear a high
 # rate. In this course a schedule is a pure function: from the share of training done to a factor of the rate.
 #
-# **Exercise 3.** Write `cosine_with_warm_up`. Up to the share `peak` the factor rises in a straight line from 0 to 1;
+# **Exercise 4.** Write `cosine_with_warm_up`. Up to the share `peak` the factor rises in a straight line from 0 to 1;
 # from there it falls to 0 at the end, along half a cosine, $(1 + \cos \pi x) / 2$ with $x$ from 0 to 1.
 
 
@@ -222,7 +244,7 @@ races.validation(runs)
 # $$w \leftarrow w - \eta\, \frac{\hat m}{\sqrt{\hat v} + \epsilon}, \qquad
 # \hat m = \frac{m}{1 - \beta_1^n}, \quad \hat v = \frac{v}{1 - \beta_2^n}.$$
 #
-# **Exercise 4.** Write `adam_step` with $\eta$ = 0.01, $\beta_1$ = 0.9, $\beta_2$ = 0.999, $\epsilon$ = 10⁻⁸. `mean` is
+# **Exercise 5.** Write `adam_step` with $\eta$ = 0.01, $\beta_1$ = 0.9, $\beta_2$ = 0.999, $\epsilon$ = 10⁻⁸. `mean` is
 # $m$, `square` is $v$, `step` is $n$, 1 at the first step. Return the new weight, and both averages, *uncorrected*.
 
 
@@ -283,7 +305,7 @@ assert torch.allclose(by_hand, by_torch, atol=1e-6)
 #
 # A larger batch gives a less noisy gradient, but fewer steps for the same number of images.
 #
-# **Exercise 5.** Write `steps_per_run`: how many optimizer steps a run takes. The last batch of an epoch may be
+# **Exercise 6.** Write `steps_per_run`: how many optimizer steps a run takes. The last batch of an epoch may be
 # smaller; it is a step all the same.
 
 

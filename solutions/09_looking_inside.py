@@ -23,10 +23,10 @@ from torch.nn import functional as F
 import deepernets
 from deepernets import check
 from deepernets.analysis import insight
+from deepernets.data.batches import stratified_split
 from deepernets.plots import inside
-from deepernets.training import hardware
 from deepernets.training.checkpoints import load_weights
-from deepernets.training.preparation import prepare, prepare_data
+from deepernets.training.preparation import split
 from deepernets.training.runs import run_folder
 
 PROFILE = os.environ.get(
@@ -37,31 +37,38 @@ PROFILE = os.environ.get(
 # ## A network to look into
 #
 # The `quick` profile trains a small VGG on drawn planes, cars and birds, for a few seconds; otherwise it is VGG-16 on
-# the photographs of CIFAR-3. Its untrained twin, with the very weights it started from, is kept to compare.
+# the photographs of CIFAR-3. Its untrained twin, with the very weights it started from, is kept to compare. Training
+# takes a GPU where there is one; looking is done on the CPU, at 500 of the test images.
 
 # %% tags=["nbval-ignore-output"]
 if PROFILE == "quick":
     recipe = deepernets.recipe("quick/vgg").changed(epochs=4)
+    LAYERS = ("block1.relu1", "block2.relu2", "block3.relu2")
 else:
     recipe = deepernets.recipe("report-a/vgg-16/ours")
-LAYERS = (
-    ("block1.relu1", "block2.relu2", "block3.relu2")
-    if PROFILE == "quick"
-    else ("block1.relu1", "block3.relu3", "block5.relu3")
-)
+    LAYERS = ("block1.relu1", "block3.relu3", "block5.relu3")
 out = tempfile.mkdtemp() if PROFILE == "quick" else "runs"
 record = deepernets.train(recipe, profile=PROFILE, out=out)
-accelerator = hardware.accelerator("fp32")
-splits = prepare_data(recipe.at(PROFILE), PROFILE, 0, None, accelerator)
-untrained = prepare(recipe.at(PROFILE), splits, accelerator, 0).model
-model = prepare(recipe.at(PROFILE), splits, accelerator, 0).model
+
+
+def starting_network():
+    """The network with the weights that the run started from."""
+    torch.manual_seed(record.seed)
+    return deepernets.build(
+        record.recipe.model,
+        in_shape=(3, 32, 32),
+        classes=3,
+        initialisation=record.recipe.initialisation,
+    )
+
+
+untrained, model = starting_network().eval(), starting_network().eval()
 load_weights(run_folder(recipe, PROFILE, record.seed, out), model)
-dataset = splits.dataset
-images, labels = map(
-    torch.cat, zip(*splits.test.epoch(0), strict=True)
-)  # normalised
+dataset = deepernets.load("cifar3", profile=PROFILE)
+_, test = stratified_split(dataset.test, 500 / len(dataset.test), seed=0)
+as_trained = split(record.recipe, dataset, record.seed).test.transform
+images, labels = as_trained(test.pixels), test.labels  # normalised
 with torch.no_grad():
-    model.train(False)
     logits = torch.cat([model(part) for part in images.split(250)])
 accuracy = (logits.argmax(dim=1) == labels).float().mean().item()
 print(f"{len(images)} test images, {accuracy:.1%} right")
@@ -85,13 +92,13 @@ inside.filters(first.detach())
 # Deeper kernels have too many channels for that. Instead, draw what they **make** of an image: their maps.
 
 # %% tags=["nbval-ignore-output"]
-shown = inside.by_class(dataset.test, 1, dataset.classes)
+shown = inside.by_class(test, 1, dataset.classes)
 by_layer = {
     layer: insight.feature_maps(model, images[shown[:1]], layer)[0]
     for layer in LAYERS
 }
 assert all(maps.min() >= 0 for maps in by_layer.values())
-inside.maps(dataset.test.pixels[shown[0]], by_layer)
+inside.maps(test.pixels[shown[0]], by_layer)
 
 # %% [markdown]
 # *One row for each of three layers, from early to late: the image, then eight of the layer's maps, dark where they are
@@ -136,21 +143,27 @@ def course_heat(maps, gradients):
 
 warmth = check("heat_map", heat_map).or_else(course_heat)
 
+# %% [markdown]
+# Two maps of 2×2 pixels, and what they come to when the first speaks for the class and the second against it:
+
 # %%
-maps, gradients = torch.rand(4, 2, 2), torch.randn(4, 2, 2)
-print("never negative:", bool((warmth(maps, gradients) >= 0).all()))
+maps = torch.tensor([[[3.0, 0.0], [0.0, 1.0]], [[0.0, 2.0], [0.0, 5.0]]])
+slopes = torch.tensor([2.0, -1.0])[:, None, None].expand(2, 2, 2)
+print(warmth(maps, slopes).tolist())
 
 # %% tags=["nbval-ignore-output"]
-shown = inside.by_class(dataset.test, 2, dataset.classes)
+shown = inside.by_class(test, 2, dataset.classes)
 said = logits[shown].argmax(dim=1)
-heat = insight.grad_cam(model, images[shown], LAYERS[-1], said)
-assert heat.shape[0] == len(shown)
-assert heat.min() >= 0
-assert heat.max() > 0
-names = [dataset.classes[number] for number in said]
-inside.heat(
-    dataset.test.pixels[shown], heat, [f"says {name}" for name in names]
+pairs = zip(
+    *insight.maps_and_gradients(model, images[shown], LAYERS[-1], said),
+    strict=True,
 )
+heat = torch.stack([torch.as_tensor(warmth(*pair)) for pair in pairs])
+reference = insight.grad_cam(model, images[shown], LAYERS[-1], said)
+assert heat.max() > 0
+assert torch.allclose(heat / heat.max(), reference / reference.max(), atol=1e-3)
+names = [dataset.classes[number] for number in said]
+inside.heat(test.pixels[shown], heat, [f"says {name}" for name in names])
 
 # %% [markdown]
 # *Six images in two rows, two per class. Above each stands what the network says; below, the same image with a heat map
@@ -198,11 +211,11 @@ places = range(0, images.shape[-1] - SIZE + 1, SIZE // 2)
 with torch.no_grad():
     covered = torch.stack(
         [
-            cover(images[chosen], row, column, SIZE)
+            torch.as_tensor(cover(images[chosen], row, column, SIZE))
             for row in places
             for column in places
         ]
-    )
+    ).float()
     probability = model(covered).softmax(dim=1)[:, labels[chosen]]
 drop = 1 - probability.view(len(places), len(places))
 reference = insight.occlusion(
@@ -212,7 +225,7 @@ assert torch.allclose(1 - drop, reference, atol=1e-4)
 truth = dataset.classes[labels[chosen]]
 watched = labels[[chosen]]
 inside.heat(
-    dataset.test.pixels[[chosen, chosen]],
+    test.pixels[[chosen, chosen]],
     [
         insight.grad_cam(model, images[[chosen]], LAYERS[-1], watched)[0],
         drop,
@@ -318,7 +331,7 @@ flatten = check("projected", projected).or_else(insight.principal_components)
 # %% tags=["nbval-ignore-output"]
 with torch.no_grad():
     features = model[:-1](images).flatten(1)  # (N, D)
-points = flatten(features, 2)
+points = torch.as_tensor(flatten(features, 2))
 spread = points.var(dim=0).sum() / features.var(dim=0).sum()
 print(
     f"{features.shape[1]} numbers per image; two directions hold {spread:.0%} of their variance"
@@ -339,7 +352,8 @@ inside.scatter(points, labels, dataset.classes)
 #
 # **Exercise 5.** Write `between_weights`. `start` and `end` are dictionaries of tensors with the same names; return a
 # new dictionary with $(1 - t) \cdot \text{start} + t \cdot \text{end}$ for each, where $t$ is the share of the way,
-# which may lie below 0 or above 1.
+# which may lie below 0 or above 1. Batch normalisation's counters are among them, tensors of whole numbers: what
+# becomes of these does not matter.
 
 
 # %%
@@ -368,8 +382,14 @@ for share in (0, 0.25, 1, 1.5):
 # %% tags=["nbval-ignore-output"]
 SHARES = [0.0, 0.1, 0.2, 0.4, 0.6, 0.8, 1.0, 1.2]
 start, end = untrained.state_dict(), model.state_dict()
-test = [(images[:300], labels[:300])]
-losses = insight.losses_between(model, start, end, test, SHARES)
+looked_at = [(images[:300], labels[:300])]
+losses = [
+    insight.loss_with(model, mix(start, end, share), looked_at)
+    for share in SHARES
+]
+with torch.no_grad():
+    at_the_end = F.cross_entropy(logits[:300], labels[:300]).item()
+assert abs(losses[6] - at_the_end) < 1e-3
 assert losses[6] < losses[0], "training should have lowered the loss"
 inside.landscape(SHARES, {"300 test images": losses})
 

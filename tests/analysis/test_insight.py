@@ -23,6 +23,21 @@ def test_grad_cam_of_a_linear_head_is_the_weighted_sum_of_its_maps() -> None:
     torch.testing.assert_close(insight.grad_cam(network, images, "0", classes), expected)
 
 
+def test_gradients_are_those_of_each_image_with_its_own_class() -> None:
+    network = linear_head([[1.0, -2.0], [0.5, 3.0]])
+    maps, gradients = insight.maps_and_gradients(network, torch.rand(2, 2, 4, 4), "0", torch.tensor([1, 0]))
+    assert maps.shape == gradients.shape
+    expected = torch.tensor([[0.5, 3.0], [1.0, -2.0]]) / 16  # the mean over 16 places shares each weight out
+    torch.testing.assert_close(gradients, expected[:, :, None, None].expand(2, 2, 4, 4))
+
+
+def test_looking_works_where_gradients_are_off_and_leaves_none_behind() -> None:
+    network = linear_head([[1.0, -2.0], [0.5, 3.0]])
+    with torch.no_grad():
+        insight.grad_cam(network, torch.rand(1, 2, 4, 4), "0", torch.tensor([0]))
+    assert next(network.parameters()).grad is None
+
+
 def test_maps_are_those_of_the_layer_even_before_a_relu_in_place() -> None:
     network = nn.Sequential(nn.Conv2d(1, 2, 1), nn.ReLU(inplace=True))
     images = torch.randn(1, 1, 3, 3)
@@ -72,6 +87,24 @@ def test_losses_between_two_sets_of_weights_end_at_their_own() -> None:
     for loss, model in ((losses[0], network), (losses[2], other)):
         logits = model.eval()(batches[0][0])
         assert loss == pytest.approx(nn.functional.cross_entropy(logits, batches[0][1]).item(), rel=1e-4)
+
+
+def test_a_loss_with_other_weights_leaves_the_network_its_own() -> None:
+    linear = nn.Linear(2, 2, bias=False)
+    network, own = nn.Sequential(nn.Flatten(), linear), linear.weight.detach().clone()
+    batches = [(torch.tensor([[[[1.0, 0.0]]]]), torch.tensor([0]))]
+    loss = insight.loss_with(network, {"1.weight": torch.tensor([[2.0, 0.0], [0.0, 0.0]])}, batches)
+    assert loss == pytest.approx(np.log1p(np.exp(-2.0)))
+    assert torch.equal(linear.weight, own)
+
+
+def test_counters_on_the_line_are_those_of_its_end() -> None:
+    start = {"w": torch.tensor([0.0, 4.0]), "seen": torch.tensor(3)}
+    end = {"w": torch.tensor([1.0, 0.0]), "seen": torch.tensor(8)}
+    found = insight.interpolated(start, end, 1.5)
+    assert found["w"].tolist() == [1.5, -2.0]
+    assert found["seen"] == 8
+    assert not found["seen"].is_floating_point()
 
 
 def test_principal_components_agree_with_scikit_learn() -> None:

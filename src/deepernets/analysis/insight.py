@@ -1,6 +1,7 @@
 """Looking inside a trained network: maps, heat maps, calibration, the loss around the weights."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
 
 import numpy as np
@@ -27,8 +28,10 @@ def feature_maps(model: nn.Module, images: Tensor, layer: str) -> Tensor:
         return _maps_and_logits(model, images, layer)[0]
 
 
-def grad_cam(model: nn.Module, images: Tensor, layer: str, classes: Tensor) -> Tensor:
-    """Return where a layer's maps speak for a class (Selvaraju et al. 2017, equations 1 and 2).
+def maps_and_gradients(
+    model: nn.Module, images: Tensor, layer: str, classes: Tensor
+) -> tuple[Tensor, Tensor]:
+    """Return a layer's maps, and the gradients of each image's class logit with respect to them.
 
     Args:
         model: Run in evaluation mode, and left as it was.
@@ -37,34 +40,53 @@ def grad_cam(model: nn.Module, images: Tensor, layer: str, classes: Tensor) -> T
         classes: (N,) the class of each image whose logit is followed back.
 
     Returns:
-        Heat maps (N, h, w) of the layer's own size, 0 where nothing speaks for the class.
+        Maps and gradients, (N, C, h, w) each.
     """
     with torch.enable_grad():
         maps, logits = _maps_and_logits(model, images.detach().clone().requires_grad_(), layer)
-        chosen = logits.gather(1, classes[:, None]).sum()
-        (gradients,) = torch.autograd.grad(chosen, maps)  # (N, C, h, w)
+        chosen = logits.gather(1, classes[:, None]).sum()  # an image's logit depends on its own maps alone
+        (gradients,) = torch.autograd.grad(chosen, maps)
+    return maps.detach(), gradients
+
+
+def grad_cam(model: nn.Module, images: Tensor, layer: str, classes: Tensor) -> Tensor:
+    """Return where a layer's maps speak for a class (Selvaraju et al. 2017, equations 1 and 2).
+
+    The arguments are those of `maps_and_gradients`.
+
+    Returns:
+        Heat maps (N, h, w) of the layer's own size, 0 where nothing speaks for the class.
+    """
+    maps, gradients = maps_and_gradients(model, images, layer, classes)
     weights = gradients.mean(dim=(2, 3), keepdim=True)  # (N, C, 1, 1)
-    return (weights * maps.detach()).sum(dim=1).relu()  # (N, h, w)
+    return (weights * maps).sum(dim=1).relu()  # (N, h, w)
+
+
+@contextmanager
+def _evaluating(model: nn.Module) -> Iterator[None]:
+    """Put a network into evaluation mode, and back into the mode it was in."""
+    was_training = model.training
+    model.eval()
+    try:
+        yield
+    finally:
+        model.train(was_training)
 
 
 def _maps_and_logits(model: nn.Module, images: Tensor, layer: str) -> tuple[Tensor, Tensor]:
     kept: list[Tensor] = []
-    # a clone, since a ReLU in place may change the layer's own tensor after the hook has seen it
-    handle = model.get_submodule(layer).register_forward_hook(
-        lambda module, inputs, output: _keep(kept, output)
-    )
-    was_training = model.training
+
+    def keep(module: nn.Module, inputs: tuple[Tensor, ...], output: Tensor) -> Tensor:
+        kept.append(output)
+        return output.clone()  # a ReLU in place after the layer must not change what was kept
+
+    handle = model.get_submodule(layer).register_forward_hook(keep)
     try:
-        logits = model.eval()(images)
+        with _evaluating(model):
+            logits = model(images)
     finally:
         handle.remove()
-        model.train(was_training)
     return kept[0], logits
-
-
-def _keep(kept: list[Tensor], output: Tensor) -> Tensor:
-    kept.append(output)
-    return output.clone()
 
 
 @torch.no_grad()
@@ -87,9 +109,8 @@ def occlusion(model: nn.Module, image: Tensor, label: int, size: int, stride: in
     places = ((row, column) for row in rows for column in columns)
     for picture, (row, column) in zip(covered, places, strict=True):
         picture[:, row : row + size, column : column + size] = 0
-    was_training = model.training
-    probabilities = model.eval()(covered).softmax(dim=1)[:, label]
-    model.train(was_training)
+    with _evaluating(model):
+        probabilities = model(covered).softmax(dim=1)[:, label]
     return probabilities.view(len(rows), len(columns))
 
 
@@ -126,11 +147,12 @@ def calibration(confidence: Tensor, right: Tensor, bins: int = 10) -> Calibratio
     >>> calibration(torch.tensor([0.9, 0.9, 0.6]), torch.tensor([True, False, True]), bins=2).error
     0.13333332538604736
     """
-    place = (confidence.double() * bins).floor().clamp(max=bins - 1).long().numpy()
+    sure, hit = confidence.double().cpu().numpy(), right.double().cpu().numpy()
+    place = np.minimum(sure * bins, bins - 1).astype(int)
     count = np.bincount(place, minlength=bins)
     with np.errstate(invalid="ignore"):
-        mean_confidence = np.bincount(place, confidence.double().numpy(), minlength=bins) / count
-        accuracy = np.bincount(place, right.double().numpy(), minlength=bins) / count
+        mean_confidence = np.bincount(place, sure, minlength=bins) / count
+        accuracy = np.bincount(place, hit, minlength=bins) / count
     return Calibration(mean_confidence, accuracy, count)
 
 
@@ -143,6 +165,17 @@ def interpolated(start: Mapping[str, Tensor], end: Mapping[str, Tensor], share: 
         name: (1 - share) * tensor + share * end[name] if tensor.is_floating_point() else end[name]
         for name, tensor in start.items()
     }
+
+
+def loss_with(model: nn.Module, weights: Mapping[str, Tensor], batches: Iterable[Batch]) -> float:
+    """Return the mean loss of a network with other weights than its own, which stay.
+
+    Args:
+        model: The network.
+        weights: A state dictionary, running statistics included.
+        batches: Pairs of images and labels.
+    """
+    return evaluate(_With(model, dict(weights)), batches).loss
 
 
 def losses_between(
@@ -158,15 +191,11 @@ def losses_between(
         model: The network; its own weights are not used, and stay.
         start: State dictionary at share 0.
         end: State dictionary at share 1.
-        batches: Pairs of images and labels; iterated once for each share.
+        batches: Pairs of images and labels; all are seen at each share.
         shares: Where to measure.
     """
     seen = list(batches)
-    losses = []
-    for share in shares:
-        state = interpolated(start, end, share)
-        losses.append(evaluate(_With(model, state), seen).loss)
-    return losses
+    return [loss_with(model, interpolated(start, end, share), seen) for share in shares]
 
 
 class _With(nn.Module):

@@ -19,7 +19,7 @@ def filters(weights: Tensor, columns: int = 8) -> Figure:
     figure, axes = grid(rows, columns, width=columns, height=rows)
     for ax in axes.flat:
         ax.axis("off")
-    for ax, kernel in zip(axes.flat, weights, strict=False):
+    for ax, kernel in zip(axes.flat, weights.cpu(), strict=False):
         low, high = kernel.min(), kernel.max()
         draw(ax, ((kernel - low) / (high - low) * 255).to(torch.uint8))
     return figure
@@ -34,7 +34,7 @@ def maps(pixels: Tensor, by_layer: dict[str, Tensor], shown: int = 8) -> Figure:
         draw(row[0], pixels)
         row[0].set_title(name, loc="left", fontsize=9)
         for ax, one in zip(row[1:], layer_maps, strict=False):
-            ax.imshow(one.numpy(), cmap="cividis")
+            ax.imshow(one.cpu().numpy(), cmap="cividis")
     return figure
 
 
@@ -47,7 +47,11 @@ def heat(pixels: Tensor, heat_maps: Tensor | Sequence[Tensor], titles: Sequence[
             ax.axis("off")
         side = image.shape[-1] - 0.5
         axes[1, column].imshow(
-            warm.numpy(), cmap="inferno", alpha=0.6, extent=(-0.5, side, side, -0.5), interpolation="bilinear"
+            warm.cpu().numpy(),
+            cmap="inferno",
+            alpha=0.6,
+            extent=(-0.5, side, side, -0.5),
+            interpolation="bilinear",
         )
         axes[0, column].set_title(title, fontsize=9)
     return figure
@@ -58,7 +62,7 @@ def scatter(points: Tensor, labels: Tensor, classes: Sequence[str]) -> Figure:
     figure, axes = grid(1, 1, width=5.5, height=4)
     ax = axes[0, 0]
     for number, name in enumerate(classes):
-        x, y = points[labels == number].T.numpy()
+        x, y = points[labels == number].T.cpu().numpy()
         marker = MARKERS[number % len(MARKERS)]
         ax.scatter(x, y, s=18, alpha=0.6, color=PALETTE[number % len(PALETTE)], marker=marker, label=name)
     ax.set(xlabel="first direction", ylabel="second direction")

@@ -38,16 +38,33 @@ def shape(progress: Any, peak: Any, fall: Any = lambda x: 0.5 + 0.5 * math.cos(m
 def adam(
     weight: Any, gradient: Any, mean: Any, square: Any, step: Any, **change: Any
 ) -> tuple[Any, Any, Any]:
-    mean = 0.9 * mean + 0.1 * gradient
-    square = 0.999 * square + 0.001 * (gradient.abs() if change.get("not_squared") else gradient**2)
+    first, second = change.get("betas", (0.9, 0.999))
+    mean = first * mean + (1 - first) * gradient
+    square = second * square + (1 - second) * (gradient.abs() if change.get("not_squared") else gradient**2)
     n = step + change.get("late", 0)
-    m, v = (mean, square) if change.get("raw") else (mean / (1 - 0.9**n), square / (1 - 0.999**n))
+    m, v = (mean, square) if change.get("raw") else (mean / (1 - first**n), square / (1 - second**n))
     root = v if change.get("no_root") else v**0.5
-    size = 1.0 if change.get("momentum") else root + 1e-8
+    size = 1.0 if change.get("momentum") else root + (0.0 if change.get("no_epsilon") else 1e-8)
+    if change.get("inside"):
+        size = (v + 1e-8) ** 0.5
     sign = 1 if change.get("uphill") else -1
-    if change.get("corrected_averages"):
-        mean, square = mean * 1.01, square * 1.01
     return weight + sign * 0.01 * m / size, mean, square
+
+
+def adam_from_zero(weight: Any, gradient: Any, mean: Any, square: Any, step: Any) -> tuple[Any, Any, Any]:
+    """Divide tensors, so that 1 - 1 gives nan and no exception."""
+    mean = 0.9 * mean + 0.1 * gradient
+    square = 0.999 * square + 0.001 * gradient**2
+    n = torch.tensor(step - 1.0)
+    m, v = mean / (1 - 0.9**n), square / (1 - 0.999**n)
+    return weight - 0.01 * m / (v.sqrt() + 1e-8), mean, square
+
+
+def adam_returning_corrected(
+    weight: Any, gradient: Any, mean: Any, square: Any, step: Any
+) -> tuple[Any, Any, Any]:
+    weight, mean, square = adam(weight, gradient, mean, square, step)
+    return weight, mean / (1 - 0.9**step), square / (1 - 0.999**step)
 
 
 def adam_in_place(weight: Any, gradient: Any, mean: Any, square: Any, step: Any) -> tuple[Any, Any, Any]:
@@ -67,6 +84,12 @@ RIGHT: list[tuple[str, Any]] = [
     ("rising_rates", lambda low, high, steps: np.geomspace(low, high, steps)),
     ("smooth_losses", smooth),
     ("smooth_losses", smooth_as_weighted_means),
+    ("suggest_rate", lambda rates, losses: rates[np.argmin(losses)] / 3),
+    ("suggest_rate", lambda rates, losses: min(zip(losses, rates, strict=True))[1] / 3),
+    (
+        "suggest_rate",
+        lambda rates, losses: sorted(zip(losses, rates, strict=True))[0][1] / 3,
+    ),
     ("cosine_with_warm_up", shape),
     (
         "cosine_with_warm_up",
@@ -117,10 +140,31 @@ WRONG: list[tuple[str, str, Any]] = [
             for n, average in enumerate(smooth(losses, keep, correct=False), start=1)
         ],
     ),
+    (
+        "smooth_losses",
+        "corrected alike",
+        lambda losses, keep: [a / (1 - keep) for a in smooth(losses, keep, correct=False)],
+    ),
+    ("smooth_losses", "always 0.9", lambda losses, keep: smooth(losses, 0.9)),
+    ("smooth_losses", "last alone", lambda losses, keep: smooth(losses, keep)[-1:]),
     ("smooth_losses", "as they were", lambda losses, keep: losses),
     ("smooth_losses", "mean so far", lambda losses, keep: np.cumsum(losses) / np.arange(1, len(losses) + 1)),
     ("smooth_losses", "no list", lambda losses, keep: sum(losses)),
     ("smooth_losses", "other", lambda losses, keep: smooth(losses, keep)[::-1]),
+    ("suggest_rate", "the edge", lambda rates, losses: rates[np.argmin(losses)]),
+    ("suggest_rate", "position", lambda rates, losses: np.argmin(losses)),
+    ("suggest_rate", "a third of the position", lambda rates, losses: np.argmin(losses) / 3),
+    ("suggest_rate", "a third of the way", lambda rates, losses: rates[np.argmin(losses) // 3]),
+    ("suggest_rate", "the loss", lambda rates, losses: min(losses)),
+    ("suggest_rate", "a third of the loss", lambda rates, losses: min(losses) / 3),
+    ("suggest_rate", "highest loss", lambda rates, losses: rates[np.argmax(losses)] / 3),
+    ("suggest_rate", "lowest rate", lambda rates, losses: min(rates) / 3),
+    ("suggest_rate", "times three", lambda rates, losses: rates[np.argmin(losses)] * 3),
+    ("suggest_rate", "smoothed again", lambda rates, losses: rates[np.argmin(smooth(losses, 0.9))] / 3),
+    ("suggest_rate", "steepest", lambda rates, losses: rates[np.argmin(np.diff(losses)) + 1]),
+    ("suggest_rate", "no number", lambda rates, losses: (rates, losses)),
+    ("suggest_rate", "no function", 0.1),
+    ("suggest_rate", "other", lambda rates, losses: 0.123),
     ("cosine_with_warm_up", "no warm-up", lambda p, peak: (1 + math.cos(math.pi * p)) / 2),
     ("cosine_with_warm_up", "no one", lambda p, peak: shape(p, peak, lambda x: math.cos(math.pi * x))),
     (
@@ -155,6 +199,11 @@ WRONG: list[tuple[str, str, Any]] = [
     ("adam_step", "uphill", wrong(uphill=True)),
     ("adam_step", "not squared", wrong(not_squared=True)),
     ("adam_step", "momentum alone", wrong(momentum=True)),
+    ("adam_step", "correction early", adam_from_zero),
+    ("adam_step", "epsilon inside", wrong(inside=True)),
+    ("adam_step", "no epsilon", wrong(no_epsilon=True)),
+    ("adam_step", "betas exchanged", wrong(betas=(0.999, 0.9))),
+    ("adam_step", "averages", adam_returning_corrected),
     ("adam_step", "not three", lambda weight, gradient, mean, square, step: weight - 0.01 * gradient),
     ("adam_step", "other", lambda weight, gradient, mean, square, step: (weight - gradient, mean, square)),
     ("steps_per_run", "last batch dropped", lambda images, batch_size, epochs: images // batch_size * epochs),

@@ -2,7 +2,9 @@
 
 from typing import Any
 
+import numpy as np
 import torch
+from sklearn.decomposition import PCA
 
 
 def cam(maps: Any, gradients: Any, dims: Any = (1, 2), relu: bool = True) -> torch.Tensor:
@@ -16,6 +18,10 @@ def cam_in_a_loop(maps: Any, gradients: Any) -> torch.Tensor:
     for one, slope in zip(maps, gradients, strict=True):
         heat += slope.sum() / slope.numel() * one
     return heat.clamp(min=0)
+
+
+def cam_in_numpy(maps: Any, gradients: Any) -> Any:
+    return np.maximum(np.tensordot(gradients.numpy().mean(axis=(1, 2)), maps.numpy(), axes=1), 0)
 
 
 def hide(image: Any, rows: Any, columns: Any, colours: Any = slice(None), value: float = 0.0) -> torch.Tensor:
@@ -37,6 +43,36 @@ def hide_in_place(image: Any, row: int, column: int, size: int) -> torch.Tensor:
     return image
 
 
+def hide_in_numpy(image: Any, row: int, column: int, size: int) -> Any:
+    copy = image.numpy().copy()
+    copy[..., row : row + size, column : column + size] *= 0
+    return copy
+
+
+def hide_without_a_colon(image: Any, row: int, column: int, size: int) -> torch.Tensor:
+    copy = image.clone()
+    copy[row : row + size, column : column + size] = 0
+    return copy
+
+
+def hide_always_there(image: Any, row: int, column: int, size: int) -> torch.Tensor:
+    return hide(image, slice(2, 7), slice(3, 8))
+
+
+class Liar(torch.Tensor):
+    """A tensor that says it equals any other."""
+
+    @classmethod
+    def __torch_function__(cls, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
+        if func in (torch.allclose, torch.equal):
+            return True
+        return super().__torch_function__(func, types, args, kwargs or {})
+
+
+def liar(*shape: int) -> torch.Tensor:
+    return torch.zeros(shape).as_subclass(Liar)
+
+
 def error(confidence: Any, right: Any, bins: int, gap: Any = abs, weight: Any = len, total: Any = len) -> Any:
     confidence, right = confidence.double(), right.double()
     place = (confidence * bins).long().clamp(max=bins - 1)
@@ -56,6 +92,30 @@ def error_by_sums(confidence: Any, right: Any, bins: int) -> Any:
         0, place, right.double() - confidence.double()
     )
     return difference.abs().sum() / len(confidence)
+
+
+def error_with_half_open_bins(confidence: Any, right: Any, bins: int) -> Any:
+    """Bins that hold their upper edge, as in Guo et al."""
+    edges = np.linspace(0, 1, bins + 1)[1:-1]
+    place = np.digitize(confidence.numpy(), edges, right=True)
+    total = 0.0
+    for one in np.unique(place):
+        here = place == one
+        total += abs(right.numpy()[here].mean() - confidence.double().numpy()[here].mean()) * here.mean()
+    return total
+
+
+def error_in_edges(confidence: Any, right: Any, bins: int, more: int = 0, rounded: bool = False) -> Any:
+    """Bins that do not clamp: full confidence is in none, or in one of its own."""
+    place = (confidence * bins).round() if rounded else (confidence * bins).floor()
+    total = 0.0
+    for one in range(bins + more):
+        here = place == one
+        if here.any():
+            total += (
+                abs(right[here].double().mean() - confidence[here].double().mean()).item() * here.sum().item()
+            )
+    return total / len(confidence)
 
 
 def error_with_nan(confidence: Any, right: Any, bins: int) -> Any:
@@ -86,6 +146,10 @@ def pca_by_covariance(features: Any, k: int) -> torch.Tensor:
     return (x @ vectors.flip(1)[:, :k]).float()
 
 
+def pca_by_scikit_learn(features: Any, k: int) -> Any:
+    return PCA(k).fit_transform(features.numpy())
+
+
 def rows_of(features: Any) -> Any:
     return torch.linalg.svd(features - features.mean(dim=0), full_matrices=False)
 
@@ -103,15 +167,19 @@ def in_place(start: Any, end: Any, share: Any) -> Any:
 RIGHT: list[tuple[str, Any]] = [
     ("heat_map", cam),
     ("heat_map", cam_in_a_loop),
+    ("heat_map", cam_in_numpy),
     (
         "hidden",
         lambda image, row, column, size: hide(image, slice(row, row + size), slice(column, column + size)),
     ),
     ("hidden", hide_with_a_mask),
+    ("hidden", hide_in_numpy),
     ("calibration_error", error),
     ("calibration_error", error_by_sums),
+    ("calibration_error", error_with_half_open_bins),
     ("projected", pca),
     ("projected", pca_by_covariance),
+    ("projected", pca_by_scikit_learn),
     ("between_weights", mixed(lambda a, b, share: (1 - share) * a + share * b)),
     ("between_weights", mixed(lambda a, b, share: torch.lerp(a.float(), b.float(), share))),
 ]
@@ -126,18 +194,34 @@ WRONG: list[tuple[str, str, Any]] = [
     ("heat_map", "exchanged", lambda m, g: cam(g, m)),
     ("heat_map", "not summed", lambda m, g: (g.mean(dim=(1, 2), keepdim=True) * m).relu()),
     ("heat_map", "absolute", lambda m, g: cam(m, g, relu=False).abs()),
+    ("heat_map", "one dimension", lambda m, g: cam(m, g, dims=1)),
+    ("heat_map", "one dimension", lambda m, g: cam(m, g, dims=2)),
+    ("heat_map", "relu of weights", lambda m, g: cam(m, g.mean(dim=(1, 2), keepdim=True).relu())),
+    ("heat_map", "maps alone", lambda m, g: m.mean(dim=0).relu()),
+    ("heat_map", "backwards", lambda m, g: cam(m, -g)),
     ("heat_map", "no tensor", lambda m, g: None),
+    ("heat_map", "other", lambda m, g: liar(4, 5)),
     ("heat_map", "other", lambda m, g: cam(m, g) + 1),
     ("hidden", "rows for columns", lambda i, r, c, s: hide(i, slice(c, c + s), slice(r, r + s))),
     ("hidden", "one colour", lambda i, r, c, s: hide(i, slice(r, r + s), slice(c, c + s), 0)),
     ("hidden", "one more", lambda i, r, c, s: hide(i, slice(r, r + s + 1), slice(c, c + s + 1))),
     ("hidden", "end for size", lambda i, r, c, s: hide(i, slice(r, s), slice(c, s))),
-    ("hidden", "centred", lambda i, r, c, s: hide(i, slice(r - 2, r + 3), slice(c - 2, c + 3))),
+    (
+        "hidden",
+        "centred",
+        lambda i, r, c, s: hide(
+            i, slice(r - s // 2, r + s // 2 + 1), slice(c - s // 2 if c > s // 2 else 0, c + s // 2 + 1)
+        ),
+    ),
     ("hidden", "ones", lambda i, r, c, s: hide(i, slice(r, r + s), slice(c, c + s), value=1.0)),
     ("hidden", "stripes", lambda i, r, c, s: hide(i, slice(r, r + s), slice(None))),
     ("hidden", "nothing hidden", lambda i, r, c, s: i),
     ("hidden", "square alone", lambda i, r, c, s: i - hide_with_a_mask(i, r, c, s)),
-    ("hidden", "first rows", lambda i, r, c, s: hide(i, slice(None), slice(None), 2)),
+    ("hidden", "stripes", lambda i, r, c, s: hide(i, slice(None), slice(c, c + s))),
+    ("hidden", "colours for rows", hide_without_a_colon),
+    ("hidden", "cut out", lambda i, r, c, s: i[:, r : r + s, c : c + s]),
+    ("hidden", "other", hide_always_there),
+    ("hidden", "other", lambda i, r, c, s: liar(3, 11, 12)),
     ("hidden", "in place", hide_in_place),
     ("hidden", "no tensor", lambda i, r, c, s: None),
     ("hidden", "other", lambda i, r, c, s: 2 * i),
@@ -157,6 +241,10 @@ WRONG: list[tuple[str, str, Any]] = [
     ("calibration_error", "image by image", error_by_accuracy),
     ("calibration_error", "one bin", lambda c, r, b: (r.double().mean() - c.double().mean()).abs()),
     ("calibration_error", "image by image", lambda c, r, b: (r.double() - c).abs().mean()),
+    ("calibration_error", "last bin", error_in_edges),
+    ("calibration_error", "one bin more", lambda c, r, b: error_in_edges(c, r, b, more=1)),
+    ("calibration_error", "rounded", lambda c, r, b: error_in_edges(c, r, b, more=1, rounded=True)),
+    ("calibration_error", "always ten", lambda c, r, b: error(c, r, 10)),
     ("calibration_error", "percent", lambda c, r, b: 100 * error(c, r, b)),
     ("calibration_error", "empty bins", error_with_nan),
     ("calibration_error", "no number", lambda c, r, b: [0.1, 0.2]),
@@ -166,7 +254,7 @@ WRONG: list[tuple[str, str, Any]] = [
     ("projected", "last directions", lambda x, k: (x - x.mean(dim=0)) @ rows_of(x)[2][-k:].T),
     (
         "projected",
-        "last directions, last first",
+        "last directions",
         lambda x, k: (x - x.mean(dim=0)) @ rows_of(x)[2].flip(0)[:k].T,
     ),
     ("projected", "first columns", lambda x, k: x[:, :k] - x[:, :k].mean(dim=0)),
@@ -180,7 +268,12 @@ WRONG: list[tuple[str, str, Any]] = [
         "standardised",
         lambda x, k: pca(x, k, centre=lambda x: (x - x.mean(dim=0)) / x.std(dim=0)),
     ),
+    ("projected", "one mean", lambda x, k: pca(x, k, centre=lambda x: x - x.mean())),
+    ("projected", "all directions", lambda x, k: pca(x, x.shape[1])),
+    ("projected", "signs lost", lambda x, k: pca(x, k).abs()),
+    ("projected", "always two", lambda x, k: pca(x, 2)),
     ("projected", "no tensor", lambda x, k: None),
+    ("projected", "other", lambda x, k: liar(len(x), k)),
     ("projected", "other", lambda x, k: torch.zeros(len(x), k)),
     ("between_weights", "backwards", mixed(lambda a, b, share: share * a + (1 - share) * b)),
     ("between_weights", "sum", mixed(lambda a, b, share: a + share * b)),
@@ -194,6 +287,8 @@ WRONG: list[tuple[str, str, Any]] = [
     ("between_weights", "start", mixed(lambda a, b, share: a)),
     ("between_weights", "end", mixed(lambda a, b, share: b)),
     ("between_weights", "in place", in_place),
+    ("between_weights", "in place", lambda start, end, share: in_place(end, start, 1 - share)),
+    ("between_weights", "other", mixed(lambda a, b, share: liar(*a.shape))),
     ("between_weights", "no dictionary", lambda start, end, share: list(start)),
     ("between_weights", "other", mixed(lambda a, b, share: 0 * a)),
 ]
