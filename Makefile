@@ -12,6 +12,7 @@ RUN := runs/quick/vgg/quick-seed0/record.json
 
 SOURCES := $(shell find src -name '*.py')
 RECORDS := $(shell find results)
+EXECUTED := $(shell grep -l '^file_format: mystnb' book/*.md)
 PAGES := $(shell sed -nE 's/^[- ]*(root|file): *//p' _toc.yml)
 
 SUITABLE := import sys; sys.exit(not (3, 11) <= sys.version_info[:2] <= (3, 13))
@@ -20,7 +21,13 @@ VERSION := import platform; print(platform.python_version())
 .PHONY: book test clean distclean
 .DELETE_ON_ERROR:
 
+# Jupyter Book would execute one page after the other: jupyter-cache does so for several at a time, one thread
+# each, and the build then finds their outputs. A page that fails is executed again there, and says why.
+book: export JUPYTERCACHE = _build/.jupyter_cache
+book: export OMP_NUM_THREADS = 1
 book: $(READY) $(RUN) _build/executed-for
+	@yes | $(BIN)/jcache notebook add --reader myst_nb_md $(EXECUTED) >/dev/null
+	@$(BIN)/jcache project execute --executor local-parallel --timeout 120 --verbosity WARNING >/dev/null
 	@$(BIN)/jupyter-book build . -W -n --keep-going --quiet || { rm -rf _build/.doctrees; exit 1; }
 	@for page in $(PAGES); do \
 	  test -s _build/html/$$page.html || { echo "The page $$page of _toc.yml was not built." >&2; exit 1; }; \
@@ -31,6 +38,7 @@ test: $(READY)
 	$(BIN)/ruff check
 	$(BIN)/ruff format --check
 	$(BIN)/mypy
+	$(BIN)/codespell
 	$(BIN)/deepernets labs build --check
 	@$(MAKE) --no-print-directory book
 	$(BIN)/pytest --nbval --numprocesses $(WORKERS) --dist loadscope
