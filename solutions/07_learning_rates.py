@@ -396,7 +396,8 @@ races.validation(
 # %% [markdown] tags=["answer"]
 # 1. As long as the rate is high, all of them jump from epoch to epoch, whatever the schedule: the steps are too long to
 #    settle. They part when the rates fall: then the jumps get smaller and the accuracy rises, mostly in the last third.
-#    So it is the low rate at the end, after the high one, that pays.
+#    So it is the low rate at the end, after the high one, that pays. Where the line of *on-plateau* lies on that of
+#    the constant rate, the validation error never stood still for long enough, and the rate never fell.
 # 2. The lines of Adam at 0.001 and at 0.01: the printed training losses say whether it converged, and at which rate.
 #    "Which learning rate did you use?" comes first, as SGD's habitual rates are far too high for Adam; then whether the
 #    weight decay was Adam's or AdamW's, and whether the rate ever fell.
