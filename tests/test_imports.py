@@ -38,6 +38,7 @@ FLOORS = {
     "analysis.insight": 2,
     "models.zoo": 2,
     "training.preparation": 3,
+    "training.benchmark": 3,
     "training.runs": 3,
     "plots": 4,
     "course": 4,

@@ -8,11 +8,11 @@ import sys
 
 from cyclopts import App, CycloptsError
 
-from deepernets.cli import course, listing, runs
+from deepernets.cli import course, listing, runs, speed
 from deepernets.exceptions import UserError
 
 app = App(name="deepernets", help="Deeper Networks, from paper to practice: train, look and compare.")
-for part in (runs, listing, course):
+for part in (runs, listing, course, speed):
     app.update(part.app)
 
 

@@ -1,7 +1,9 @@
 """What a run runs on: device, precision, memory format, and the words a record uses for them."""
 
+import ctypes
 import os
 import platform
+import sys
 from importlib.metadata import version
 from typing import Literal
 
@@ -33,8 +35,15 @@ def accelerator(precision: Precision = "auto") -> Accelerator:
     if precision not in ("auto", "bf16", "fp32"):
         raise UserError(f"There is no precision {precision!r}; choose auto, bf16 or fp32.")
     mixed = precision == "bf16" or (precision == "auto" and has_bf16_units(PartialState().device))
+    if PartialState().device.type == "cpu" and os.environ.get("DEEPERNETS_KEEP_MEMORY", "1") != "0":
+        keep_memory()
     AcceleratorState._reset_state()  # it outlives a run, and the next run may want another precision
     return Accelerator(mixed_precision="bf16" if mixed else "no")
+
+
+def channels_last(chosen: Accelerator) -> bool:
+    """Whether images and weights are to lie in memory with the channels innermost: where that is faster."""
+    return chosen.mixed_precision == "bf16" or chosen.device.type == "cuda"
 
 
 def precision_of(chosen: Accelerator) -> str:
@@ -57,6 +66,55 @@ def _processor() -> str:
                 if line.startswith("model name"):
                     return line.partition(":")[2].strip()
     return platform.processor()
+
+
+# Parameters of mallopt, from glibc's malloc.h.
+_TRIM_THRESHOLD, _MMAP_MAX = -1, -4
+
+
+def keep_memory() -> bool:
+    """Keep memory that tensors give back for those that come, instead of returning it to the system each time.
+
+    A training step makes and drops the same large activations again and again. By default glibc fetches each of
+    them from the system, which hands out every page zeroed, one page fault each; with large activations that takes
+    longer than the arithmetic. What the process holds is then a little more. `DEEPERNETS_KEEP_MEMORY=0` leaves
+    things as they are.
+
+    Returns:
+        Whether that could be arranged: with Linux's glibc.
+    """
+    if not sys.platform.startswith("linux"):
+        return False
+    try:
+        mallopt = ctypes.CDLL("libc.so.6").mallopt
+    except (OSError, AttributeError):
+        return False
+    return bool(mallopt(_MMAP_MAX, 0) and mallopt(_TRIM_THRESHOLD, 2**31 - 1))
+
+
+def memory_in_use() -> float:
+    """Return the megabytes that this process holds: on a GPU, where there is one, and else in main memory."""
+    if torch.cuda.is_available():
+        return torch.cuda.memory_allocated() / 1e6
+    return _status("VmRSS")
+
+
+def peak_memory() -> float:
+    """Return the megabytes that this process has held at most; see `memory_in_use`."""
+    if torch.cuda.is_available():
+        return torch.cuda.max_memory_allocated() / 1e6
+    return _status("VmHWM")
+
+
+def _status(field: str) -> float:
+    """Return a field of Linux's account of this process, in megabytes; elsewhere what it has held at most."""
+    if os.path.exists("/proc/self/status"):
+        with open("/proc/self/status", encoding="utf-8") as lines:
+            return next(int(line.split()[1]) for line in lines if line.startswith(field)) * 1024 / 1e6
+    import resource
+
+    held = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    return held / 1e6 if sys.platform == "darwin" else held * 1024 / 1e6
 
 
 def versions() -> dict[str, str]:

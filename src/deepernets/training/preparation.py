@@ -14,6 +14,7 @@ from deepernets.data.batches import Batches, Transform, channel_statistics, resi
 from deepernets.data.sources import Dataset, Images, load
 from deepernets.exceptions import UserError
 from deepernets.models.zoo import build
+from deepernets.training import hardware
 from deepernets.training.loop import Training
 from deepernets.training.recipe import Recipe
 from deepernets.training.schedules import named
@@ -88,8 +89,7 @@ def prepare_data(
 ) -> Splits:
     """Load the recipe's data, split it, and put its batches on the accelerator's device."""
     dataset = load(chosen.data, data_root, profile)
-    channels_last = accelerator.mixed_precision == "bf16" or accelerator.device.type == "cuda"
-    splits = split(chosen, dataset, seed, channels_last)
+    splits = split(chosen, dataset, seed, hardware.channels_last(accelerator))
     device = accelerator.device
     held_out = splits.validation.to(device) if splits.validation else None
     return Splits(dataset, splits.train.to(device), held_out, splits.test.to(device))

@@ -1,0 +1,99 @@
+"""`deepernets bench`: how fast this machine trains, and how much faster than a plain loop."""
+
+import json
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Literal
+
+from cyclopts import App, Parameter
+
+if TYPE_CHECKING:
+    from deepernets.training.benchmark import Benchmark
+
+app = App()
+
+
+@Parameter(name="*")
+@dataclass(frozen=True)
+class HowMuch:
+    """How much is measured.
+
+    Attributes:
+        batch_size: Images per step.
+        steps: Steps of a turn that are timed.
+        rounds: Turns that each way takes.
+    """
+
+    batch_size: int = 128
+    steps: int = 8
+    rounds: int = 3
+
+
+@app.command
+def bench(
+    networks: Annotated[tuple[str, ...], Parameter(negative=())] = (),
+    /,
+    *,
+    how_much: HowMuch | None = None,
+    precision: Literal["auto", "bf16", "fp32"] = "auto",
+    json_file: Annotated[Path | None, Parameter(name="--json")] = None,
+    chart: Path | None = None,
+) -> None:
+    """Time our way to train against a plain loop, in one run and in turns.
+
+    Args:
+        networks: Networks that take images of 3 × 32 × 32; without any, four that the reports trained.
+        how_much: How much is measured.
+        precision: Of our way; auto takes bf16 where the hardware has units for it.
+        json_file: File for the figures.
+        chart: File for a picture of them, as PNG.
+    """
+    from tqdm.auto import tqdm
+
+    from deepernets.training import benchmark
+    from deepernets.training.records import write_whole
+
+    much = how_much or HowMuch()
+    size = benchmark.Size(much.batch_size, much.steps, much.rounds)
+    names = networks or benchmark.NETWORKS
+    with tqdm(total=len(names) * len(benchmark.WAYS) * size.rounds, unit="turn") as bar:
+        found = benchmark.run(names, size, precision, bar.update)
+    _print(found)
+    if json_file:
+        text = json.dumps(found.as_dict(), indent=1, ensure_ascii=False) + "\n"
+        write_whole(json_file, lambda place: place.write_text(text, encoding="utf-8"))
+        print(json_file)
+    if chart:
+        from deepernets.plots import save, timing
+
+        spent = {
+            f"{row.network}, {row.way}": {phase: ms / 1000 for phase, ms in row.milliseconds.items()}
+            for row in found.measurements
+        }
+        print(save(timing.stacked(spent), chart))
+
+
+def _print(found: "Benchmark") -> None:
+    from deepernets.training.recipe import recipe
+    from deepernets.training.timing import PHASES
+
+    peaks = ", ".join(f"{peak / 1e9:,.0f} ({name})" for name, peak in found.multiply_adds_per_second.items())
+    print(f"{found.machine}, {found.date}, batches of {found.size.batch_size}")
+    print(f"multiplying matrices, it reaches in billions of multiply-adds per second: {peaks}")
+    columns = "".join(f"{phase:>10}" for phase in PHASES)
+    print(f"\n{'milliseconds per image':32}{columns}{'all':>10}{'images/s':>10}{'MB':>8}{'of peak':>9}")
+    for row in found.measurements:
+        spent = "".join(f"{row.milliseconds[phase]:10.3f}" for phase in PHASES)
+        print(
+            f"{row.network:18}{row.way:7}{row.precision:7}{spent}{sum(row.milliseconds.values()):10.3f}"
+            f"{row.images_per_second:10,.0f}{row.peak_memory:8,.0f}{row.share_of_peak:9.1%}"
+        )
+    print()
+    for network in dict.fromkeys(row.network for row in found.measurements):
+        print(f"{network:18}ours is {found.ratio(network):.2f} times as fast as the plain loop")
+    report = recipe("report-a/vgg-16/as-reported")
+    for row in found.measurements:
+        if row.network == report.model and row.way == "ours":
+            images = report.epochs * 15_000
+            minutes = images / row.images_per_second / 60
+            print(f"\nOn this machine report A's VGG-16 takes about {minutes:.0f} minutes.")
