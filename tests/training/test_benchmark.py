@@ -8,9 +8,10 @@ import torch
 
 from deepernets.cli import main
 from deepernets.exceptions import UserError
-from deepernets.training import benchmark, hardware
-from deepernets.training.benchmark import Benchmark, Measurement, Size
+from deepernets.training import benchmark, hardware, ways
+from deepernets.training.benchmark import Benchmark, Measurement
 from deepernets.training.timing import PHASES
+from deepernets.training.ways import Size
 
 TOY = Size(batch_size=4, steps=1, rounds=1)
 
@@ -34,7 +35,7 @@ def test_a_bench_measures_both_ways_and_writes_figures_and_chart(
         main([*command, str(figures), "--chart", str(chart)])
     assert not end.value.code
     found = json.loads(figures.read_text(encoding="utf-8"))
-    assert [row["way"] for row in found["measurements"]] == list(benchmark.WAYS)
+    assert [row["way"] for row in found["measurements"]] == list(ways.WAYS)
     for row in found["measurements"]:
         assert set(row["milliseconds"]) == set(PHASES)
         assert min(row["milliseconds"].values()) >= 0
@@ -57,7 +58,7 @@ def test_what_cannot_be_measured_is_refused_before_anything_starts() -> None:
 
 def test_the_plain_loop_normalises_and_augments_image_by_image() -> None:
     pixels = torch.full((6, 3, 8, 8), 255, dtype=torch.uint8)
-    plain = benchmark.plain_loop().Pictures(pixels, torch.arange(6))
+    plain = ways.plain_loop().Pictures(pixels, torch.arange(6))
     image, label = plain[2]
     assert label == 2
     assert image.shape == (3, 8, 8)

@@ -50,13 +50,13 @@ def bench(
     """
     from tqdm.auto import tqdm
 
-    from deepernets.training import benchmark
+    from deepernets.training import benchmark, ways
     from deepernets.training.records import write_whole
 
     much = how_much or HowMuch()
-    size = benchmark.Size(much.batch_size, much.steps, much.rounds)
+    size = ways.Size(much.batch_size, much.steps, much.rounds)
     names = networks or benchmark.NETWORKS
-    with tqdm(total=len(names) * len(benchmark.WAYS) * size.rounds, unit="turn") as bar:
+    with tqdm(total=len(names) * len(ways.WAYS) * size.rounds, unit="turn") as bar:
         found = benchmark.run(names, size, precision, bar.update)
     _print(found)
     if json_file:

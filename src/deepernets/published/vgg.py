@@ -90,3 +90,4 @@ TRAINING = {  # section 3.1
     "first weights of A": "N(0, variance 10⁻²), biases 0",
 }
 ITERATIONS, EPOCHS, BATCH_SIZE = 370_000, 74, 256
+IMAGENET_TRAINING_IMAGES = 1_281_167  # ILSVRC 2012-2014: Russakovsky et al. (2015), table 2

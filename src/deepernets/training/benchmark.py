@@ -5,51 +5,24 @@ otherwise help the other; and they take turns, since a machine is never equally 
 """
 
 import statistics
-import sys
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass
 from datetime import date
-from importlib import import_module
 from itertools import islice
 from multiprocessing import get_context
 from multiprocessing.connection import Connection
-from pathlib import Path
-from types import ModuleType
 from typing import Any
 
 import torch
-from torch import nn
-from torch.optim import SGD
 
 from deepernets.analysis.arithmetic import multiply_adds
 from deepernets.analysis.significance import TRAINING_TO_FORWARD
-from deepernets.data.images import Dataset, Images
 from deepernets.exceptions import UserError
-from deepernets.models.zoo import build
 from deepernets.training import hardware
-from deepernets.training.loop import Batch
-from deepernets.training.preparation import prepare, split
-from deepernets.training.recipe import Recipe
 from deepernets.training.timing import median_seconds, phases
+from deepernets.training.ways import SIDE, WAYS, Size, on_paper
 
-WAYS = ("plain", "ours")
 NETWORKS = ("vgg-16-bn-cifar", "resnet-50-cifar", "resnet-20", "vgg-13-bn-cifar")
-SIDE, CLASSES = 32, 10
-
-
-@dataclass(frozen=True)
-class Size:
-    """How much is measured.
-
-    Attributes:
-        batch_size: Images per step.
-        steps: Steps of a round that are timed; one before them is not.
-        rounds: Turns that each way takes.
-    """
-
-    batch_size: int = 128
-    steps: int = 8
-    rounds: int = 3
 
 
 @dataclass(frozen=True)
@@ -133,8 +106,7 @@ def run(
     if min(asdict(size).values()) < 1:
         raise UserError(f"The benchmark cannot measure {asdict(size)}: each number must be at least 1.")
     for network in networks:
-        with torch.device("meta"):
-            build(network, in_shape=(3, SIDE, SIDE), classes=CLASSES)
+        on_paper(network)
     peaks = {name: matrix_peak(name) for name in ("fp32", "bf16")}
     measurements = tuple(
         measured for network in networks for measured in _compare(network, size, precision, peaks, after_turn)
@@ -219,77 +191,14 @@ def _measurement(
 def _serve(line: Connection, way: str, network: str, size: Size, precision: hardware.Precision) -> None:
     """Set one way up, then take a turn whenever the other end of the line asks for one."""
     before = hardware.memory_in_use()
-    set_up = {"plain": _plain, "ours": _ours}[way]
-    model, batches, criterion, optimizer, used = set_up(network, size, precision)
+    ready = WAYS[way](network, size, precision)
     while line.recv() == "turn":
-        line.send(phases(model, islice(batches(), size.steps + 1), criterion, optimizer))
+        batches = islice(ready.batches(), size.steps + 1)
+        line.send(phases(ready.model, batches, ready.criterion, ready.optimizer))
     line.send(
         {
-            "precision": used,
+            "precision": ready.precision,
             "peak_memory": hardware.peak_memory() - before,
-            "multiply_adds": multiply_adds(_fresh(network), (3, SIDE, SIDE)),
+            "multiply_adds": multiply_adds(on_paper(network), (3, SIDE, SIDE)),
         }
     )
-
-
-SetUp = tuple[nn.Module, Callable[[], Iterable[Batch]], nn.Module, Any, str]
-
-
-def _plain(network: str, size: Size, precision: hardware.Precision) -> SetUp:
-    device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
-    images = _images(size)
-    loop = plain_loop()
-    model = build(network, in_shape=(3, SIDE, SIDE), classes=CLASSES).to(device)
-    optimizer = SGD(model.parameters(), lr=0.01, momentum=0.9, weight_decay=5e-4)
-    loader = loop.batches(images.pixels, images.labels, size.batch_size)
-
-    def batches() -> Iterable[Batch]:
-        for pixels, labels in loader:
-            yield pixels.to(device), labels.to(device)
-
-    return model, batches, nn.CrossEntropyLoss(), optimizer, "fp32"
-
-
-def _ours(network: str, size: Size, precision: hardware.Precision) -> SetUp:
-    accelerator = hardware.accelerator(precision)
-    images = _images(size)
-    dataset = Dataset("noise", "drawn", tuple("0123456789"), images, images)
-    chosen = Recipe(
-        "benchmark",
-        data="noise",
-        model=network,
-        batch_size=size.batch_size,
-        pad=4,
-        flip=True,
-        validation_fraction=0.0,
-    )
-    splits = split(chosen, dataset, 0, hardware.channels_last(accelerator))
-    training = prepare(chosen, splits, accelerator, 0)
-    train = splits.train.to(accelerator.device)
-    turn = iter(range(1, 10**6))
-    used = hardware.precision_of(accelerator)
-    return training.model, lambda: train.epoch(next(turn)), training.criterion, training.optimizer, used
-
-
-def _fresh(network: str) -> nn.Module:
-    with torch.device("meta"):
-        return build(network, in_shape=(3, SIDE, SIDE), classes=CLASSES)
-
-
-def _images(size: Size) -> Images:
-    """Draw noise: what is on a picture does not change what it costs."""
-    count = size.batch_size * (size.steps + 1)
-    generator = torch.Generator().manual_seed(0)
-    pixels = torch.randint(256, (count, 3, SIDE, SIDE), generator=generator, dtype=torch.uint8)
-    return Images(pixels, torch.arange(count) % CLASSES)
-
-
-def plain_loop() -> ModuleType:
-    """Import ``benchmarks/plain_loop.py``: inside an installed package, or of the repository."""
-    package = Path(__file__).parents[1]
-    folder = (
-        package / "benchmarks" if (package / "benchmarks").is_dir() else package.parents[1] / "benchmarks"
-    )
-    if str(folder) not in sys.path:
-        sys.path.append(str(folder))  # and not by path: processes that prepare batches import it again
-    return import_module("plain_loop")

@@ -1,0 +1,248 @@
+"""The reports' results beside ours; nothing is averaged that was not run on equal terms."""
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from functools import partial
+from statistics import fmean, stdev
+from typing import TYPE_CHECKING
+
+from deepernets.analysis.significance import Interval, binomial_interval, unequal_terms
+from deepernets.published.reports import REPORTED, Reported
+from deepernets.training.recipe import Recipe, recipe, recipes
+from deepernets.training.records import Record
+
+if TYPE_CHECKING:
+    from pandas import DataFrame
+
+NOT_RUN = "not run"
+TEST_IMAGES = {"cifar3": 3_000, "cifar10": 10_000, "mnist": 10_000}  # of the data sets that the reports used
+PROFILES = ("laptop", "full")  # the better one last; quick runs are on other images
+CUTS = ("epochs", "warm_up_epochs", "train_images")  # what a profile, or a short run, may change in a recipe
+_KINDS = {"vgg": "VGG", "resnet": "ResNet"}
+
+
+@dataclass(frozen=True)
+class Measured:
+    """What our runs of one recipe reached, all of them on equal terms.
+
+    Attributes:
+        recipe: Name of the recipe.
+        accuracies: Test accuracy in per cent, one for each seed.
+        seeds: The seeds, in the same order.
+        epochs: Passes over the training images in each run.
+        profile: laptop or full.
+        variant: Where the images come from, such as ``cifar10-jpeg``.
+        train_images: Images trained on.
+        test_images: Images tested on.
+        whole: Whether the recipe was run as it is written: no epoch and no image less.
+    """
+
+    recipe: str
+    accuracies: tuple[float, ...]
+    seeds: tuple[int, ...]
+    epochs: int
+    profile: str
+    variant: str
+    train_images: int
+    test_images: int
+    whole: bool
+
+    @property
+    def mean(self) -> float:
+        """Mean over the seeds, in per cent."""
+        return fmean(self.accuracies)
+
+    @property
+    def sd(self) -> float | None:
+        """Sample standard deviation over the seeds, in points; None of a single run."""
+        return stdev(self.accuracies) if len(self.accuracies) > 1 else None
+
+    @property
+    def interval(self) -> Interval:
+        """Wilson's 95 % interval for the mean on so many test images, in per cent; seeds are not in it."""
+        return interval(self.mean, self.test_images)
+
+    @property
+    def particulars(self) -> str:
+        """How it was measured, in words: ``1 seed, 3 epochs, full, mnist``."""
+        seeds = f"{len(self.seeds)} seed{'s' * (len(self.seeds) > 1)}"
+        epochs = f"{self.epochs} epoch{'s' * (self.epochs > 1)}"
+        return f"{seeds}, {epochs}, {self.profile}, {self.variant}"
+
+    def __str__(self) -> str:
+        return f"{self.mean:.2f}" + (f" ± {self.sd:.2f}" if self.sd is not None else "")
+
+
+@dataclass(frozen=True)
+class Row:
+    """One reported result beside ours.
+
+    Attributes:
+        report: Its letter, A to C.
+        model: Network, such as ``VGG-16``.
+        data: Data set, as `deepernets.load` names it.
+        what: Which of the report's recipes: ``rate 0.01``, ``rate 0.001``, ``scheduler``, ``Adam``.
+        reported: The result as printed.
+        theirs: Our runs of the report's recipe; None where there is none.
+        ours: Our runs of our recipe for the same network, data and epochs; None where there is none.
+    """
+
+    report: str
+    model: str
+    data: str
+    what: str
+    reported: Reported
+    theirs: Measured | None
+    ours: Measured | None
+
+    @property
+    def printed(self) -> str:
+        """The reported accuracy in per cent, with the digits that the report prints."""
+        return (
+            f"{self.reported.test_accuracy:g}" if self.report == "A" else f"{self.reported.test_accuracy:.2f}"
+        )
+
+    @property
+    def reported_interval(self) -> Interval:
+        """Wilson's 95 % interval around the reported accuracy, in per cent."""
+        return interval(self.reported.test_accuracy, TEST_IMAGES[self.data])
+
+
+def interval(accuracy: float, images: int) -> Interval:
+    """Return Wilson's 95 % interval of an accuracy in per cent, counted on so many images.
+
+    >>> low, high = interval(91.2, 3000)
+    >>> f"{low:.1f} to {high:.1f}"
+    '90.1 to 92.2'
+    """
+    low, high = binomial_interval(round(images * accuracy / 100), images)
+    return Interval(100 * low, 100 * high)
+
+
+def rows(found: Sequence[Record]) -> list[Row]:
+    """Set every reported result beside our runs of its recipe, and of ours.
+
+    Args:
+        found: All records that there are, such as `deepernets.records()`; those of other recipes are left out.
+
+    Returns:
+        One row for each of `deepernets.published.reports.REPORTED`, in that order.
+
+    >>> row = rows([])[0]
+    >>> row.report, row.model, row.data, row.what, row.reported.test_accuracy, row.theirs
+    ('A', 'VGG-16', 'cifar3', 'rate 0.01', 91.2, None)
+    """
+    return [_row(name, reported, found) for name, reported in REPORTED.items()]
+
+
+def best_group(name: str, found: Iterable[Record]) -> list[Record]:
+    """Return the best of a recipe's groups of runs on equal terms, a run per seed; empty where there is none.
+
+    The full profile goes before laptop, runs of as many epochs as the recipe has before shorter ones, then more
+    seeds before fewer, more epochs before fewer. A run in which anything else of the recipe was changed does
+    not count, nor does a second run of the same seed.
+
+    Args:
+        name: Name of the recipe.
+        found: Records of any recipes.
+    """
+    if name not in recipes():
+        return []
+    written = recipe(name)
+    groups: dict[tuple[object, ...], dict[int, Record]] = {}
+    for record in found:
+        if _counts(record, written):
+            groups.setdefault(_terms(record), {}).setdefault(record.seed, record)
+    return max((list(runs.values()) for runs in groups.values()), key=partial(_rank, written), default=[])
+
+
+def measured(name: str, found: Iterable[Record]) -> Measured | None:
+    """Sum up the `best_group` of a recipe's runs; None where there is none."""
+    group = best_group(name, found)
+    if not group:
+        return None
+    one = group[0]
+    return Measured(
+        recipe=name,
+        accuracies=tuple(100 * record.test["accuracy"] for record in group),
+        seeds=tuple(record.seed for record in group),
+        epochs=len(one.epochs),
+        profile=one.profile,
+        variant=one.data["variant"],
+        train_images=one.data["train"],
+        test_images=one.data["test"],
+        whole=one.profile == "full" and one.recipe == recipe(name),
+    )
+
+
+def table(shown: Sequence[Row]) -> "DataFrame":
+    """Return rows as a table to print: text, Markdown or CSV.
+
+    Args:
+        shown: As `rows` gives them.
+
+    Returns:
+        One row each: report, model, data, recipe, reported (accuracy in per cent) and epochs (the report's); then
+        of our runs of their recipe and of ours the accuracy, ``not run`` where there is none, and how it was
+        measured.
+
+    >>> table(rows([]))[["model", "reported", "their recipe"]].head(1).to_dict("records")
+    [{'model': 'VGG-16', 'reported': '91.2', 'their recipe': 'not run'}]
+    """
+    from pandas import DataFrame
+
+    return DataFrame(
+        {
+            "report": row.report,
+            "model": row.model,
+            "data": row.data,
+            "recipe": row.what,
+            "reported": row.printed,
+            "epochs": row.reported.epochs,
+            "their recipe": str(row.theirs or NOT_RUN),
+            "how measured": row.theirs.particulars if row.theirs else "",
+            "our recipe": str(row.ours or NOT_RUN),
+            "how ours was": row.ours.particulars if row.ours else "",
+        }
+        for row in shown
+    )
+
+
+def _row(name: str, reported: Reported, found: Sequence[Record]) -> Row:
+    chosen = recipe(name)
+    group, model, _ = name.split("/")
+    kind, depth = model.removesuffix(f"-{chosen.data}").split("-")
+    return Row(
+        report=group.removeprefix("report-").upper(),
+        model=f"{_KINDS[kind]}-{depth}",
+        data=chosen.data,
+        what=_what(chosen),
+        reported=reported,
+        theirs=measured(name, found),
+        ours=measured(f"{group}/{model}/ours", found),
+    )
+
+
+def _what(chosen: Recipe) -> str:
+    if chosen.schedule != "constant":
+        return "scheduler"
+    return "Adam" if chosen.optimizer == "adam" else f"rate {chosen.learning_rate:g}"
+
+
+def _counts(record: Record, written: Recipe) -> bool:
+    return (
+        record.recipe.name == written.name
+        and record.profile in PROFILES
+        and record.data["name"] == written.data
+        and not unequal_terms(record.recipe, written, compared=CUTS)
+    )
+
+
+def _terms(record: Record) -> tuple[object, ...]:
+    sizes = tuple(record.data[split] for split in ("variant", "train", "validation", "test"))
+    return record.recipe, record.profile, record.precision, len(record.epochs), sizes
+
+
+def _rank(written: Recipe, group: Sequence[Record]) -> tuple[int, bool, int, int]:
+    epochs = len(group[0].epochs)
+    return PROFILES.index(group[0].profile), epochs == written.epochs, len(group), epochs

@@ -1,0 +1,189 @@
+"""What the records settle of the reports' open questions, in sentences that follow from the records there are.
+
+Each function takes the records and returns a paragraph in Markdown; where a run is missing, it says so. So a page
+that shows them stays true when a run is added.
+"""
+
+from collections.abc import Sequence
+
+from deepernets.analysis.reproduction import Measured, Row, best_group, measured
+from deepernets.published.reports import REPORTED
+from deepernets.published.resnet import CIFAR_10, CIFAR_ITERATIONS
+from deepernets.training.recipe import recipe
+from deepernets.training.records import Record
+
+CIFAR_TRAIN_IMAGES = 50_000
+CONVERGED = 0.5  # a run whose training loss has fallen below this share of its first epoch's has converged
+
+
+def placed(row: Row) -> str:
+    """Say where our runs lie beside a reported result.
+
+    >>> from deepernets.analysis.reproduction import rows
+    >>> placed(rows([])[0])
+    'VGG-16 on cifar3, rate 0.01: reported 91.2 %; their recipe not run yet; our recipe not run yet.'
+    """
+    parts = [f"reported {row.printed} %"]
+    for whose, group in (("their", row.theirs), ("our", row.ours)):
+        if group is None:
+            parts.append(f"{whose} recipe not run yet")
+            continue
+        apart = group.mean - row.reported.test_accuracy
+        parts.append(
+            f"{whose} recipe {group} % ({group.particulars}), {_points(apart)} it"
+            + ("" if group.whole else ", which is not the whole recipe")
+        )
+    return f"{row.model} on {row.data}, {row.what}: {'; '.join(parts)}."
+
+
+def size_or_schedule(found: Sequence[Record]) -> str:
+    """Say what the records tell of report A's reading: is ResNet-50 worse because of its size?"""
+    vgg, resnet = (best_group(f"report-a/{name}/as-reported", found) for name in ("vgg-16", "resnet-50"))
+    if not (vgg and resnet):
+        return "The report's two recipes have not both been run yet, so that nothing can be said."
+    (vgg_train, vgg_test), (train, test) = _train_and_test(vgg), _train_and_test(resnet)
+    gap, vgg_gap = train - test, vgg_train - vgg_test
+    fits_worse = train < vgg_train
+    said = (
+        f"In our run ResNet-50 is right on {train:.1f} % of the training images and {test:.1f} % of the test "
+        f"images, {gap:.1f} points apart; VGG-16 on {vgg_train:.1f} % and {vgg_test:.1f} %, {vgg_gap:.1f} apart. "
+    )
+    if fits_worse and gap <= vgg_gap + 1:
+        said += (
+            "ResNet-50 is behind on the images it was trained on, too, and its gap is hardly wider: a network "
+            "with too many parameters for its images would show the opposite. It has not been trained to its end. "
+        )
+    elif fits_worse:
+        said += "ResNet-50 is behind on its training images, too, but its gap is the wider one. "
+    else:
+        said += "ResNet-50 fits its training images at least as well, which leaves the report's reading standing. "
+    return said + _what_the_schedule_is_worth(vgg, resnet, found)
+
+
+def _what_the_schedule_is_worth(
+    vgg: Sequence[Record], resnet: Sequence[Record], found: Sequence[Record]
+) -> str:
+    theirs = measured("report-a/resnet-50/as-reported", found)
+    ours = measured("report-a/resnet-50/ours", found)
+    behind = _train_and_test(vgg)[1] - _train_and_test(resnet)[1]
+    if ours is None or theirs is None or ours.epochs != theirs.epochs or not ours.whole:
+        return (
+            "What would settle it is the same network, on the same images and for as many epochs, with a rate that "
+            "falls to zero: `report-a/resnet-50/ours`, **not run yet**. " + _constant_against_falling(found)
+        )
+    gain = ours.mean - theirs.mean
+    said = (
+        f"With our recipe, {ours.particulars}, the same network reaches {ours} %, {_points(gain)} its result "
+        "with the report's recipe. Parameters and images are the same in both runs. "
+    )
+    if gain > 0:
+        return said + (
+            f"So of the {behind:.1f} points that it lay behind VGG-16 with the report's recipe, at least "
+            f"{min(gain, behind):.1f} were a matter of training, and not of size. "
+        )
+    return said + "So the constant rate is not what holds it back here. "
+
+
+def _constant_against_falling(found: Sequence[Record]) -> str:
+    runs = {name: measured(f"race/{name}", found) for name in ("constant", "cosine")}
+    constant, cosine = runs["constant"], runs["cosine"]
+    if constant is None or cosine is None or constant.particulars != cosine.particulars:
+        return ""
+    return (
+        "A smaller relative answers in part: ResNet-20 on the same three classes "
+        f"({cosine.particulars} each) ends at {constant} % with a constant rate of "
+        f"{recipe('race/constant').learning_rate:g}, and at {cosine} % when the same rate falls along a cosine. "
+        f"Its parameters are the same {best_group('race/cosine', found)[0].model['parameters']:,} both times."
+    )
+
+
+def adam(found: Sequence[Record]) -> str:
+    """Say whether Adam converges, and at which rates, as far as there are runs."""
+    raced = [name for name in ("race/adam", "race/adam-0.01") if best_group(name, found)]
+    said = [_adam_run(name, found) for name in raced]
+    if raced:
+        sgd = measured("race/cosine", found)
+        if sgd:
+            rate = recipe(sgd.recipe).learning_rate
+            said.append(f"SGD at {rate:g}, along the same cosine, reaches {sgd} % ({sgd.particulars}).")
+    reports = [name for name in _adam_recipes() if best_group(name, found)]
+    said += [_adam_run(name, found) for name in reports]
+    missing = len(_adam_recipes()) - len(reports)
+    if missing:
+        said.append(
+            f"Of the report's own networks with Adam, {missing} of {len(_adam_recipes())} are **not run yet** "
+            "(`report-b/…/as-reported-adam`)."
+        )
+    return " ".join(said)
+
+
+def _adam_recipes() -> list[str]:
+    return [
+        name.replace("as-reported", "as-reported-adam")
+        for name in REPORTED
+        if name.startswith("report-b") and name.endswith("as-reported")
+    ]
+
+
+def _adam_run(name: str, found: Sequence[Record]) -> str:
+    run, chosen = best_group(name, found)[0], recipe(name)
+    first, last = run.epochs[0]["train_loss"], run.epochs[-1]["train_loss"]
+    verdict = "converges" if last < CONVERGED * first else "does not converge"
+    return (
+        f"{chosen.model} on {chosen.data} with Adam at {chosen.learning_rate:g} {verdict}: training loss "
+        f"{first:.3f} after one epoch, {last:.3f} after {len(run.epochs)}, test accuracy {measured(name, found)} %."
+    )
+
+
+def behind_its_paper(shown: Sequence[Row], depth: int) -> str:
+    """Say how far report B's ResNets lie under the paper's on CIFAR-10, and what was run of it.
+
+    Args:
+        shown: Rows of report B.
+        depth: 20 or 44.
+    """
+    of_depth = [row for row in shown if (row.model, row.data) == (f"ResNet-{depth}", "cifar10")]
+    paper = 100 - CIFAR_10[depth].error
+    accuracies = [row.reported.test_accuracy for row in of_depth]
+    chosen = recipe(of_depth[0].reported.recipe)
+    steps = chosen.epochs * -(-CIFAR_TRAIN_IMAGES // chosen.batch_size)
+    said = (
+        f"The paper's ResNet-{depth} reaches {paper:.2f} %; the report has {accuracies[0]:.2f} % at "
+        f"{chosen.learning_rate:g}, {paper - accuracies[0]:.1f} points less, and {max(accuracies):.2f} % at best, "
+        f"{paper - max(accuracies):.1f} points less. Its {chosen.epochs} epochs of batches of {chosen.batch_size} "
+        f"are {steps:,} steps, {100 * steps / CIFAR_ITERATIONS:.0f} % of the paper's {CIFAR_ITERATIONS:,}. "
+    )
+    if not any(row.theirs or row.ours for row in of_depth):
+        return said + "The report's three recipes for it, and ours, are **not run yet**."
+    return said + " ".join(placed(row) for row in of_depth)
+
+
+def best_epoch_gain(record: Record) -> float:
+    """Return by how many points a run's best epoch lies above its last, on the images held out of training.
+
+    It is what choosing the epoch on the images one reports adds to a result. NaN where none were held out.
+    """
+    held_out = [row["validation_accuracy"] for row in record.epochs if row["validation_accuracy"] is not None]
+    return 100 * (max(held_out) - held_out[-1]) if held_out else float("nan")
+
+
+def of_several_seeds(names: Sequence[str], found: Sequence[Record]) -> list[Measured]:
+    """Return what was measured of those recipes that were run with two seeds or more, on equal terms."""
+    summed_up = [measured(name, found) for name in names]
+    return [group for group in summed_up if group is not None and group.sd is not None]
+
+
+def _train_and_test(group: Sequence[Record]) -> tuple[float, float]:
+    """Return the mean training accuracy of the last epoch, and the mean test accuracy, in per cent."""
+    last = [100 * run.epochs[-1]["train_accuracy"] for run in group]
+    test = [100 * run.test["accuracy"] for run in group]
+    return sum(last) / len(group), sum(test) / len(group)
+
+
+def _points(apart: float) -> str:
+    """Return a difference in words.
+
+    >>> _points(-2.63)
+    '2.6 points under'
+    """
+    return f"{abs(apart):.1f} points {'above' if apart >= 0 else 'under'}"

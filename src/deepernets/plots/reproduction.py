@@ -1,0 +1,85 @@
+"""Pictures of a reproduction: what a report states against what our runs of its recipe, and of ours, reached."""
+
+from collections.abc import Sequence
+
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+from matplotlib.lines import Line2D
+
+from deepernets.analysis.reproduction import Measured, Row
+from deepernets.analysis.significance import Interval
+from deepernets.plots.style import PALETTE, grid
+
+KINDS = ("reported", "our run of their recipe", "our recipe")
+MARKERS = ("D", "o", "s")
+LANES = (-0.24, 0.0, 0.24)  # of the three dots in a row
+
+
+def against(shown: Sequence[Row]) -> Figure:
+    """Draw each reported accuracy above ours: a panel per data set, three lanes in each row.
+
+    A bar is the 95 % interval that so many test images leave. A hollow dot is a run that is shorter than the
+    report's, or on fewer images; how it was measured stands beside it. Where nothing was run, that stands there.
+
+    Args:
+        shown: Rows of one report, as `deepernets.analysis.reproduction.rows` gives them.
+    """
+    sets = list(dict.fromkeys(row.data for row in shown))
+    heights = [sum(row.data == data for row in shown) for data in sets]
+    figure, axes = grid(max(len(sets), 1), 1, width=7.5, height=1.3 + 0.62 * len(shown) + 0.6 * len(sets))
+    if sets:
+        axes[0, 0].get_gridspec().set_height_ratios([height + 0.6 for height in heights])
+    for ax, data in zip(axes[:, 0], sets, strict=False):
+        _panel(ax, [row for row in shown if row.data == data])
+        ax.set_title(data, fontsize=10, loc="left")
+    handles = [
+        Line2D([], [], color=PALETTE[lane], marker=MARKERS[lane], label=kind)
+        for lane, kind in enumerate(KINDS)
+    ]
+    figure.legend(handles=handles, loc="outside upper center", ncols=3, frameon=False, fontsize=9)
+    return figure
+
+
+def _panel(ax: Axes, shown: Sequence[Row]) -> None:
+    for number, row in enumerate(shown):
+        _dot(ax, number, 0, row.reported.test_accuracy, row.reported_interval)
+        absent = []
+        for lane, group in enumerate((row.theirs, row.ours), 1):
+            if group is None:
+                absent.append(KINDS[lane].removeprefix("our run of "))
+            else:
+                _dot(ax, number, lane, group.mean, group.interval, filled=group.whole)
+                _note(ax, number, lane, group)
+        if absent:
+            words = f"not run: {', '.join(absent)}"
+            ax.annotate(
+                words, (1, number + LANES[0]), xycoords=("axes fraction", "data"), xytext=(-4, 0),
+                textcoords="offset points", ha="right", va="center", fontsize=8.5, color="0.35",
+            )  # fmt: skip
+    ax.set_yticks(range(len(shown)), [f"{row.model}, {row.what}" for row in shown])
+    ax.grid(axis="y", visible=False)
+    for number in range(1, len(shown)):
+        ax.axhline(number - 0.5, color="0.85", linewidth=0.8, zorder=0)
+    ax.set_ylim(len(shown) - 0.5, -0.5)
+    low, high = ax.get_xlim()
+    ax.set_xticks([tick for tick in ax.get_xticks() if low <= tick <= 100])
+    ax.set_xlim(low, high + 0.45 * (high - low))  # room for the words
+    ax.set(xlabel="test accuracy in %, with its 95 % interval")
+
+
+def _dot(ax: Axes, number: int, lane: int, accuracy: float, ends: Interval, filled: bool = True) -> None:
+    row, colour = number + LANES[lane], PALETTE[lane]
+    ax.plot(list(ends), [row, row], color=colour, linewidth=2)
+    ax.plot(
+        [accuracy], [row], MARKERS[lane], color=colour, markersize=6,
+        markerfacecolor=colour if filled else "white",
+    )  # fmt: skip
+
+
+def _note(ax: Axes, number: int, lane: int, group: Measured) -> None:
+    epochs = f"{group.epochs} epoch{'s' * (group.epochs > 1)}"
+    words = f"{group} ({epochs}, {group.profile})"
+    ax.annotate(
+        words, (group.interval.high, number + LANES[lane]), xytext=(5, 0), textcoords="offset points",
+        va="center", fontsize=8.5,
+    )  # fmt: skip

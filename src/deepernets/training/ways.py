@@ -1,0 +1,130 @@
+"""The two ways to train that the benchmark compares: a plain loop, and ours."""
+
+import sys
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+from importlib import import_module
+from pathlib import Path
+from types import ModuleType
+from typing import NamedTuple
+
+import torch
+from torch import nn
+from torch.optim import SGD, Optimizer
+
+from deepernets.data.images import Dataset, Images
+from deepernets.models.zoo import build
+from deepernets.training import hardware
+from deepernets.training.loop import Batch
+from deepernets.training.preparation import prepare, split
+from deepernets.training.recipe import Recipe
+
+SIDE, CLASSES = 32, 10
+
+
+@dataclass(frozen=True)
+class Size:
+    """How much is measured.
+
+    Attributes:
+        batch_size: Images per step.
+        steps: Steps of a round that are timed; one before them is not.
+        rounds: Turns that each way takes.
+    """
+
+    batch_size: int = 128
+    steps: int = 8
+    rounds: int = 3
+
+
+class SetUp(NamedTuple):
+    """What a turn needs: all that `deepernets.training.timing.phases` takes.
+
+    Attributes:
+        model: The network, on its device.
+        batches: Returns the batches of another turn.
+        criterion: From logits and labels to the loss.
+        optimizer: Over the network's parameters.
+        precision: fp32 or bf16.
+    """
+
+    model: nn.Module
+    batches: Callable[[], Iterable[Batch]]
+    criterion: nn.Module
+    optimizer: Optimizer
+    precision: str
+
+
+def plain(network: str, size: Size, precision: hardware.Precision) -> SetUp:
+    """Set up ``benchmarks/plain_loop.py``, which has fp32 whatever the precision asked for."""
+    device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
+    images = _images(size)
+    loop = plain_loop()
+    model = build(network, in_shape=(3, SIDE, SIDE), classes=CLASSES).to(device)
+    optimizer = SGD(model.parameters(), lr=0.01, momentum=0.9, weight_decay=5e-4)
+    loader = loop.batches(images.pixels, images.labels, size.batch_size)
+
+    def batches() -> Iterable[Batch]:
+        for pixels, labels in loader:
+            yield pixels.to(device), labels.to(device)
+
+    return SetUp(model, batches, nn.CrossEntropyLoss(), optimizer, "fp32")
+
+
+def ours(network: str, size: Size, precision: hardware.Precision) -> SetUp:
+    """Set up what `deepernets.train` trains with."""
+    accelerator = hardware.accelerator(precision)
+    images = _images(size)
+    dataset = Dataset("noise", "drawn", tuple("0123456789"), images, images)
+    chosen = Recipe(
+        "benchmark",
+        data="noise",
+        model=network,
+        batch_size=size.batch_size,
+        pad=4,
+        flip=True,
+        validation_fraction=0.0,
+    )
+    splits = split(chosen, dataset, 0, hardware.channels_last(accelerator))
+    training = prepare(chosen, splits, accelerator, 0)
+    train = splits.train.to(accelerator.device)
+    turn = iter(range(1, 10**6))
+    return SetUp(
+        training.model,
+        lambda: train.epoch(next(turn)),
+        training.criterion,
+        training.optimizer,
+        hardware.precision_of(accelerator),
+    )
+
+
+def on_paper(network: str) -> nn.Module:
+    """Return the network without memory for its weights: for shapes and counts.
+
+    Raises:
+        UserError: there is no such network.
+    """
+    with torch.device("meta"):
+        return build(network, in_shape=(3, SIDE, SIDE), classes=CLASSES)
+
+
+def _images(size: Size) -> Images:
+    """Draw noise: what is on a picture does not change what it costs."""
+    count = size.batch_size * (size.steps + 1)
+    generator = torch.Generator().manual_seed(0)
+    pixels = torch.randint(256, (count, 3, SIDE, SIDE), generator=generator, dtype=torch.uint8)
+    return Images(pixels, torch.arange(count) % CLASSES)
+
+
+def plain_loop() -> ModuleType:
+    """Import ``benchmarks/plain_loop.py``: inside an installed package, or of the repository."""
+    package = Path(__file__).parents[1]
+    folder = (
+        package / "benchmarks" if (package / "benchmarks").is_dir() else package.parents[1] / "benchmarks"
+    )
+    if str(folder) not in sys.path:
+        sys.path.append(str(folder))  # and not by path: processes that prepare batches import it again
+    return import_module("plain_loop")
+
+
+WAYS: dict[str, Callable[[str, Size, hardware.Precision], SetUp]] = {"plain": plain, "ours": ours}

@@ -1,0 +1,108 @@
+from dataclasses import replace
+
+import pytest
+
+import deepernets
+from deepernets.analysis import verdicts
+from deepernets.analysis.reproduction import rows
+from deepernets.training.records import Record
+
+RESNET, VGG = "report-a/resnet-50/as-reported", "report-a/vgg-16/as-reported"
+
+
+def _run(name: str, test: float, train: float = 0.95, seed: int = 0) -> Record:
+    """Return a record of a recipe run in full that ends at these accuracies; its loss halves every epoch."""
+    real, chosen = deepernets.records(VGG)[0], deepernets.recipe(name)
+    epochs = [
+        {**real.epochs[0], "epoch": number, "train_accuracy": train, "train_loss": 0.5**number}
+        for number in range(1, chosen.epochs + 1)
+    ]
+    data = {**real.data, "name": chosen.data}
+    return replace(
+        real, recipe=chosen, epochs=epochs, seed=seed, data=data, test={**real.test, "accuracy": test}
+    )
+
+
+def test_without_records_everything_is_said_to_be_missing() -> None:
+    assert "not both been run" in verdicts.size_or_schedule([])
+    assert "8 of 8 are **not run yet**" in verdicts.adam([])
+    assert all("their recipe not run yet; our recipe not run yet" in verdicts.placed(row) for row in rows([]))
+
+
+@pytest.mark.parametrize(
+    ("train", "test", "words"),
+    [
+        (0.90, 0.88, "has not been trained to its end"),
+        (0.95, 0.85, "its gap is the wider one"),
+        (0.99, 0.85, "leaves the report's reading standing"),
+    ],
+)
+def test_the_training_images_tell_size_from_schedule(train: float, test: float, words: str) -> None:
+    said = verdicts.size_or_schedule([_run(VGG, 0.93, 0.96), _run(RESNET, test, train)])
+    assert words in said
+    assert "`report-a/resnet-50/ours`, **not run yet**" in said
+
+
+@pytest.mark.parametrize(
+    ("ours", "words"),
+    [
+        (
+            0.92,
+            "of the 3.0 points that it lay behind VGG-16 with the report's recipe, at least 2.0 were a matter",
+        ),
+        (0.95, "at least 3.0 were a matter"),
+        (0.88, "the constant rate is not what holds it back"),
+    ],
+)
+def test_our_run_of_the_same_network_settles_it(ours: float, words: str) -> None:
+    found = [_run(VGG, 0.93, 0.96), _run(RESNET, 0.90, 0.92), _run("report-a/resnet-50/ours", ours)]
+    said = verdicts.size_or_schedule(found)
+    assert words in said
+    assert "not run yet" not in said
+
+
+def test_a_short_run_of_ours_settles_nothing() -> None:
+    ours = _run("report-a/resnet-50/ours", 0.95)
+    short = replace(ours, recipe=ours.recipe.changed(epochs=3), epochs=ours.epochs[:3])
+    assert "**not run yet**" in verdicts.size_or_schedule(
+        [_run(VGG, 0.93, 0.96), _run(RESNET, 0.90, 0.92), short]
+    )
+
+
+def test_adam_converges_where_the_loss_falls() -> None:
+    falling = _run("race/adam", 0.92)
+    assert "with Adam at 0.001 converges: training loss 0.500 after one epoch" in verdicts.adam([falling])
+    flat = replace(falling, epochs=[{**epoch, "train_loss": 1.1} for epoch in falling.epochs])
+    assert "does not converge" in verdicts.adam([flat])
+    reported = _run("report-b/vgg-16-cifar10/as-reported-adam", 0.85)
+    said = verdicts.adam([reported])
+    assert "vgg-16-bn-cifar on cifar10 with Adam at 0.001 converges" in said
+    assert "7 of 8 are **not run yet**" in said
+
+
+def test_the_distance_to_the_paper() -> None:
+    said = verdicts.behind_its_paper(rows([]), 20)
+    assert (
+        "reaches 91.25 %; the report has 73.22 % at 0.01, 18.0 points less, and 76.35 % at best, 14.9" in said
+    )
+    assert "19,550 steps, 31 % of the paper's 64,000" in said
+    assert "and ours, are **not run yet**" in said
+    ran = verdicts.behind_its_paper(rows([_run("report-b/resnet-20-cifar10/as-reported", 0.80)]), 20)
+    assert "their recipe 80.00 % (1 seed, 50 epochs, full, cifar10-jpeg), 6.8 points above it;" in ran
+
+
+def test_the_best_epoch_against_the_last() -> None:
+    run = _run(VGG, 0.9)
+    accuracies = [0.5, 0.8, 0.75] + [0.7] * (len(run.epochs) - 3)
+    epochs = [
+        {**epoch, "validation_accuracy": accuracy}
+        for epoch, accuracy in zip(run.epochs, accuracies, strict=True)
+    ]
+    assert verdicts.best_epoch_gain(replace(run, epochs=epochs)) == pytest.approx(10)
+    blind = [{**epoch, "validation_accuracy": None} for epoch in run.epochs]
+    assert verdicts.best_epoch_gain(replace(run, epochs=blind)) != verdicts.best_epoch_gain(run)
+
+
+def test_only_recipes_of_several_seeds_have_a_spread() -> None:
+    found = [_run(VGG, 0.92), _run(VGG, 0.94, seed=1), _run(RESNET, 0.9)]
+    assert [group.recipe for group in verdicts.of_several_seeds([VGG, RESNET], found)] == [VGG]

@@ -1,0 +1,88 @@
+"""The figures of the chapter on degradation."""
+
+from typing import TYPE_CHECKING
+
+import pytest
+
+import deepernets
+from deepernets.analysis.signals import diagnosis
+
+if TYPE_CHECKING:
+    from tests.book.conftest import Book
+
+PAGE = "book/when-depth-hurts"
+RUNS = ("plain-20", "plain-56", "resnet-20", "resnet-56")
+
+FIGURES = {
+    "plain-18 in the question": "gets 27.94 % of the validation images wrong",
+    "plain-34 in the question": "make that 28.54 %",
+    "sixteen more plain layers": "the error rises, by 0.60 points",
+    "sixteen more residual layers": "it falls, by 2.85",
+    "ResNet-20 in the paper": "ResNet-20 reaches 8.75 % test error",
+    "ResNet-56 in the paper": "ResNet-56 6.97 %",
+    "the paper's steps": "64,000 steps on 45,000 images",
+    "the paper's rate": "the paper’s at 0.1",
+    "parameters of plain-20": "plain-20: 269,722 parameters",
+    "parameters of plain-56": "plain-56: 853,018 parameters",
+    "of which could do nothing": "583,296 more",
+    "the same function": "36 convolutions added; same logits: True",
+    "another plain-56": "a plain-56 with weights of its own: same logits: False",
+    "the factor at 512 channels": "predicted 23.04",
+}
+
+
+@pytest.mark.parametrize("what", FIGURES)
+def test_it_shows_the_figures(book: "Book", what: str) -> None:
+    assert FIGURES[what] in book.text(PAGE)
+
+
+def test_it_shows_the_papers_table_of_plain_and_residual_networks(book: "Book") -> None:
+    rows = book.rows(PAGE)
+    assert ["18", "27.94", "27.88"] in rows
+    assert ["34", "28.54", "25.03"] in rows
+
+
+@pytest.mark.parametrize(
+    ("scheme", "predicted"), [("He", "1.000"), ("Glorot", "0.500"), ("constant, 0.01²", "0.029")]
+)
+def test_predicted_and_measured_factors_agree(book: "Book", scheme: str, predicted: str) -> None:
+    (row,) = [row for row in book.rows(PAGE) if row[:1] == [scheme]]
+    assert row[1] == predicted
+    assert float(row[2]) == pytest.approx(float(predicted), rel=0.3)
+
+
+def test_gradients_grow_with_depth_in_plain_networks_only(book: "Book") -> None:
+    ratios = {row[0]: row[1:] for row in book.rows(PAGE) if row[0] in {"8", "20", "32", "44", "56"}}
+    plain = [float(ratios[layers][0]) for layers in ("8", "20", "32", "44", "56")]
+    assert plain == sorted(plain)
+    assert plain[-1] > 100
+    assert float(ratios["56"][1]) < 20
+
+
+@pytest.mark.parametrize("name", RUNS)
+def test_it_shows_what_the_records_say(book: "Book", name: str) -> None:
+    run = deepernets.records(f"paper/{name}")[0]
+    last = run.epochs[-1]
+    errors = (1 - last["train_accuracy"], 1 - last["validation_accuracy"], 1 - run.test["accuracy"])
+    row = [name, f"{run.model['parameters']:,}", *(f"{100 * error:.1f}" for error in errors)]
+    assert row in book.rows(PAGE)
+
+
+@pytest.mark.parametrize("kind", ["plain", "resnet"])
+def test_it_says_what_ails_the_deeper_network(book: "Book", kind: str) -> None:
+    shallow, deep = (deepernets.records(f"paper/{kind}-{layers}")[0].epochs for layers in (20, 56))
+    gap = 100 * (shallow[-1]["train_accuracy"] - deep[-1]["train_accuracy"])
+    assert f"{gap:+.1f} points beside {kind}-20: {diagnosis(shallow, deep)}." in book.text(PAGE)
+
+
+def test_it_says_how_short_the_recorded_runs_are(book: "Book") -> None:
+    run = deepernets.records("paper/plain-56")[0]
+    shown = book.text(PAGE)
+    for words in (
+        f"{run.data['train']:,} training images (variant",
+        run.data["variant"],
+        f"{len(run.epochs)} epochs",
+        f"starts at {run.recipe.learning_rate:g}",
+        f"Profile {run.profile}, seed {run.seed}, {run.precision} on {run.device}, {run.started}",
+    ):
+        assert words in shown

@@ -1,0 +1,54 @@
+from dataclasses import replace
+
+import numpy as np
+import pytest
+from matplotlib.figure import Figure
+
+import deepernets
+from deepernets.analysis.reproduction import Row, rows
+from deepernets.plots.reproduction import against
+
+
+@pytest.fixture(scope="module")
+def shown() -> list[Row]:
+    """Return report A's rows: its first recipe in full, its second for three epochs, ours never."""
+    vgg = deepernets.records("report-a/vgg-16/as-reported")[0]
+    short = deepernets.recipe("report-a/resnet-50/as-reported").changed(epochs=3)
+    resnet = replace(vgg, recipe=short, epochs=vgg.epochs[:3])
+    return rows([vgg, resnet])[:2]
+
+
+def _texts(figure: Figure) -> list[str]:
+    return [text.get_text() for ax in figure.axes for text in ax.texts]
+
+
+def test_each_row_has_the_reported_dot_and_ours(shown: list[Row]) -> None:
+    ax = against(shown).axes[0]
+    dots = [line for line in ax.lines if line.get_marker() in ("D", "o", "s")]
+    assert [line.get_marker() for line in dots] == ["D", "o"] * 2
+    assert np.asarray(dots[0].get_xdata()).tolist() == [91.2]
+    assert [label.get_text() for label in ax.get_yticklabels()] == [
+        "VGG-16, rate 0.01",
+        "ResNet-50, rate 0.01",
+    ]
+
+
+def test_a_shorter_run_is_hollow_and_says_its_epochs(shown: list[Row]) -> None:
+    figure = against(shown)
+    dots = [line for line in figure.axes[0].lines if line.get_marker() == "o"]
+    assert [line.get_markerfacecolor() == "white" for line in dots] == [False, True]
+    assert any("3 epochs, full" in text for text in _texts(figure))
+
+
+def test_what_was_not_run_is_said(shown: list[Row]) -> None:
+    assert _texts(against(shown)).count("not run: our recipe") == 2
+    assert _texts(against(rows([])[:1])) == ["not run: their recipe, our recipe"]
+
+
+def test_each_data_set_has_a_panel() -> None:
+    of_b = [row for row in rows([]) if row.report == "B"]
+    assert [ax.get_title(loc="left") for ax in against(of_b).axes] == ["mnist", "cifar10"]
+
+
+def test_no_rows_make_an_empty_picture() -> None:
+    assert not _texts(against([]))
