@@ -26,6 +26,7 @@ FLOORS = {
     "models.specification": 0,
     "published": 0,
     "training.hardware": 0,
+    "training.processes": 0,
     "training.recipe": 0,
     "training.recipes": 0,
     "training.records": 0,

@@ -76,8 +76,11 @@ def train(
     where: Where | None = None,
     out: Path = Path("runs"),
     fresh: bool = False,
+    scaled: bool = False,
 ) -> None:
     """Train a recipe, or go on with it; by default a small VGG on drawn pictures, in seconds.
+
+    Several processes share each batch: torchrun --nproc-per-node 2 -m deepernets train ...
 
     Args:
         recipe_name: Name of the recipe; `deepernets recipes` lists them.
@@ -85,19 +88,27 @@ def train(
         where: How and where to run.
         out: Folder that gets one folder per run.
         fresh: Throw away what there is of this run and start again.
+        scaled: Let several processes multiply batch size and learning rate by their number.
     """
     import shutil
 
+    from deepernets.training import processes
     from deepernets.training.runs import RECORD, run_folder
     from deepernets.training.runs import train as train_recipe
 
     where = where or Where()
     profile = where.profile or _default_profile()
     chosen = _changed(recipe_name, changes)
+    if scaled:
+        world = processes.count()
+        chosen = chosen.changed(
+            batch_size=chosen.batch_size * world, learning_rate=chosen.learning_rate * world
+        )
     folder = run_folder(chosen, profile, where.seed, out)
-    if fresh:
+    if fresh and processes.is_main():
         shutil.rmtree(folder, ignore_errors=True)
-    if (folder / RECORD).is_file():
+    processes.wait()
+    if (folder / RECORD).is_file() and processes.is_main():
         print(f"This run is finished; --fresh trains it again. Its record: {folder / RECORD}")
     try:
         record = train_recipe(
@@ -115,6 +126,8 @@ def train(
         )
         print(f"\nInterrupted: {what}.", file=sys.stderr)
         sys.exit(130)
+    if not processes.is_main():
+        return
     _report(record)
     print(f"Pictures: {', '.join(str(path) for path in _draw(record, folder, where.data_root))}")
 

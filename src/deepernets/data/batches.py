@@ -156,9 +156,11 @@ class Batches:
         transform: What is done to each batch.
         shuffle_seed: Where order and augmentation come from; None for batches in order, not augmented.
         channels_last: Give batches the memory format that convolutions on CPUs and tensor cores prefer.
+        rank: Which of `world` shares of each batch to make; see `share`.
+        world: Into how many shares each batch is cut.
 
     Raises:
-        UserError: the batch size is under 1.
+        UserError: the batch size is under 1, or under `world`.
     """
 
     images: Images
@@ -167,13 +169,44 @@ class Batches:
     _: KW_ONLY
     shuffle_seed: int | None = None
     channels_last: bool = False
+    rank: int = 0
+    world: int = 1
 
     def __post_init__(self) -> None:
         if self.batch_size < 1:
             raise UserError(f"A batch cannot have {self.batch_size} images; give a batch size of at least 1.")
+        if self.batch_size < self.world:
+            raise UserError(
+                f"{self.world} processes cannot share batches of {self.batch_size} images; "
+                "start fewer, or give a larger --batch-size."
+            )
 
     def __len__(self) -> int:
-        return -(-len(self.images) // self.batch_size)
+        return -(-self._used // self.batch_size)
+
+    @property
+    def _used(self) -> int:
+        """Images of an epoch: all of them, but for a rest of the last batch that cannot be shared equally."""
+        return len(self.images) - len(self.images) % self.batch_size % self.world
+
+    def share(self, rank: int, world: int) -> "Batches":
+        """Return the share of one of several processes, which together make the batches of one.
+
+        Shuffled batches keep their size, order and augmentation; each process makes every `world`-th image of
+        each batch, and the shares of a batch are equally large. Where batches come in order, for evaluation, each
+        process gets a block of the images instead, so that results only need to be laid end to end.
+
+        >>> images = Images(torch.zeros(10, 1, 2, 2, dtype=torch.uint8), torch.arange(10))
+        >>> plain = Transform(torch.zeros(1), torch.ones(1))
+        >>> [labels.tolist() for _, labels in Batches(images, 4, plain).share(1, 2).epoch(1)]
+        [[5, 6, 7, 8], [9]]
+        """
+        if world == 1:
+            return self
+        if self.shuffle_seed is not None:
+            return replace(self, rank=rank, world=world)
+        block = torch.arange(len(self.images), device=self.images.labels.device).tensor_split(world)[rank]
+        return replace(self, images=self.images.select(block))
 
     def epoch(self, number: int) -> Iterator[tuple[Tensor, Tensor]]:
         """Yield the batches of an epoch: images (N, C, H, W), float32, and labels (N,).
@@ -182,8 +215,8 @@ class Batches:
         drawn on the CPU and sent to the images' device once, so that a GPU is never waited for.
         """
         order, moves = self._draw(number)
-        for start in range(0, len(self.images), self.batch_size):
-            part = slice(start, start + self.batch_size)
+        for start in range(0, self._used, self.batch_size):
+            part = slice(start + self.rank, min(start + self.batch_size, self._used), self.world)
             chosen = self.images.select(order[part])
             pixels = self.transform.move(chosen.pixels, moves[part]) if moves is not None else chosen.pixels
             yield self.transform.normalise(self._laid_out(pixels)), chosen.labels

@@ -14,6 +14,7 @@ from safetensors.torch import load_model, save_model
 from torch import nn
 
 from deepernets.exceptions import UserError
+from deepernets.training import processes
 from deepernets.training.loop import Training
 
 WEIGHTS = "model.safetensors"
@@ -31,7 +32,7 @@ def save_checkpoint(folder: Path, training: Training) -> None:
     try:
         shutil.rmtree(temporary, ignore_errors=True)
         temporary.mkdir(parents=True)
-        save_model(_bare(training.model), str(temporary / WEIGHTS))
+        save_model(processes.bare(training.model), str(temporary / WEIGHTS))
         states = {"optimizer": training.optimizer.state_dict(), "scheduler": training.scheduler.state_dict()}
         torch.save(states, temporary / "optimizer.pt")
         (temporary / "history.json").write_text(json.dumps(training.history), encoding="utf-8")
@@ -79,7 +80,7 @@ def load_weights(folder: Path, model: nn.Module) -> None:
     if not places:
         raise UserError(f"There are no weights in {folder}; train first, or give the folder of another run.")
     try:
-        load_model(_bare(model), str(places[0] / WEIGHTS))
+        load_model(processes.bare(model), str(places[0] / WEIGHTS))
     except Exception as error:
         raise UserError(
             f"The weights in {places[0]} are damaged or another network's; delete the folder and train again."
@@ -89,7 +90,7 @@ def load_weights(folder: Path, model: nn.Module) -> None:
 def finish(folder: Path, training: Training) -> None:
     """Keep the weights of a finished run beside its record, and drop its checkpoints."""
     temporary = folder / f".{WEIGHTS}.part"
-    save_model(_bare(training.model), str(temporary))
+    save_model(processes.bare(training.model), str(temporary))
     temporary.replace(folder / WEIGHTS)
     for checkpoint in _checkpoints(folder):
         shutil.rmtree(checkpoint)
@@ -97,8 +98,3 @@ def finish(folder: Path, training: Training) -> None:
 
 def _checkpoints(folder: Path) -> list[Path]:
     return sorted(folder.glob("epoch-*"))
-
-
-def _bare(model: nn.Module) -> nn.Module:
-    """Return the network without what distributed training wraps around it."""
-    return getattr(model, "module", model) if hasattr(model, "module") else model

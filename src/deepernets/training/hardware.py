@@ -8,10 +8,11 @@ from importlib.metadata import version
 from typing import Literal
 
 import torch
-from accelerate import Accelerator, PartialState
+from accelerate import Accelerator
 from accelerate.state import AcceleratorState
 
 from deepernets.exceptions import UserError
+from deepernets.training import processes
 
 Precision = Literal["auto", "bf16", "fp32"]
 
@@ -34,11 +35,12 @@ def accelerator(precision: Precision = "auto") -> Accelerator:
     """
     if precision not in ("auto", "bf16", "fp32"):
         raise UserError(f"There is no precision {precision!r}; choose auto, bf16 or fp32.")
-    mixed = precision == "bf16" or (precision == "auto" and has_bf16_units(PartialState().device))
-    if PartialState().device.type == "cpu" and os.environ.get("DEEPERNETS_KEEP_MEMORY", "1") != "0":
+    mixed = precision == "bf16" or (precision == "auto" and has_bf16_units(processes.state().device))
+    if processes.state().device.type == "cpu" and os.environ.get("DEEPERNETS_KEEP_MEMORY", "1") != "0":
         keep_memory()
     AcceleratorState._reset_state()  # it outlives a run, and the next run may want another precision
-    return Accelerator(mixed_precision="bf16" if mixed else "no")
+    on_cpu = processes.state().device.type == "cpu"
+    return Accelerator(cpu=on_cpu, mixed_precision="bf16" if mixed else "no")
 
 
 def channels_last(chosen: Accelerator) -> bool:

@@ -17,6 +17,7 @@ from torch.optim.lr_scheduler import LRScheduler
 
 from deepernets.data.batches import Batches
 from deepernets.exceptions import UserError
+from deepernets.training import processes
 
 Batch = tuple[Tensor, Tensor]  # images (N, C, H, W), labels (N,)
 
@@ -32,6 +33,20 @@ class Meter:
         self.images = 0
         self._loss: Tensor | float = 0.0
         self._correct: Tensor | float = 0.0
+
+    def sum_over_processes(self) -> None:
+        """Count what the other processes of the run have met as well."""
+        if processes.count() > 1:
+            counts = [
+                torch.as_tensor(float(self.images)),
+                torch.as_tensor(self._loss),
+                torch.as_tensor(self._correct),
+            ]
+            device = counts[1].device
+            images, self._loss, self._correct = processes.total(
+                torch.stack([count.double().to(device) for count in counts])
+            )
+            self.images = int(images)
 
     def add(self, loss: Tensor, logits: Tensor, labels: Tensor) -> None:
         """Count one batch: its mean `loss`, its `logits` (N, K) and its `labels` (N,)."""
@@ -102,8 +117,8 @@ def evaluate(model: nn.Module, batches: Iterable[Batch]) -> Evaluation:
     model.eval()
     outputs = [(model(images), labels) for images, labels in batches]
     model.train(was_training)
-    logits = torch.cat([logits for logits, _ in outputs]).float().cpu()  # (N, K)
-    labels = torch.cat([labels for _, labels in outputs]).cpu()  # (N,)
+    logits = processes.gathered(torch.cat([logits for logits, _ in outputs]).float()).cpu()  # (N, K)
+    labels = processes.gathered(torch.cat([labels for _, labels in outputs])).cpu()  # (N,)
     loss = nn.functional.cross_entropy(logits, labels).item()
     accuracy = (logits.argmax(dim=1) == labels).float().mean().item()
     return Evaluation(loss, accuracy, logits, labels)
@@ -154,13 +169,14 @@ def fit(
             training.scheduler,
             watcher.after_step,
         )
+        met.sum_over_processes()
         seconds = perf_counter() - started
         if not met.loss < float("inf"):
             raise UserError(
                 f"The training loss became {met.loss} in epoch {epoch}: the network has diverged; "
                 f"try a lower --learning-rate than {rate:g}, or a warm-up."
             )
-        held_out = evaluate(training.model, validation.epoch(epoch)) if validation else None
+        held_out = evaluate(processes.agreed(training.model), validation.epoch(epoch)) if validation else None
         figures = {
             "epoch": epoch,
             "learning_rate": rate,

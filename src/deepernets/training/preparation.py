@@ -14,7 +14,7 @@ from deepernets.data.batches import Batches, Transform, channel_statistics, resi
 from deepernets.data.sources import Dataset, Images, load
 from deepernets.exceptions import UserError
 from deepernets.models.zoo import build
-from deepernets.training import hardware
+from deepernets.training import hardware, processes
 from deepernets.training.loop import Training
 from deepernets.training.recipe import Recipe
 from deepernets.training.schedules import named
@@ -88,7 +88,8 @@ def prepare_data(
     chosen: Recipe, profile: str, seed: int, data_root: str | Path | None, accelerator: Accelerator
 ) -> Splits:
     """Load the recipe's data, split it, and put its batches on the accelerator's device."""
-    dataset = load(chosen.data, data_root, profile)
+    with accelerator.main_process_first():  # the others find what it has downloaded
+        dataset = load(chosen.data, data_root, profile)
     splits = split(chosen, dataset, seed, hardware.channels_last(accelerator))
     device = accelerator.device
     held_out = splits.validation.to(device) if splits.validation else None
@@ -123,7 +124,7 @@ def prepare(chosen: Recipe, splits: Splits, accelerator: Accelerator, seed: int)
         model = model.to(memory_format=torch.channels_last)
     optimizer = optimizer_for(chosen, model)
     schedule = named(chosen.schedule, chosen.warm_up_epochs / chosen.epochs)
-    steps = chosen.epochs * len(splits.train)
+    steps = chosen.epochs * len(processes.share(splits.train))
     history: list[dict[str, Any]] = []
 
     def factor(step: int) -> float:

@@ -34,6 +34,8 @@ class Record:
         versions: Python's and the libraries' versions.
         started: Date of the first step, year-month-day.
         wall_seconds: Time spent in epochs and evaluation, interruptions left out.
+        processes: How many trained together, each with its share of every batch; batch normalisation was local
+            to each.
         format: Version of this layout.
     """
 
@@ -50,6 +52,7 @@ class Record:
     versions: dict[str, str]
     started: str
     wall_seconds: float
+    processes: int = 1
     format: int = FORMAT
 
     @property
@@ -75,7 +78,7 @@ def load_record(path: Path) -> Record:
     try:
         values = json.loads(Path(path).read_text(encoding="utf-8"))
         known = {field.name for field in fields(Record)}
-        if values["format"] != FORMAT or set(values) != known:
+        if values["format"] != FORMAT or set(values) | {"processes"} != known:
             raise ValueError("its fields are not those of a record")
         return Record(**{**values, "recipe": Recipe(**values["recipe"])})
     except OSError as error:

@@ -2,6 +2,8 @@
 
 import signal
 import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import fields
 from datetime import date
 from pathlib import Path
@@ -12,7 +14,8 @@ from tqdm.auto import tqdm
 
 from deepernets.analysis.arithmetic import count_parameters
 from deepernets.analysis.errors import confident_mistakes, confusion_matrix
-from deepernets.training import hardware
+from deepernets.exceptions import UserError
+from deepernets.training import hardware, processes
 from deepernets.training.checkpoints import finish, load_weights, restore, save_checkpoint
 from deepernets.training.loop import Evaluation, Meter, Training, Watcher, evaluate, fit
 from deepernets.training.preparation import prepare, prepare_data
@@ -31,7 +34,13 @@ class Progress(Watcher):
 
     def __init__(self, folder: Path, chosen: Recipe, images: int, done: int) -> None:
         self.folder, self.epochs, self.images = folder, chosen.epochs, images
-        self.bar = tqdm(total=chosen.epochs * images, initial=done * images, unit="img", desc=chosen.name)
+        self.bar = tqdm(
+            total=chosen.epochs * images,
+            initial=done * images,
+            unit="img",
+            desc=chosen.name,
+            disable=not processes.is_main(),
+        )
         self.shown = perf_counter()
         self.interrupted = False
 
@@ -59,14 +68,16 @@ class Progress(Watcher):
         """
         if self.interrupted:
             raise KeyboardInterrupt
-        self.bar.update(meter.images - (self.bar.n % self.images))
+        self.bar.update(meter.images * processes.count() - (self.bar.n % self.images))
         if perf_counter() - self.shown > 0.5:
             self.bar.set_postfix(loss=f"{meter.loss:.3f}", accuracy=f"{meter.accuracy:.1%}", refresh=False)
             self.shown = perf_counter()
 
     def after_epoch(self, training: Training) -> None:
         """Write the checkpoint, then say which epoch is over."""
-        save_checkpoint(self.folder, training)
+        if processes.is_main():
+            save_checkpoint(self.folder, training)
+        processes.wait()
         self.bar.set_description(f"epoch {len(training.history)} of {self.epochs} done")
 
 
@@ -122,10 +133,11 @@ def train(
     training = prepare(chosen, splits, accelerator, seed)
     restore(folder, training)
     progress = Progress(folder, chosen, len(splits.train.images), len(training.history))
-    with progress:
-        fit(training, splits.train, splits.validation, chosen.epochs, seed, progress)
-    started = perf_counter()
-    tested = evaluate(training.model, splits.test.epoch(0))
+    held_out = processes.share(splits.validation) if splits.validation else None
+    with progress, _all_or_none(folder):
+        fit(training, processes.share(splits.train), held_out, chosen.epochs, seed, progress)
+        started = perf_counter()
+        tested = evaluate(processes.agreed(training.model), processes.share(splits.test).epoch(0))
     seconds = sum(epoch["seconds"] for epoch in training.history) + perf_counter() - started
     record = Record(
         recipe=chosen,
@@ -141,10 +153,31 @@ def train(
         versions=hardware.versions(),
         started=date.today().isoformat(),
         wall_seconds=round(seconds, 1),
+        processes=processes.count(),
     )
-    record.save(folder / RECORD)
-    finish(folder, training)
+    if processes.is_main():
+        record.save(folder / RECORD)
+        finish(folder, training)
+    processes.wait()
     return record
+
+
+@contextmanager
+def _all_or_none(folder: Path) -> Iterator[None]:
+    """Say what to do when another process of a run has died, instead of what the network library says of it.
+
+    Raises:
+        UserError: the processes can no longer talk to each other.
+    """
+    try:
+        yield
+    except RuntimeError as error:
+        if processes.count() == 1 or "peer" not in str(error):
+            raise
+        raise UserError(
+            f"Another process of this run has ended, so this one stops, too. The same command, with any number of "
+            f"processes, goes on from the last whole epoch in {folder}."
+        ) from error
 
 
 def evaluate_run(folder: Path, data_root: str | Path | None = None) -> tuple[Record, Evaluation]:
@@ -158,7 +191,7 @@ def evaluate_run(folder: Path, data_root: str | Path | None = None) -> tuple[Rec
     splits = prepare_data(record.recipe, record.profile, record.seed, data_root, accelerator)
     training = prepare(record.recipe, splits, accelerator, record.seed)
     load_weights(folder, training.model)
-    return record, evaluate(training.model, splits.test.epoch(0))
+    return record, evaluate(processes.agreed(training.model), processes.share(splits.test).epoch(0))
 
 
 def summarise(tested: Evaluation, classes: int) -> dict[str, Any]:

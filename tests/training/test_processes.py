@@ -1,0 +1,114 @@
+"""Two processes on one machine do what one does, and what they leave behind goes on with any number."""
+
+import json
+import os
+import subprocess
+import sys
+from itertools import chain
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+
+from deepernets.data.batches import Batches, Transform
+from deepernets.data.images import Images
+from deepernets.exceptions import UserError
+
+SCRIPT = Path(__file__).with_name("two_processes.py")
+LOOPBACK = "lo" if sys.platform == "linux" else "lo0"
+ENVIRONMENT = {**os.environ, "GLOO_SOCKET_IFNAME": LOOPBACK, "OMP_NUM_THREADS": "1"}
+
+
+def run(count: int, *words: object) -> subprocess.CompletedProcess[str]:
+    starter = ["-m", "torch.distributed.run", "--standalone", "--nproc-per-node", str(count)]
+    command = [sys.executable, *(starter if count > 1 else []), str(SCRIPT), *map(str, words)]
+    return subprocess.run(command, env=ENVIRONMENT, capture_output=True, text=True, timeout=180)
+
+
+def found(out: Path) -> dict[str, Any]:
+    return json.loads((out / "found.json").read_text())
+
+
+@pytest.fixture(scope="module")
+def alone(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
+    out = tmp_path_factory.mktemp("alone")
+    done = run(1, out)
+    assert done.returncode == 0, done.stderr
+    return found(out)
+
+
+@pytest.fixture(scope="module")
+def cut_off(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, str]:
+    out = tmp_path_factory.mktemp("cut-off")
+    done = run(2, out, 2)
+    assert done.returncode != 0
+    return out, done.stderr
+
+
+def test_two_processes_meet_the_losses_of_one(alone: dict[str, Any], tmp_path: Path) -> None:
+    done = run(2, tmp_path)
+    assert done.returncode == 0, done.stderr
+    together = found(tmp_path)
+    assert together["processes"] == 2
+    assert len(together["losses"]) == len(alone["losses"]) == 15  # 240 images in batches of 48, three times
+    assert together["losses"] == pytest.approx(alone["losses"], rel=1e-3)
+    for ours, theirs in zip(together["epochs"], alone["epochs"], strict=True):
+        assert ours["train_loss"] == pytest.approx(theirs["train_loss"], rel=1e-3)
+        assert ours["validation_loss"] == pytest.approx(theirs["validation_loss"], rel=1e-3)
+    assert together["accuracy"] == pytest.approx(alone["accuracy"], abs=0.02)
+    assert done.stderr.count("two-processes: ") < 3 * len(alone["losses"])
+
+
+def test_a_process_that_dies_ends_the_run_with_a_sentence(cut_off: tuple[Path, str]) -> None:
+    out, errors = cut_off
+    assert "Another process of this run has ended" in errors
+    assert "goes on from the last whole epoch" in errors
+    assert [path.name for path in out.rglob("epoch-*")] == ["epoch-002"]
+
+
+def test_what_is_left_goes_on_with_another_number_of_processes(
+    alone: dict[str, Any], cut_off: tuple[Path, str]
+) -> None:
+    out, _ = cut_off
+    done = run(1, out)
+    assert done.returncode == 0, done.stderr
+    resumed = found(out)
+    assert resumed["processes"] == 1
+    assert len(resumed["losses"]) == 5  # one epoch was left
+    assert resumed["losses"] == pytest.approx(alone["losses"][-5:], rel=1e-3)
+
+
+def shares(count: int, batch_size: int, world: int, shuffled: bool) -> list[list[list[int]]]:
+    images = Images(torch.zeros(count, 1, 2, 2, dtype=torch.uint8), torch.arange(count))
+    plain = Transform(torch.zeros(1), torch.ones(1), pad=1)
+    whole = Batches(images, batch_size, plain, shuffle_seed=3 if shuffled else None)
+    parts = [whole.share(rank, world) for rank in range(world)]
+    return [[labels.tolist() for _, labels in part.epoch(1)] for part in parts]
+
+
+@pytest.mark.parametrize("world", [2, 3, 4])
+def test_shares_of_training_batches_are_equal_and_repeat_nothing(world: int) -> None:
+    parts = shares(50, 12, world, shuffled=True)
+    assert len({len(part) for part in parts}) == 1
+    for batch in zip(*parts, strict=True):
+        assert len({len(labels) for labels in batch}) == 1
+    seen = [label for part in parts for labels in part for label in labels]
+    assert len(seen) == len(set(seen)) == 50 - 50 % 12 % world
+
+
+def test_the_shares_of_a_batch_are_the_batch_of_one_process() -> None:
+    (whole,) = shares(48, 12, 1, shuffled=True)
+    parts = shares(48, 12, 3, shuffled=True)
+    for batch, *pieces in zip(whole, *parts, strict=True):
+        assert sorted(batch) == sorted(chain(*pieces))
+
+
+def test_evaluation_shares_laid_end_to_end_are_all_images_in_order() -> None:
+    parts = shares(50, 12, 4, shuffled=False)
+    assert [label for part in parts for labels in part for label in labels] == list(range(50))
+
+
+def test_more_processes_than_images_of_a_batch_are_refused() -> None:
+    with pytest.raises(UserError, match="3 processes cannot share batches of 2 images"):
+        shares(10, 2, 3, shuffled=True)
