@@ -82,11 +82,11 @@ def predicted_side(layers: Sequence[tuple[int, int]]) -> float:
     >>> predicted_side([(3, 1)] * 6)
     8.0
     """
-    variance, jump = 0.0, 1
+    twelve_variances, jump = 0, 1
     for kernel, stride in layers:
-        variance += (kernel**2 - 1) / 12 * jump**2
+        twelve_variances += (kernel**2 - 1) * jump**2
         jump *= stride
-    return DEVIATIONS * sqrt(variance)
+    return DEVIATIONS * sqrt(twelve_variances / 12)
 
 
 def stack_energy(depth: int, channels: int = 16, networks: int = 6) -> Tensor:

@@ -45,7 +45,7 @@ def size_or_schedule(found: Sequence[Record]) -> str:
     gap, vgg_gap = train - test, vgg_train - vgg_test
     fits_worse = train < vgg_train
     said = (
-        f"In our run ResNet-50 is right on {train:.1f} % of the training images and {test:.1f} % of the test "
+        f"In our runs ResNet-50 is right on {train:.1f} % of the training images and {test:.1f} % of the test "
         f"images, {gap:.1f} points apart; VGG-16 on {vgg_train:.1f} % and {vgg_test:.1f} %, {vgg_gap:.1f} apart. "
     )
     if fits_worse and gap <= vgg_gap + 1:

@@ -119,16 +119,15 @@ class RepVGG(nn.Module):
         """
         kernels = (
             self.conv3.weight,
-            F.pad(self.conv1.weight, (1, 1, 1, 1)),  # zeros around the one weight
-            nn.init.dirac_(torch.empty_like(self.conv3.weight)),  # the identity as a 3×3
+            F.pad(self.conv1.weight, (1, 1, 1, 1)),  # zeros around the weight
+            nn.init.dirac_(torch.empty_like(self.conv3.weight)),  # identity
         )
-        norms = (self.norm3, self.norm1, self.norm0)
-        parts = [fold_norm(kernel, norm) for kernel, norm in zip(kernels, norms, strict=True)]
+        norms = self.norm3, self.norm1, self.norm0
+        weights, biases = zip(*map(fold_norm, kernels, norms), strict=True)
         channels = self.conv3.in_channels
-        single = conv(channels, channels, kernel=3, bias=True).to(self.conv3.weight)
-        single.load_state_dict(
-            {"weight": sum(weight for weight, _ in parts), "bias": sum(bias for _, bias in parts)}
-        )
+        single = conv(channels, channels, kernel=3, bias=True)
+        single.to(self.conv3.weight)  # the same device and precision
+        single.load_state_dict({"weight": sum(weights), "bias": sum(biases)})
         return nn.Sequential(single, nn.ReLU())
 
 
@@ -167,7 +166,8 @@ def fold_norm(weight: Tensor, norm: nn.BatchNorm2d) -> tuple[Tensor, Tensor]:
     assert norm.running_mean is not None
     assert norm.running_var is not None
     scale = norm.weight / (norm.running_var + norm.eps).sqrt()
-    return weight * scale.view(-1, 1, 1, 1), norm.bias - norm.running_mean * scale
+    shift = norm.bias - norm.running_mean * scale
+    return weight * scale.view(-1, 1, 1, 1), shift
 
 
 def basic(channels: int) -> nn.Module:

@@ -12,25 +12,33 @@ from deepernets.plots.style import DASHES, PALETTE, grid
 MARKERS = "os^Dv"
 
 
-def maps(energies: Mapping[str, Tensor], sides: Mapping[str, int]) -> Figure:
+def maps(energies: Mapping[str, Tensor], fields: Mapping[str, tuple[float, int]]) -> Figure:
     """Draw the root of the energy of some units, with their computed (dashed) and effective (solid) fields.
 
     Args:
         energies: By title the energies (H, W), as `effective.energy` returns them.
-        sides: By title the side of the computed field in pixels.
+        fields: By title the computed field: the pixel that it is centred on, the same in both directions, and
+            its side in pixels. What reaches over the image's edge is drawn on grey.
     """
     figure, axes = grid(1, len(energies), width=2.7 * len(energies), height=3.1)
     for ax, (title, energy) in zip(axes[0], energies.items(), strict=True):
         shown = (energy / energy.max()).sqrt()
         ax.imshow(shown.numpy(), cmap="cividis", vmin=0, vmax=1)
-        down, across = _centre(energy)
-        for side, style in ((float(sides[title]), "--"), (effective_side(energy), "-")):
+        middle, computed = fields[title]
+        squares = ((middle, middle, computed, "--"), (*_centre(energy), effective_side(energy), "-"))
+        for down, across, side, style in squares:
             ax.add_patch(
                 Rectangle(
                     (across - side / 2, down - side / 2), side, side, fill=False, edgecolor="white",
                     linewidth=1.8, linestyle=style,
                 )
             )  # fmt: skip
+        margin = 0.06 * len(energy)
+        reach = max(len(energy) - 0.5, middle + computed / 2) + margin
+        start = min(-0.5, middle - computed / 2) - margin
+        ax.set(xlim=(start, reach), ylim=(reach, start), facecolor="0.45")
+        ax.xaxis.get_major_locator().set_params(integer=True)
+        ax.yaxis.get_major_locator().set_params(integer=True)
         ax.set_title(title, fontsize=10)
         ax.grid(False)
     return figure
