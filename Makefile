@@ -39,6 +39,7 @@ test: $(READY)
 	$(BIN)/ruff format --check
 	$(BIN)/mypy
 	$(BIN)/codespell
+	$(BIN)/deepernets verify results
 	$(BIN)/deepernets labs build --check
 	@$(MAKE) --no-print-directory book
 	$(BIN)/pytest --nbval --numprocesses $(WORKERS) --dist loadscope

@@ -35,6 +35,7 @@ FLOORS = {
     "training.schedules": 0,
     "analysis.reproduction": 1,
     "analysis.verdicts": 1,
+    "analysis.tables": 1,
     "models.vgg": 1,
     "models.resnet": 1,
     "models.report_c": 1,
@@ -53,6 +54,9 @@ FLOORS = {
     "training.benchmark": 3,
     "training.ways": 3,
     "training.runs": 3,
+    "training.reproduction": 4,
+    "training.verification": 4,
+    "analysis.costs": 2,
     "plots": 4,
     "course": 4,
     "": 5,  # the package itself, which offers the names of all floors

@@ -6,7 +6,8 @@ import pytest
 
 import deepernets
 from deepernets.analysis import reproduction
-from deepernets.analysis.reproduction import NOT_RUN, Row, measured, rows, table
+from deepernets.analysis.reproduction import NOT_RUN, Row, measured, rows
+from deepernets.analysis.tables import table
 from deepernets.published.reports import REPORTED
 from deepernets.training.records import Record
 
@@ -163,3 +164,10 @@ def test_a_report_has_as_many_test_images_as_its_data() -> None:
     for row in rows(deepernets.records()):
         for group in (row.theirs, row.ours):
             assert group is None or group.test_images == reproduction.TEST_IMAGES[row.data]
+
+
+def test_a_cost_stands_where_nothing_was_run(make: Make) -> None:
+    frame = table(rows([make(0.9)]), cost=lambda name: f"a day for {name}")
+    first = frame.iloc[0]
+    assert first["their recipe"] == "90.00"
+    assert first["our recipe"] == "not run (a day for report-a/vgg-16/ours)"

@@ -4,15 +4,11 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from functools import partial
 from statistics import fmean, stdev
-from typing import TYPE_CHECKING
 
 from deepernets.analysis.significance import Interval, binomial_interval, unequal_terms
 from deepernets.published.reports import REPORTED, Reported
 from deepernets.training.recipe import Recipe, recipe, recipes
 from deepernets.training.records import Record
-
-if TYPE_CHECKING:
-    from pandas import DataFrame
 
 NOT_RUN = "not run"
 TEST_IMAGES = {"cifar3": 3_000, "cifar10": 10_000, "mnist": 10_000}  # of the data sets that the reports used
@@ -175,37 +171,13 @@ def measured(name: str, found: Iterable[Record]) -> Measured | None:
     )
 
 
-def table(shown: Sequence[Row]) -> "DataFrame":
-    """Return rows as a table to print: text, Markdown or CSV.
+def ours(name: str) -> str:
+    """Return our recipe for the same network, data and epochs as a report's.
 
-    Args:
-        shown: As `rows` gives them.
-
-    Returns:
-        One row each: report, model, data, recipe, reported (accuracy in per cent) and epochs (the report's); then
-        of our runs of their recipe and of ours the accuracy, ``not run`` where there is none, and how it was
-        measured.
-
-    >>> table(rows([]))[["model", "reported", "their recipe"]].head(1).to_dict("records")
-    [{'model': 'VGG-16', 'reported': '91.2', 'their recipe': 'not run'}]
+    >>> ours("report-a/vgg-16/as-reported")
+    'report-a/vgg-16/ours'
     """
-    from pandas import DataFrame
-
-    return DataFrame(
-        {
-            "report": row.report,
-            "model": row.model,
-            "data": row.data,
-            "recipe": row.what,
-            "reported": row.printed,
-            "epochs": row.reported.epochs,
-            "their recipe": str(row.theirs or NOT_RUN),
-            "how measured": row.theirs.particulars if row.theirs else "",
-            "our recipe": str(row.ours or NOT_RUN),
-            "how ours was": row.ours.particulars if row.ours else "",
-        }
-        for row in shown
-    )
+    return f"{name.rpartition('/')[0]}/ours"
 
 
 def _row(name: str, reported: Reported, found: Sequence[Record]) -> Row:
@@ -219,7 +191,7 @@ def _row(name: str, reported: Reported, found: Sequence[Record]) -> Row:
         what=_what(chosen),
         reported=reported,
         theirs=measured(name, found),
-        ours=measured(f"{group}/{model}/ours", found),
+        ours=measured(ours(name), found),
     )
 
 

@@ -8,11 +8,11 @@ import sys
 
 from cyclopts import App, CycloptsError
 
-from deepernets.cli import course, listing, runs, speed
+from deepernets.cli import course, listing, results, runs, speed
 from deepernets.exceptions import UserError
 
 app = App(name="deepernets", help="Deeper Networks, from paper to practice: train, look and compare.")
-for part in (runs, listing, course, speed):
+for part in (runs, listing, results, course, speed):
     app.update(part.app)
 
 

@@ -39,6 +39,9 @@ COURSE_CONFIGURATIONS = {"mini": "conv3-16 conv3-16 | conv3-32 conv3-32 | conv3-
 # Units of the hidden fully-connected layers; one linear layer with a logit per class follows.
 HEADS: dict[str, tuple[int, ...]] = {"paper": (4096, 4096), "cifar": ()}
 
+# Section 3.1: deeper nets start with net A's first four convolutions and its fully-connected layers.
+PRE_INITIALISED = ("block1.conv1", "block2.conv1", "block3.conv1", "block3.conv2", "head.fc")
+
 _LAYER = re.compile(r"conv(?P<kernel>\d*[13579])-(?P<channels>[1-9]\d*)")
 
 
@@ -167,6 +170,35 @@ def vgg(spec: VGGSpec) -> nn.Sequential:
         model.add_module("head", _head(spec, channels))
     materialise(model, spec.initialisation)
     return model
+
+
+def start_from(deep: nn.Module, shallow: nn.Module) -> list[str]:
+    """Copy the layers of net A that deeper nets start with (section 3.1) from a trained network to another.
+
+    Args:
+        deep: Changed in place; its other layers keep the weights that they have.
+        shallow: A network with layers of the same names and shapes, such as `vgg-a` for `vgg-d`.
+
+    Returns:
+        The names of the tensors that were copied.
+
+    Raises:
+        UserError: the networks have no such layers in common.
+    """
+    trained = dict(shallow.named_parameters())
+    copied = [
+        name
+        for name, parameter in deep.named_parameters()
+        if name.startswith(PRE_INITIALISED) and name in trained and trained[name].shape == parameter.shape
+    ]
+    if not copied:
+        raise UserError(
+            "The two networks have no layers in common to start from; start a VGG from a shallower one."
+        )
+    with torch.no_grad():
+        for name in copied:
+            deep.get_parameter(name).copy_(trained[name])
+    return copied
 
 
 def _block(c_in: int, layers: list[Convolution], pool: int, batch_norm: bool) -> nn.Sequential:

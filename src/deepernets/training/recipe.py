@@ -38,6 +38,8 @@ class Recipe:
         image_size: Height and width in pixels that images are resized to.
         validation_fraction: Share of the training images held out for validation.
         train_images: Use only this many of the training images, stratified; 0 for all.
+        start_from: Recipe whose trained network, with the same seed, gives the first weights of the layers that
+            `deepernets.models.vgg.PRE_INITIALISED` names; empty to draw all of them.
     """
 
     name: str
@@ -59,6 +61,7 @@ class Recipe:
     image_size: int = 32
     validation_fraction: float = 1 / 15
     train_images: int = 0
+    start_from: str = ""
 
     def __post_init__(self) -> None:
         self._require("epochs", self.epochs >= 1, "at least 1")

@@ -15,10 +15,12 @@ from tqdm.auto import tqdm
 from deepernets.analysis.arithmetic import count_parameters
 from deepernets.analysis.errors import confident_mistakes, confusion_matrix
 from deepernets.exceptions import UserError
+from deepernets.models.vgg import start_from
+from deepernets.models.zoo import build
 from deepernets.training import hardware, processes
 from deepernets.training.checkpoints import finish, load_weights, restore, save_checkpoint
 from deepernets.training.loop import Evaluation, Meter, Training, Watcher, evaluate, fit
-from deepernets.training.preparation import prepare, prepare_data
+from deepernets.training.preparation import Splits, prepare, prepare_data
 from deepernets.training.recipe import Recipe, recipe
 from deepernets.training.records import Record, load_record
 
@@ -128,9 +130,15 @@ def train(
     chosen = chosen.at(profile)
     if (folder / RECORD).is_file():
         return load_record(folder / RECORD)
+    if chosen.start_from:
+        train(
+            chosen.start_from, profile=profile, seed=seed, data_root=data_root, out=out, precision=precision
+        )
     accelerator = hardware.accelerator(precision)
     splits = prepare_data(chosen, profile, seed, data_root, accelerator)
     training = prepare(chosen, splits, accelerator, seed)
+    if chosen.start_from:
+        _pre_initialise(training, splits, run_folder(recipe(chosen.start_from), profile, seed, out))
     restore(folder, training)
     progress = Progress(folder, chosen, len(splits.train.images), len(training.history))
     held_out = processes.share(splits.validation) if splits.validation else None
@@ -160,6 +168,17 @@ def train(
         finish(folder, training)
     processes.wait()
     return record
+
+
+def _pre_initialise(training: Training, splits: Splits, trained: Path) -> None:
+    """Give a network the first layers and the classifier of a trained, shallower one (VGG, section 3.1)."""
+    shallow = build(
+        load_record(trained / RECORD).recipe.model,
+        in_shape=(splits.dataset.train.pixels.shape[1], *splits.train.images.pixels.shape[2:]),
+        classes=len(splits.dataset.classes),
+    )
+    load_weights(trained, shallow)
+    start_from(processes.bare(training.model), shallow.to(splits.train.images.pixels.device))
 
 
 @contextmanager

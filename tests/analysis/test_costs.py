@@ -1,0 +1,40 @@
+from dataclasses import replace
+
+import pytest
+
+import deepernets
+from deepernets.analysis import costs
+from deepernets.training.records import Record
+
+
+def record() -> Record:
+    return deepernets.records("report-a/vgg-16/as-reported")[0]
+
+
+def test_work_is_epochs_times_images_times_three_forward_passes() -> None:
+    wanted = deepernets.recipe("report-a/vgg-16/as-reported")
+    with_classes = deepernets.build(wanted.model, in_shape=(3, 32, 32), classes=3)
+    forward = deepernets.multiply_adds(with_classes, (3, 32, 32))
+    assert costs.work(wanted) == 3 * 20 * 14_000 * forward
+    assert costs.work(wanted.at("laptop")) == 3 * 4 * 5_000 * forward
+
+
+def test_counts_of_images_are_those_of_the_records() -> None:
+    for found in deepernets.records():
+        if found.profile == "full":
+            held = found.data["train"] + found.data["validation"]
+            assert costs.TRAINING_IMAGES[found.recipe.data] == held
+
+
+def test_the_pace_is_that_of_the_same_network_where_it_was_run() -> None:
+    slow = replace(record(), epochs=[{**epoch, "seconds": 100.0} for epoch in record().epochs])
+    other = replace(slow, recipe=slow.recipe.changed(model="resnet-20"))
+    own = costs.pace([slow, other], "vgg-16-bn-cifar")
+    assert own == pytest.approx(costs.work(slow.recipe) / (100 * len(slow.epochs)))
+    assert costs.pace([], "resnet-20") is None
+    assert costs.pace([other], "vgg-16-bn-cifar") == costs.pace([other])
+
+
+def test_an_estimate_names_both_machines_and_no_cpu_without_a_record() -> None:
+    assert costs.estimate("report-a/vgg-16/ours", [record()]).startswith("CPU ")
+    assert costs.estimate("report-a/vgg-16/ours", []).startswith("GPU ")

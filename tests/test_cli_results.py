@@ -1,0 +1,70 @@
+"""The commands about recorded runs, as they are typed."""
+
+import csv
+import io
+from pathlib import Path
+
+import pytest
+
+from deepernets import cli
+
+
+def run(capsys: pytest.CaptureFixture[str], *words: str) -> tuple[int, str, str]:
+    status = 0
+    try:
+        cli.main(list(words))
+    except SystemExit as end:
+        status = int(end.code or 0)
+    printed = capsys.readouterr()
+    return status, printed.out, printed.err
+
+
+def test_the_table_as_csv_has_a_row_per_reported_result(capsys: pytest.CaptureFixture[str]) -> None:
+    status, printed, _ = run(capsys, "table", "--format", "csv")
+    rows = list(csv.DictReader(io.StringIO(printed)))
+    assert status == 0
+    assert len(rows) == 29
+    assert rows[0]["reported"] == "91.2"
+    assert any(row["our recipe"].startswith("not run (CPU ") for row in rows)
+
+
+@pytest.mark.parametrize("format", ["text", "markdown"])
+def test_the_table_is_printed_for_people_too(format: str, capsys: pytest.CaptureFixture[str]) -> None:
+    status, printed, _ = run(capsys, "table", "--format", format)
+    assert status == 0
+    assert "85.8333" in printed
+
+
+def test_shipped_records_pass_and_an_empty_folder_is_refused(
+    capsys: pytest.CaptureFixture[str], tmp_path: Path
+) -> None:
+    status, printed, _ = run(capsys, "verify")
+    assert status == 0
+    assert "are as their recipes say" in printed
+    status, _, errors = run(capsys, "verify", str(tmp_path))
+    assert status == 2
+    assert "There are no records in" in errors
+    assert "Traceback" not in errors
+
+
+def test_a_dry_run_says_what_is_missing_and_what_it_costs(capsys: pytest.CaptureFixture[str]) -> None:
+    status, printed, _ = run(capsys, "reproduce", "--only", "paper/resnet-110", "--seeds", "2", "--dry-run")
+    assert status == 0
+    assert [line.split()[2] for line in printed.splitlines()] == ["0", "1"]
+    assert "on the recorded CPU" in printed
+
+
+@pytest.mark.parametrize(
+    ("words", "sentence"),
+    [
+        (["reproduce", "--only", "report-z/*"], "No recipe is called like report-z/*"),
+        (["reproduce", "--seeds", "0"], "--seeds is 0"),
+        (["reproduce", "--at-a-time", "0"], "--at-a-time is 0"),
+    ],
+)
+def test_what_cannot_be_run_is_one_sentence(
+    words: list[str], sentence: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    status, _, errors = run(capsys, *words)
+    assert status == 2
+    assert sentence in errors

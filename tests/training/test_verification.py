@@ -1,0 +1,95 @@
+"""Records are held against their recipes: each kind of disagreement is found, and said in a sentence."""
+
+import json
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+from jsonschema import Draft202012Validator
+
+from deepernets.exceptions import UserError
+from deepernets.training.records import results_folder
+from deepernets.training.verification import schema, verify
+
+NAME = "report-a/vgg-16/as-reported/full-seed0.json"
+
+
+def test_all_shipped_records_are_as_their_recipes_say() -> None:
+    found = verify(results_folder())
+    assert len(found) >= 20
+    assert {path: problems for path, problems in found.items() if problems} == {}
+
+
+def test_the_schema_is_one() -> None:
+    Draft202012Validator.check_schema(schema())
+
+
+def _cut(values: dict[str, Any]) -> None:
+    values["epochs"].pop()
+
+
+def _fewer_test_images(values: dict[str, Any]) -> None:
+    values["data"]["test"] = 2_999
+
+
+def _prettier(values: dict[str, Any]) -> None:
+    values["test"]["accuracy"] = 0.99
+
+
+def _other_rate(values: dict[str, Any]) -> None:
+    values["recipe"]["learning_rate"] = 0.5
+
+
+def _trained_on_all(values: dict[str, Any]) -> None:
+    values["data"].update(train=15_000, validation=0)
+
+
+def _test_figures_in_epochs(values: dict[str, Any]) -> None:
+    values["epochs"][0]["test_accuracy"] = 0.5
+
+
+def _no_seed(values: dict[str, Any]) -> None:
+    del values["seed"]
+
+
+@pytest.mark.parametrize(
+    ("change", "sentence"),
+    [
+        (_cut, "19 epochs where its recipe has 20"),
+        (_fewer_test_images, "tested on 2,999 images, not on all 3,000"),
+        (_prettier, "not that of its confusion matrix"),
+        (_other_rate, "not that of the table"),
+        (_trained_on_all, "held 0 images out where its recipe holds out 1,000"),
+        (_test_figures_in_epochs, "epochs/0"),
+        (_no_seed, "'seed' is a required property"),
+    ],
+)
+def test_what_does_not_fit_is_found(
+    change: Callable[[dict[str, Any]], None], sentence: str, tmp_path: Path
+) -> None:
+    values = json.loads((results_folder() / NAME).read_text(encoding="utf-8"))
+    change(values)
+    path = tmp_path / NAME
+    path.parent.mkdir(parents=True)
+    path.write_text(json.dumps(values), encoding="utf-8")
+    assert any(sentence in problem for problem in verify(tmp_path)[path])
+
+
+def test_a_record_in_the_wrong_place_is_told_its_name(tmp_path: Path) -> None:
+    path = tmp_path / "vgg.json"
+    path.write_bytes((results_folder() / NAME).read_bytes())
+    assert any("should be called" in problem for problem in verify(tmp_path)[path])
+
+
+def test_files_that_are_no_records_are_said_to_be_none(tmp_path: Path) -> None:
+    (tmp_path / "a.json").write_text("{", encoding="utf-8")
+    (tmp_path / "b.json").write_text(" " * 60_001, encoding="utf-8")
+    first, second = verify(tmp_path).values()
+    assert "not JSON" in first[0]
+    assert "60,001 bytes" in second[0]
+
+
+def test_a_folder_without_records_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(UserError, match="no records"):
+        verify(tmp_path)
