@@ -139,7 +139,9 @@ suggest = check("suggest_rate", suggest_rate).or_else(course_suggestion)
 
 # %% tags=["nbval-ignore-output"]
 smoothed = smooth(list(tried.losses), 0.9)
-print(f"a third of the rate with the lowest loss: {suggest(tried.rates, smoothed):.2g}")
+print(
+    f"a third of the rate with the lowest loss: {suggest(tried.rates, smoothed):.2g}"
+)
 assert math.isclose(
     suggest(tried.rates, smoothed), tried.suggestion, rel_tol=1e-6
 )

@@ -98,6 +98,13 @@ def test_a_loss_with_other_weights_leaves_the_network_its_own() -> None:
     assert torch.equal(linear.weight, own)
 
 
+@pytest.mark.parametrize("training", [True, False])
+def test_a_loss_with_other_weights_leaves_the_network_in_its_mode(training: bool) -> None:
+    network = nn.Sequential(nn.Flatten(), nn.Linear(2, 2)).train(training)
+    insight.loss_with(network, network.state_dict(), [(torch.ones(1, 1, 1, 2), torch.tensor([0]))])
+    assert {module.training for module in network.modules()} == {training}
+
+
 def test_counters_on_the_line_are_those_of_its_end() -> None:
     start = {"w": torch.tensor([0.0, 4.0]), "seen": torch.tensor(3)}
     end = {"w": torch.tensor([1.0, 0.0]), "seen": torch.tensor(8)}

@@ -5,7 +5,9 @@ from typing import TYPE_CHECKING
 import pytest
 
 import deepernets
-from deepernets.analysis.reproduction import Row, rows
+from deepernets.analysis.costs import estimate
+from deepernets.analysis.reproduction import Measured, Row, rows
+from deepernets.analysis.reproduction import ours as our_recipe
 
 if TYPE_CHECKING:
     from tests.book.conftest import Book
@@ -73,9 +75,12 @@ ROWS = rows(deepernets.records())
 
 @pytest.mark.parametrize("row", ROWS, ids=lambda row: row.reported.recipe)
 def test_each_reported_result_stands_beside_what_was_run(book: "Book", row: Row) -> None:
-    ours, theirs = (
-        f"{group} ({group.particulars})" if group else "not run" for group in (row.ours, row.theirs)
-    )
+    def cell(group: Measured | None, name: str) -> str:
+        cost = estimate(name, deepernets.records())
+        return f"{group} ({group.particulars})" if group else f"not run ({cost})"
+
+    theirs = cell(row.theirs, row.reported.recipe)
+    ours = cell(row.ours, our_recipe(row.reported.recipe))
     data = f"{row.data}, " * (row.report == "C")  # its table is of two data sets
     recipe = f"{row.model}, {data}{row.what}, {row.reported.epochs} epochs"
     assert [recipe, row.printed, theirs, ours] in book.rows(PAGE)

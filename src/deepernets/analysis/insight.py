@@ -204,6 +204,7 @@ class _With(nn.Module):
     def __init__(self, model: nn.Module, state: dict[str, Tensor]) -> None:
         super().__init__()
         self.model, self.state = model, state
+        self.training = model.training  # what evaluation comes back to
 
     def forward(self, images: Tensor) -> Tensor:
         logits: Tensor = functional_call(self.model, self.state, images)

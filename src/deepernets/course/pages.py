@@ -20,7 +20,7 @@ def show(frame: "DataFrame | Sequence[dict[str, Any]]", decimals: int = 1) -> "M
     import pandas as pd
     from IPython.display import Markdown
 
-    table = pd.DataFrame(frame)
+    table = pd.DataFrame(frame).astype(object)  # whole numbers stay whole beside others
     return Markdown(table.to_markdown(index=False, intfmt=",", floatfmt=f".{decimals}f", missingval="–"))
 
 

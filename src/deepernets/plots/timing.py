@@ -33,15 +33,16 @@ def stacked(spent: Mapping[str, Mapping[str, float]]) -> Figure:
 
 
 def rates(records: Sequence[Record]) -> Figure:
-    """Draw the images per second of recorded runs, training epochs alone, the fastest on top."""
-    named = {
-        f"{record.recipe.model}, {record.precision}, {record.data['name']}": images_per_second(record)
+    """Draw the images per second of recorded runs, training epochs alone: a row per network, the fastest on top."""
+    named = [
+        (f"{record.recipe.model}, {record.precision}, {record.data['name']}", images_per_second(record))
         for record in records
-    }
-    order = sorted(named, key=lambda name: named[name])
+    ]
+    fastest = {name: max(rate for other, rate in named if other == name) for name, _ in named}
+    order = sorted(fastest, key=lambda name: fastest[name])
     figure, axes = grid(1, 1, width=7.5, height=1.2 + 0.32 * len(order))
     ax = axes[0, 0]
-    ax.plot([named[name] for name in order], range(len(order)), "o", color=PALETTE[0])
+    ax.plot([rate for _, rate in named], [order.index(name) for name, _ in named], "o", color=PALETTE[0])
     ax.set_yticks(range(len(order)), order)
     ax.set(xlabel="images per second")
     ax.set_xlim(left=0)

@@ -1,0 +1,62 @@
+import pytest
+
+from deepernets.analysis.scaling import (
+    Link,
+    central_bytes,
+    compute_seconds,
+    efficiency,
+    ring_bytes,
+    ring_seconds,
+)
+from deepernets.exceptions import UserError
+
+
+@pytest.mark.parametrize("processes", [2, 3, 8, 64])
+def test_a_ring_sends_what_playing_it_through_sends(processes: int) -> None:
+    parameters = 4 * 3 * 64  # a multiple of every number of processes
+    sent = 0
+    for _ in range(2):  # once to add up, once to hand round
+        for _ in range(processes - 1):
+            sent += parameters // processes * 4
+    assert ring_bytes(parameters, processes) == pytest.approx(sent)
+
+
+def test_a_ring_never_sends_more_than_twice_and_bf16_half() -> None:
+    for processes in (1, 2, 100, 10_000):
+        assert ring_bytes(1000, processes) < 2 * 4 * 1000
+        assert ring_bytes(1000, processes, bytes_each=2) == ring_bytes(1000, processes) / 2
+    assert ring_bytes(1000, 2) == 4000
+
+
+def test_one_process_in_the_middle_carries_more_the_more_there_are() -> None:
+    assert central_bytes(1000, 64) == 63 * ring_bytes(1000, 2) * 2
+    assert central_bytes(1000, 1) == 0
+
+
+def test_time_is_bytes_and_latency() -> None:
+    assert ring_seconds(1000, 1, Link(1.0, 1.0)) == 0
+    assert ring_seconds(1000, 8, Link(7000.0)) == pytest.approx(1)
+    assert ring_seconds(1000, 8, Link(7000.0, 0.1)) == pytest.approx(2.4)
+
+
+def test_a_step_computes_three_forward_passes() -> None:
+    assert compute_seconds(multiply_adds=5, images=2, operations_per_second=60) == 1
+
+
+def test_efficiency_between_nothing_and_all_hidden() -> None:
+    assert efficiency(1.0, 0.0) == 1
+    assert efficiency(1.0, 1.0) == 0.5
+    assert efficiency(1.0, 1.0, hidden=0.5) == pytest.approx(1 / 1.5)
+    assert efficiency(1.0, 4.0, hidden=1.0) == 0.25  # no more can be hidden than is computed
+
+
+@pytest.mark.parametrize("call", [lambda: ring_bytes(1, 0), lambda: central_bytes(1, 0)])
+def test_no_processes_are_refused(call: object) -> None:
+    assert callable(call)
+    with pytest.raises(UserError, match="1 or more"):
+        call()
+
+
+def test_a_share_is_a_share() -> None:
+    with pytest.raises(UserError, match="from 0 to 1"):
+        efficiency(1.0, 1.0, hidden=1.5)

@@ -1,0 +1,116 @@
+"""What the chapter on speed shows: counts, bytes per step, formats of numbers, and the rows of its tables."""
+
+from typing import TYPE_CHECKING
+
+import pytest
+
+import deepernets
+from deepernets.plots.timing import images_per_second
+
+if TYPE_CHECKING:
+    from tests.book.conftest import Book
+
+PAGE = "book/fast"
+
+WORDS = {
+    "CIFAR-10 in memory": "as bytes 184 MB, as fp32 737 MB",
+    "work against ResNet-20": "takes 7.7 times as many multiply-adds",
+    "share of the work": "does 13 % of VGG-16",
+    "layouts": "strides (65536, 1024, 32, 1) and (65536, 1, 2048, 64)",
+    "same numbers": "same result: True",
+    "rounding in the two formats": "torch.float16 0.0e+00 1.0009765625",
+    "rounding in bf16": "torch.bfloat16 1.0e-08 1.0",
+    "tensors of ResNet-20": "ResNet-20’s 59 tensors",
+    "multiply-adds of ResNet-20": "needs only 41 million multiply-adds",
+    "the speed run": "reaches 94 % on CIFAR-10 in 3.29 seconds on one A100",
+    "the large batch": "in 60 minutes on 256 GPUs , 8,192 images per step",
+    "a ring and a centre": "178,899,224 and 1,431,193,792 bytes",
+    "intensity of 3×3": "3×3, 64 channels: 144.0",
+    "intensity of 1×1": "1×1, 576 channels: 144.0",
+    "bf16 additions": "after a thousand steps: 1.0",
+    "repeated images": "rank 2: [2, 6, 0] by slices: [2, 6]",
+}
+
+
+@pytest.mark.parametrize("what", WORDS)
+def test_it_shows_what_is_certain(book: "Book", what: str) -> None:
+    assert WORDS[what] in book.text(PAGE)
+
+
+@pytest.mark.parametrize(
+    "row",
+    [
+        ["float32", "8", "24", "3.4e+38", "1.2e-38"],
+        ["float16", "5", "11", "6.6e+04", "6.1e-05"],
+        ["bfloat16", "8", "8", "3.4e+38", "1.2e-38"],
+    ],
+)
+def test_the_formats_have_their_bits(book: "Book", row: list[str]) -> None:
+    assert row in book.rows(PAGE)
+
+
+@pytest.mark.parametrize(
+    "row",
+    [
+        ["VGG-16", "138,357,544", "553.4", "968.5", "1089.6"],
+        ["ResNet-50", "25,557,032", "102.2", "178.9", "201.3"],
+        ["ResNet-20", "269,722", "1.1", "1.9", "2.1"],
+    ],
+)
+def test_a_ring_sends_so_many_megabytes(book: "Book", row: list[str]) -> None:
+    assert row in book.rows(PAGE)
+
+
+@pytest.mark.parametrize(
+    ("layer", "intensity"),
+    [
+        ("VGG-16: first, 3 to 64", "12.9"),
+        ("VGG-16: second, 64 to 64", "144.0"),
+        ("VGG-16: first fully-connected", "61.8"),
+        ("ResNet-20: 16 to 16", "36.0"),
+        ("ResNet-20: 64 to 64", "139.1"),
+        ("ResNet-20: a ReLU", "0.0"),
+    ],
+)
+def test_layers_have_their_intensity(book: "Book", layer: str, intensity: str) -> None:
+    (row,) = [row for row in book.rows(PAGE) if row[0] == layer]
+    assert row[-1] == intensity
+
+
+def test_networks_have_their_multiply_adds(book: "Book") -> None:
+    shown = {row[0]: row[1] for row in book.rows(PAGE) if len(row) == 6}
+    expected = {"VGG-16": "15470.3", "ResNet-50": "3858.0", "VGG-16, 32×32": "313.2", "ResNet-20": "40.6"}
+    assert {name: shown[name].replace(",", "") for name in expected} == expected
+
+
+def test_scaling_is_predicted_for_three_networks_at_1_8_and_64(book: "Book") -> None:
+    rows = [row for row in book.rows(PAGE) if len(row) == 5 and row[1] in ("1", "8", "64") and "-" in row[0]]
+    assert [row[:2] for row in rows] == [
+        [name, count] for name in ("VGG-16", "ResNet-50", "ResNet-20") for count in ("1", "8", "64")
+    ]
+    assert [row[4] for row in rows if row[1] == "1"] == ["100.00"] * 3
+
+
+def test_timings_say_where_they_were_taken(book: "Book") -> None:
+    text = book.text(PAGE)
+    assert text.count("measured on the machine that built this page: ") >= 5
+    for row in ("one image at a time", "whole batches", "fp32, channels last", "neither", "both", "fused"):
+        assert row in [shown[0] for shown in book.rows(PAGE)]
+
+
+def test_every_record_has_its_rate(book: "Book") -> None:
+    rows = [row for row in book.rows(PAGE) if len(row) == 4]
+    for run in deepernets.records():
+        where = f"{run.data['variant']}, {run.precision}, {run.device}"
+        shown = [row for row in rows if row[0] == run.recipe.model and row[1].startswith(f"{where};")]
+        assert len(shown) == 1
+        assert float(shown[0][2].replace(",", "")) >= round(images_per_second(run))
+
+
+@pytest.mark.parametrize("name", ["phases", "roofline", "rates", "efficiency"])
+def test_every_figure_has_words_of_its_own(book: "Book", name: str) -> None:
+    figure = book.article(PAGE).find(id=f"fast-{name}")
+    assert figure is not None
+    picture = figure.find_next("img") if figure.name != "figure" else figure.select_one("img")
+    assert picture is not None
+    assert len(str(picture["alt"]).split()) > 15
