@@ -12,6 +12,7 @@ import deepernets
 from deepernets import plots
 from deepernets.data.sources import Images, load
 from deepernets.models.vgg import CONFIGURATIONS
+from deepernets.plots import style
 from deepernets.training.lr_finder import RangeTest
 from deepernets.training.records import Record
 
@@ -102,3 +103,9 @@ def test_save_writes_a_png(record: Record, tmp_path: Path) -> None:
     path = plots.save(plots.confusion(record), tmp_path / "new" / "confusion.png")
     assert path.read_bytes().startswith(b"\x89PNG")
     assert [left.name for left in path.parent.iterdir()] == ["confusion.png"]
+
+
+def test_the_palette_is_seaborns_colour_blind_one() -> None:
+    import seaborn
+
+    assert np.allclose(style.PALETTE, seaborn.color_palette("colorblind"), atol=1e-6)

@@ -24,15 +24,24 @@ def show(frame: "DataFrame | Sequence[dict[str, Any]]", decimals: int = 1) -> "M
     return Markdown(table.to_markdown(index=False, intfmt=",", floatfmt=f".{decimals}f", missingval="–"))
 
 
+_HIDDEN = "application/papermill.record/"  # MyST-NB finds what is displayed so, and shows nothing
+
+
 def quote(**numbers: Any) -> None:
     """Give the text around a page's cells these numbers, under these names.
 
-    In the text, ``{glue:text}`name:.1f` `` shows one. The cell that calls this carries the tag ``remove-cell``.
+    In the text, ``{glue:text}`name:.1f` `` shows one. The cell that calls this carries the tag ``remove-cell``. It
+    is MyST-NB's ``glue`` without what that imports, more than a second for each page.
     """
-    from myst_nb import glue
+    from IPython.display import display
 
     for name, number in numbers.items():
-        glue(name, number.item() if hasattr(number, "item") else number, display=False)
+        value = number.item() if hasattr(number, "item") else number
+        display(
+            {f"{_HIDDEN}text/plain": repr(value)},
+            raw=True,
+            metadata={"scrapbook": {"name": name, "mime_prefix": _HIDDEN}},
+        )
 
 
 def recorded(recipe: str, **wanted: Any) -> Record | None:

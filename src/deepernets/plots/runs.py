@@ -3,7 +3,6 @@
 from collections.abc import Sequence
 
 import numpy as np
-import seaborn as sns
 from matplotlib.figure import Figure
 
 from deepernets.analysis.errors import recall_per_class
@@ -50,6 +49,8 @@ def curves(records: Record | Sequence[Record]) -> Figure:
 
 def confusion(record: Record) -> Figure:
     """Draw the test's confusion matrix: counts, shaded by the share of the true class."""
+    import seaborn as sns  # slow to import, and needed for this picture alone
+
     counts = np.array(record.test["confusion"])
     classes = record.data["classes"]
     side = 1.6 + 0.62 * len(classes)
