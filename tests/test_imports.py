@@ -29,6 +29,7 @@ FLOORS = {
     "data": 0,
     "models.layers": 0,
     "models.specification": 0,
+    "progress": 0,
     "published": 0,
     "training.hardware": 0,
     "training.processes": 0,

@@ -51,9 +51,8 @@ def reproduce(
         at_a_time: Runs side by side, where one alone cannot fill a GPU.
         dry_run: Say what would be run, and what that costs, and stop.
     """
-    from tqdm.auto import tqdm
-
     from deepernets.analysis.costs import in_words, pace
+    from deepernets.progress import tqdm
     from deepernets.training.recipe import recipe
     from deepernets.training.records import records, results_folder
     from deepernets.training.reproduction import ROWS, Place, Run, plan

@@ -48,8 +48,7 @@ def bench(
         json_file: File for the figures.
         chart: File for a picture of them, as PNG.
     """
-    from tqdm.auto import tqdm
-
+    from deepernets.progress import tqdm
     from deepernets.training import benchmark, ways
     from deepernets.training.records import write_whole
 

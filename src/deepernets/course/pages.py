@@ -21,6 +21,7 @@ def show(frame: "DataFrame | Sequence[dict[str, Any]]", decimals: int = 1) -> "M
     from IPython.display import Markdown
 
     table = pd.DataFrame(frame).astype(object)  # whole numbers stay whole beside others
+    table = table.where(table.notna(), None)
     return Markdown(table.to_markdown(index=False, intfmt=",", floatfmt=f".{decimals}f", missingval="–"))
 
 

@@ -13,10 +13,10 @@ from typing import NamedTuple
 import numpy as np
 import torch
 from PIL import Image, ImageMode
-from tqdm.auto import tqdm
 
 from deepernets.data.images import Images
 from deepernets.exceptions import UserError
+from deepernets.progress import tqdm
 
 SPLITS = ("train", "test")
 

@@ -29,7 +29,8 @@ def error_by_work(billions: Mapping[str, float]) -> Figure:
         ax.annotate(
             row.network.removeprefix("ResNet-").removeprefix("plain-"),
             (billions[row.network], row.top1),
-            xytext=(7, -3),
+            xytext=(-8, -3) if kind == "plain" else (7, -3),
+            ha="right" if kind == "plain" else "left",
             textcoords="offset points",
             fontsize=9,
         )
@@ -42,7 +43,7 @@ def error_by_work(billions: Mapping[str, float]) -> Figure:
     ticks = [2, 4, 8, 16]
     ax.set_xticks(ticks, [str(tick) for tick in ticks])
     ax.minorticks_off()
-    ax.legend(loc="upper right")
+    ax.legend(loc="lower left")
     return figure
 
 

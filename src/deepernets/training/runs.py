@@ -10,13 +10,12 @@ from pathlib import Path
 from time import perf_counter
 from typing import Any
 
-from tqdm.auto import tqdm
-
 from deepernets.analysis.arithmetic import count_parameters
 from deepernets.analysis.errors import confident_mistakes, confusion_matrix
 from deepernets.exceptions import UserError
 from deepernets.models.vgg import start_from
 from deepernets.models.zoo import build
+from deepernets.progress import tqdm
 from deepernets.training import hardware, processes
 from deepernets.training.checkpoints import finish, load_weights, restore, save_checkpoint
 from deepernets.training.loop import Evaluation, Meter, Training, Watcher, evaluate, fit

@@ -10,12 +10,11 @@ from functools import partial
 from pathlib import Path
 from string import Template
 
-from tqdm.auto import tqdm
-
 from deepernets.course.checks import labs
 from deepernets.course.grading.limits import Limits
 from deepernets.course.grading.sandbox import Result, run
 from deepernets.course.grading.submissions import Submission, choose_lab, read_folder
+from deepernets.progress import tqdm
 from deepernets.training.records import write_whole
 
 SEEDS = 3  # hidden inputs that every answer is judged on
