@@ -11,7 +11,7 @@ READY := .venv/ready
 RUN := runs/quick/vgg/quick-seed0/record.json
 
 SOURCES := $(shell find src -name '*.py')
-RECORDS := $(shell find results)
+RECORDS := $(shell find results benchmarks/figures)
 EXECUTED := $(shell grep -l '^file_format: mystnb' book/*.md)
 PAGES := $(shell sed -nE 's/^[- ]*(root|file): *//p' _toc.yml)
 

@@ -25,6 +25,7 @@ FLOORS = {
     "analysis.scaling": 0,
     "analysis.significance": 0,
     "analysis.sizes": 0,
+    "analysis.stages": 0,
     "analysis.walk": 0,
     "data": 0,
     "models.layers": 0,

@@ -1,5 +1,7 @@
 """What the chapter on speed shows: counts, bytes per step, formats of numbers, and the rows of its tables."""
 
+import json
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
@@ -114,3 +116,15 @@ def test_every_figure_has_words_of_its_own(book: "Book", name: str) -> None:
     picture = figure.find_next("img") if figure.name != "figure" else figure.select_one("img")
     assert picture is not None
     assert len(str(picture["alt"]).split()) > 15
+
+
+def test_the_recorded_benchmarks_stand_in_the_table(book: "Book") -> None:
+    figures = sorted((Path(__file__).parents[2] / "benchmarks" / "figures").glob("*.json"))
+    assert figures
+    for path in figures:
+        found = json.loads(path.read_text(encoding="utf-8"))
+        assert found["machine"] in book.text(PAGE)
+        for row in found["measurements"]:
+            total = sum(row["milliseconds"].values())
+            wanted = [row["network"], f"{row['way']}, {row['precision']}", f"{total:.2f}"]
+            assert wanted in [cells[:3] for cells in book.rows(PAGE)]

@@ -30,9 +30,9 @@ def test_a_bench_measures_both_ways_and_writes_figures_and_chart(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     figures, chart = tmp_path / "bench.json", tmp_path / "bench.png"
-    command = ["bench", "vgg-mini-bn-cifar", "--batch-size", "4", "--steps", "1", "--rounds", "1", "--json"]
+    command = ["bench", "vgg-mini-bn-cifar", "--batch-size", "4", "--steps", "1", "--rounds", "1"]
     with pytest.raises(SystemExit) as end:
-        main([*command, str(figures), "--chart", str(chart)])
+        main([*command, "--every-step", "--json", str(figures), "--chart", str(chart)])
     assert not end.value.code
     found = json.loads(figures.read_text(encoding="utf-8"))
     assert [row["way"] for row in found["measurements"]] == list(ways.WAYS)
@@ -65,9 +65,7 @@ def test_the_plain_loop_normalises_and_augments_image_by_image() -> None:
     assert image.max().item() == pytest.approx((1 - 0.5) / 0.25)
 
 
-def test_memory_is_counted() -> None:
-    before = hardware.memory_in_use()
-    held = torch.ones(30_000_000)  # 120 MB
-    assert hardware.memory_in_use() - before > 100
-    assert hardware.peak_memory() >= hardware.memory_in_use() - 1
-    del held
+def test_memory_is_counted_in_megabytes() -> None:
+    in_use = hardware.memory_in_use()
+    assert 50 < in_use < 100_000  # Python with PyTorch
+    assert hardware.peak_memory() >= in_use - 1

@@ -108,10 +108,25 @@ def test_the_resnet_papers_recipe_is_carried_exactly(name: str) -> None:
 @pytest.mark.parametrize("model", ["vgg-13", "vgg-16", "resnet-20", "resnet-44"])
 def test_report_b_has_its_three_columns_adam_and_ours(model: str, data: str) -> None:
     rows = [recipe(name) for name in recipes() if name.startswith(f"report-b/{model}-{data}/")]
+    rows = [row for row in rows if "-batch-" not in row.name]
     assert len(rows) == 5
     assert {row.epochs for row in rows} == {50}
     assert [row.learning_rate for row in rows[:2]] == [0.01, 0.001]
     assert [row.optimizer for row in rows] == ["sgd", "sgd", "sgd", "adam", "sgd"]
+
+
+def test_report_b_tried_three_batch_sizes_with_one_network() -> None:
+    row = "report-b/resnet-20-mnist/as-reported"
+    sizes = [recipe(name).batch_size for name in (f"{row}-batch-32", f"{row}-batch-64", row)]
+    assert sizes == [32, 64, 128]
+    assert recipe(f"{row}-batch-32").changed(name=row, batch_size=128) == recipe(row)
+
+
+def test_vggs_d_starts_in_four_ways_and_in_one_of_them_from_a() -> None:
+    rows = {name: recipe(f"paper/vgg-16/{name}") for name in ("normal", "glorot", "he", "from-a")}
+    assert [row.initialisation for row in rows.values()] == ["paper", "glorot", "he", "paper"]
+    assert recipe(rows["from-a"].start_from).model == "vgg-11-cifar"
+    assert {row.model for row in rows.values()} == {"vgg-16-cifar"}
 
 
 def test_the_recipes_options_reach_the_optimizer() -> None:

@@ -21,6 +21,7 @@ def table(shown: Sequence[Row], cost: Callable[[str], str] | None = None) -> "Da
         of our runs of their recipe and of ours the accuracy, ``not run`` where there is none, and how it was
         measured.
 
+    >>> from deepernets.analysis.reproduction import rows
     >>> table(rows([]))[["model", "reported", "their recipe"]].head(1).to_dict("records")
     [{'model': 'VGG-16', 'reported': '91.2', 'their recipe': 'not run'}]
     """

@@ -36,6 +36,7 @@ def bench(
     *,
     how_much: HowMuch | None = None,
     precision: Literal["auto", "bf16", "fp32"] = "auto",
+    every_step: bool = False,
     json_file: Annotated[Path | None, Parameter(name="--json")] = None,
     chart: Path | None = None,
 ) -> None:
@@ -45,6 +46,7 @@ def bench(
         networks: Networks that take images of 3 × 32 × 32; without any, four that the reports trained.
         how_much: How much is measured.
         precision: Of our way; auto takes bf16 where the hardware has units for it.
+        every_step: Measure the steps between the plain loop and ours as well, each with all before it.
         json_file: File for the figures.
         chart: File for a picture of them, as PNG.
     """
@@ -55,8 +57,9 @@ def bench(
     much = how_much or HowMuch()
     size = ways.Size(much.batch_size, much.steps, much.rounds)
     names = networks or benchmark.NETWORKS
-    with tqdm(total=len(names) * len(ways.WAYS) * size.rounds, unit="turn") as bar:
-        found = benchmark.run(names, size, precision, bar.update)
+    measured = tuple(ways.WAYS) if every_step else ways.FIRST_AND_LAST
+    with tqdm(total=len(names) * len(measured) * size.rounds, unit="turn") as bar:
+        found = benchmark.run(names, size, precision, measured, bar.update)
     _print(found)
     if json_file:
         text = json.dumps(found.as_dict(), indent=1, ensure_ascii=False) + "\n"
@@ -80,11 +83,11 @@ def _print(found: "Benchmark") -> None:
     print(f"{found.machine}, {found.date}, batches of {found.size.batch_size}")
     print(f"multiplying matrices, it reaches in billions of multiply-adds per second: {peaks}")
     columns = "".join(f"{phase:>10}" for phase in PHASES)
-    print(f"\n{'milliseconds per image':32}{columns}{'all':>10}{'images/s':>10}{'MB':>8}{'of peak':>9}")
+    print(f"\n{'milliseconds per image':38}{columns}{'all':>10}{'images/s':>10}{'MB':>8}{'of peak':>9}")
     for row in found.measurements:
         spent = "".join(f"{row.milliseconds[phase]:10.3f}" for phase in PHASES)
         print(
-            f"{row.network:18}{row.way:7}{row.precision:7}{spent}{sum(row.milliseconds.values()):10.3f}"
+            f"{row.network:17}{row.way:15}{row.precision:6}{spent}{sum(row.milliseconds.values()):10.3f}"
             f"{row.images_per_second:10,.0f}{row.peak_memory:8,.0f}{row.share_of_peak:9.1%}"
         )
     print()

@@ -1,79 +1,123 @@
-"""Pictures of what the ResNet paper published: errors against work on ImageNet, against parameters on CIFAR-10."""
+"""Pictures of He, Zhang, Ren & Sun's (2016) results, with costs that were counted here."""
 
 from collections.abc import Mapping
 
 from matplotlib.figure import Figure
+from pandas import DataFrame
 
+from deepernets.analysis.significance import binomial_interval
 from deepernets.plots.style import PALETTE, grid
-from deepernets.published.resnet import CIFAR_10, RESNET_110_MEAN, RESNET_110_SD, TEN_CROP
+from deepernets.published import resnet as published
+
+CIFAR_TEST_IMAGES = 10_000
+KINDS = {"ResNet": ("o", PALETTE[0]), "plain": ("s", PALETTE[1]), "VGG": ("D", PALETTE[2])}
+# Names that would lie on one another stand to the left of their mark.
+LEFT = ("plain-18", "plain-34", "VGG-16", "ResNet-34 B")
 
 
-def error_by_work(billions: Mapping[str, float]) -> Figure:
-    """Draw 10-crop top-1 errors on ImageNet against multiply-adds, each network with its name.
+def imagenet_errors(multiply_adds: Mapping[str, float]) -> Figure:
+    """Draw the paper's 10-crop top-1 errors (Tables 2 and 3) against the work that an image takes.
 
     Args:
-        billions: Multiply-adds per image in billions, by the network's name in the paper's Tables 2 and 3.
+        multiply_adds: In billions, by the name of the network in `published.TEN_CROP`; those without one are
+            not drawn.
     """
     figure, axes = grid(1, 1, width=7.5, height=4.4)
     ax = axes[0, 0]
-    kinds = {"VGG": ("D", PALETTE[1]), "plain": ("s", PALETTE[3]), "ResNet": ("o", PALETTE[0])}
-    labelled = set()
-    for row in TEN_CROP:
-        kind = next(kind for kind in kinds if row.network.startswith(kind))
-        marker, colour = kinds[kind]
-        label = None if kind in labelled else kind
-        labelled.add(kind)
+    drawn = [row for row in published.TEN_CROP if row.network in multiply_adds]
+    for kind, (marker, colour) in KINDS.items():
+        rows = [row for row in drawn if row.network.startswith(kind)]
         ax.plot(
-            billions[row.network], row.top1, marker, linestyle="", color=colour, markersize=8, label=label
+            [multiply_adds[row.network] for row in rows],
+            [row.top1 for row in rows],
+            linestyle="",
+            marker=marker,
+            markersize=12 if kind == "plain" else 7,
+            markerfacecolor="none" if kind == "plain" else colour,
+            markeredgewidth=2,
+            color=colour,
+            label={"ResNet": "residual", "plain": "plain twin"}.get(kind, kind),
         )
+    for row in drawn:
+        left = row.network in LEFT
         ax.annotate(
-            row.network.removeprefix("ResNet-").removeprefix("plain-"),
-            (billions[row.network], row.top1),
-            xytext=(-8, -3) if kind == "plain" else (7, -3),
-            ha="right" if kind == "plain" else "left",
+            row.network,
+            (multiply_adds[row.network], row.top1),
+            xytext=(-10 if left else 10, 0),
             textcoords="offset points",
+            ha="right" if left else "left",
+            va="center",
             fontsize=9,
         )
-    ax.set(
-        xlabel="multiply-adds per image, billions (logarithmic)",
-        ylabel="top-1 error, %",
-        xscale="log",
-        xlim=(1.5, 30),
-    )
-    ticks = [2, 4, 8, 16]
-    ax.set_xticks(ticks, [str(tick) for tick in ticks])
-    ax.minorticks_off()
-    ax.legend(loc="lower left")
+    most = max(multiply_adds.values(), default=1.0)
+    ax.set(xlabel="billions of multiply-adds per image", ylabel="top-1 error, %", xlim=(0, 1.14 * most))
+    ax.legend(loc="upper center", bbox_to_anchor=(0.5, 1.14), ncols=len(KINDS), frameon=False)
     return figure
 
 
 def cifar_errors(parameters: Mapping[int, int]) -> Figure:
-    """Draw test errors on CIFAR-10 against parameters, each network with its depth.
+    """Draw the paper's CIFAR-10 errors (Table 6) against parameters, with what 10,000 test images leave open.
 
-    ResNet-110 has a bar, mean and standard deviation of five runs, beside the best one that Table 6 shows.
+    The bars are Wilson's 95 % intervals of a single network's error. The hollow square is the mean of five runs
+    of 110 layers, with their standard deviation.
 
     Args:
-        parameters: Counts by depth.
+        parameters: By depth, for the depths in `published.CIFAR_10`.
     """
-    figure, axes = grid(1, 1, width=7.5, height=3.8)
+    figure, axes = grid(1, 1, width=7.5, height=4.2)
     ax = axes[0, 0]
-    depths = list(CIFAR_10)
-    counts = [parameters[depth] / 1e6 for depth in depths]
-    errors = [CIFAR_10[depth].error for depth in depths]
-    ax.plot(counts, errors, "o-", color=PALETTE[0], markersize=8, label="as printed in Table 6")
-    for depth, count, error in zip(depths, counts, errors, strict=True):
-        ax.annotate(str(depth), (count, error), xytext=(6, 6), textcoords="offset points", fontsize=9)
-    look = {"color": PALETTE[1], "marker": "s", "capsize": 4, "linestyle": ""}
+    for depth, (_, error) in published.CIFAR_10.items():
+        right = round((100 - error) / 100 * CIFAR_TEST_IMAGES)
+        low, high = (100 * (1 - share) for share in reversed(binomial_interval(right, CIFAR_TEST_IMAGES)))
+        ax.errorbar(
+            parameters[depth],
+            error,
+            yerr=[[error - low], [high - error]],
+            fmt="o",
+            markersize=7,
+            capsize=4,
+            color=PALETTE[0],
+            label="as printed, with the 95 % interval of 10,000 images" if depth == 20 else None,
+        )
+        ax.annotate(
+            f"{depth}", (parameters[depth], high), xytext=(0, 4), textcoords="offset points", ha="center"
+        )
     ax.errorbar(
-        parameters[110] / 1e6,
-        RESNET_110_MEAN,
-        yerr=RESNET_110_SD,
-        label="110: mean ± sd of five runs",
-        **look,
+        1.17 * parameters[110],
+        published.RESNET_110_MEAN,
+        yerr=published.RESNET_110_SD,
+        fmt="s",
+        markersize=8,
+        markerfacecolor="white",
+        capsize=4,
+        color=PALETTE[1],
+        label="mean of five runs of 110 layers, ± one standard deviation",
     )
-    ax.set(xlabel="parameters, millions (logarithmic)", ylabel="test error, %", xscale="log", xlim=(0.2, 40))
-    ticks = [0.3, 1, 3, 10, 30]
-    ax.set_xticks(ticks, [f"{tick:g}" for tick in ticks])
-    ax.minorticks_off()
-    ax.legend()
+    ax.set(xscale="log", xlabel="parameters", ylabel="test error, %", ylim=(5.5, 9.8))
+    ax.xaxis.set_major_formatter(lambda value, _: f"{value / 1e6:g} million")
+    ax.xaxis.set_minor_formatter("")
+    ax.set_xlim(1.5e5, 4e7)
+    ax.legend(loc="upper center", bbox_to_anchor=(0.5, 1.24), frameon=False)
+    return figure
+
+
+def part_costs(parts: DataFrame) -> Figure:
+    """Draw where a network's parameters and its work sit, one row per part, two panels.
+
+    Args:
+        parts: As `deepernets.analysis.stages.by_part` gives them.
+    """
+    figure, axes = grid(1, 2, width=8.5, height=0.8 + 0.42 * len(parts))
+    panels = (
+        ("parameters", "millions of parameters", 1e6, {"color": PALETTE[0]}),
+        ("multiply_adds", "millions of multiply-adds", 1e6, {"color": PALETTE[1], "hatch": "//"}),
+    )
+    for ax, (column, words, unit, style) in zip(axes[0], panels, strict=True):
+        values = parts[column] / unit
+        ax.barh(range(len(parts)), values, **style)
+        for row, value in enumerate(values):
+            ax.text(value, row, f" {value:,.1f}", va="center", fontsize=9)
+        ax.set(xlabel=words, xlim=(0, 1.25 * values.max()))
+        ax.set_yticks(range(len(parts)), list(parts["part"]) if column == "parameters" else [""] * len(parts))
+        ax.invert_yaxis()
     return figure

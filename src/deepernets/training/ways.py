@@ -1,5 +1,6 @@
-"""The two ways to train that the benchmark compares: a plain loop, and ours."""
+"""The ways to train that the benchmark compares: a plain loop, ours, and the steps from one to the other."""
 
+import os
 import sys
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
@@ -9,6 +10,7 @@ from types import ModuleType
 from typing import NamedTuple
 
 import torch
+from accelerate import Accelerator
 from torch import nn
 from torch.optim import SGD, Optimizer
 
@@ -73,7 +75,27 @@ def plain(network: str, size: Size, precision: hardware.Precision) -> SetUp:
 
 def ours(network: str, size: Size, precision: hardware.Precision) -> SetUp:
     """Set up what `deepernets.train` trains with."""
-    accelerator = hardware.accelerator(precision)
+    return _set_up(network, size, hardware.accelerator(precision))
+
+
+def whole_batches(network: str, size: Size, precision: hardware.Precision) -> SetUp:
+    """Set up the first step: images as one tensor, augmented a whole batch at a time; everything else is plain."""
+    os.environ["DEEPERNETS_KEEP_MEMORY"] = "0"
+    return _set_up(network, size, hardware.accelerator("fp32"), channels_last=False)
+
+
+def kept_memory(network: str, size: Size, precision: hardware.Precision) -> SetUp:
+    """Set up the second step: memory is kept between steps as well."""
+    return _set_up(network, size, hardware.accelerator("fp32"), channels_last=False)
+
+
+def channels_last(network: str, size: Size, precision: hardware.Precision) -> SetUp:
+    """Set up the third step: channels lie innermost as well; what is left to `ours` is bf16."""
+    return _set_up(network, size, hardware.accelerator("fp32"), channels_last=True)
+
+
+def _set_up(network: str, size: Size, accelerator: Accelerator, channels_last: bool | None = None) -> SetUp:
+    last = hardware.channels_last(accelerator) if channels_last is None else channels_last
     images = _images(size)
     dataset = Dataset("noise", "drawn", tuple("0123456789"), images, images)
     chosen = Recipe(
@@ -85,7 +107,7 @@ def ours(network: str, size: Size, precision: hardware.Precision) -> SetUp:
         flip=True,
         validation_fraction=0.0,
     )
-    splits = split(chosen, dataset, 0, hardware.channels_last(accelerator))
+    splits = split(chosen, dataset, 0, last)
     training = prepare(chosen, splits, accelerator, 0)
     train = splits.train.to(accelerator.device)
     turn = iter(range(1, 10**6))
@@ -127,4 +149,12 @@ def plain_loop() -> ModuleType:
     return import_module("plain_loop")
 
 
-WAYS: dict[str, Callable[[str, Size, hardware.Precision], SetUp]] = {"plain": plain, "ours": ours}
+# In the order in which a learner would take the steps, each with all before it.
+WAYS: dict[str, Callable[[str, Size, hardware.Precision], SetUp]] = {
+    "plain": plain,
+    "whole batches": whole_batches,
+    "memory kept": kept_memory,
+    "channels last": channels_last,
+    "ours": ours,
+}
+FIRST_AND_LAST = ("plain", "ours")

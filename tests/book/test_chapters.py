@@ -1,0 +1,64 @@
+"""Every chapter has what a chapter of this book has; its own figures are tested in a file of its own."""
+
+import re
+from pathlib import Path
+
+import pytest
+import yaml
+
+ROOT = Path(__file__).parents[2]
+TOC = yaml.safe_load((ROOT / "_toc.yml").read_text(encoding="utf-8"))
+CHAPTERS = [
+    chapter["file"]
+    for part in TOC["parts"]
+    if part["caption"] not in ("Labs", "Solutions", "Teaching", "Reference")
+    for chapter in part["chapters"]
+]
+
+
+def source(page: str) -> str:
+    return (ROOT / f"{page}.md").read_text(encoding="utf-8")
+
+
+def test_there_are_fifteen_chapters() -> None:
+    assert len(CHAPTERS) == 15
+
+
+@pytest.mark.parametrize("page", CHAPTERS)
+@pytest.mark.parametrize(
+    "part",
+    [
+        r":class: tip",
+        r"admonition\} Before you read on",
+        r"\{dropdown\}",
+        r":class: warning",
+        r"\]\(\.\./labs/\d\d_\w+\.ipynb\)",
+        r"\{cite:[pt]\}`",
+        r"alt: ",
+        r"\n## What people get wrong",
+        r"\n## Exercises",
+    ],
+)
+def test_a_chapter_has_this_part(page: str, part: str) -> None:
+    assert re.search(part, source(page)), f"{page} has nothing like {part}"
+
+
+@pytest.mark.parametrize("page", CHAPTERS)
+def test_a_chapter_has_three_exercises_with_solutions_one_of_them_checked_by_a_cell(page: str) -> None:
+    text = source(page)
+    exercises = re.findall(r"\{exercise-start\}\n:label: (\S+)", text)
+    assert len(exercises) >= 3
+    assert re.findall(r"\{solution-start\} (\S+)\n:class: dropdown", text) == exercises
+    solutions = text.split("{solution-start}")[1:]
+    assert any("assert" in solution.split("{solution-end}")[0] for solution in solutions)
+
+
+@pytest.mark.parametrize("page", CHAPTERS)
+def test_a_chapter_has_a_test_file_of_its_own(page: str) -> None:
+    name = page.removeprefix("book/").replace("-", "_")
+    assert (ROOT / "tests" / "book" / f"test_{name}.py").is_file()
+
+
+def test_labels_of_exercises_are_unique_in_the_book() -> None:
+    labels = [label for page in CHAPTERS for label in re.findall(r"\n:label: (\S+)", source(page))]
+    assert len(labels) == len(set(labels))

@@ -1,0 +1,63 @@
+"""VGG's deeper nets can start from net A's first four convolutions and its classifier (section 3.1)."""
+
+from pathlib import Path
+
+import pytest
+import torch
+from safetensors.torch import load_file
+
+import deepernets
+from deepernets.exceptions import UserError
+from deepernets.models.vgg import start_from
+from deepernets.training import runs
+from deepernets.training.runs import run_folder, train
+
+
+def small(name: str) -> torch.nn.Module:
+    return deepernets.build(name, in_shape=(3, 32, 32), classes=3)
+
+
+def test_four_convolutions_and_the_classifier_are_copied_and_nothing_else() -> None:
+    deep, shallow = small("vgg-d-cifar"), small("vgg-a-cifar")
+    before = {name: tensor.clone() for name, tensor in deep.state_dict().items()}
+    copied = start_from(deep, shallow)
+    layers = sorted({name.rsplit(".", 1)[0] for name in copied})
+    assert layers == ["block1.conv1", "block2.conv1", "block3.conv1", "block3.conv2", "head.fc1"]
+    for name, tensor in deep.state_dict().items():
+        source = shallow.state_dict() if name in copied else before
+        assert torch.equal(tensor, source[name])
+
+
+def test_the_papers_three_fully_connected_layers_are_copied() -> None:
+    with torch.device("meta"):
+        deep, shallow = (deepernets.build(name) for name in ("vgg-d", "vgg-a"))
+    connected = {name for name in start_from(deep, shallow) if name.startswith("head.")}
+    assert connected == {f"head.fc{n}.{kind}" for n in (1, 2, 3) for kind in ("weight", "bias")}
+
+
+def test_networks_without_common_layers_are_refused() -> None:
+    with pytest.raises(UserError, match="no layers in common"):
+        start_from(small("resnet-20"), small("vgg-a-cifar"))
+
+
+def test_a_recipe_starts_where_another_ended(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    tiny = deepernets.recipe("quick/vgg").changed(epochs=1, train_images=128, batch_size=32)
+    shallow = train(tiny, profile="quick", out=tmp_path / "short", precision="fp32")
+    finished = run_folder(tiny, "quick", 0, tmp_path / "short")
+    place = run_folder(deepernets.recipe("quick/vgg"), "quick", 0, tmp_path)
+    place.parent.mkdir(parents=True)
+    finished.rename(place)  # as if quick/vgg had been trained in full
+    started: dict[str, torch.Tensor] = {}
+    fit = runs.fit
+
+    def note(training: runs.Training, *args: object, **options: object) -> None:
+        started.update({name: value.clone() for name, value in training.model.state_dict().items()})
+        fit(training, *args, **options)  # type: ignore[arg-type]
+
+    monkeypatch.setattr(runs, "fit", note)
+    chosen = tiny.changed(name="from-a", start_from="quick/vgg")
+    assert train(chosen, profile="quick", out=tmp_path, precision="fp32").recipe.start_from == "quick/vgg"
+    trained = load_file(place / "model.safetensors")
+    assert shallow.recipe == tiny
+    assert torch.equal(started["block3.conv2.weight"], trained["block3.conv2.weight"])
+    assert not torch.equal(started["block1.conv2.weight"], trained["block1.conv2.weight"])
