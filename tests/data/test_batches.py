@@ -124,6 +124,28 @@ def test_moves_cover_all_places_evenly_and_flip_half() -> None:
     assert Transform(MEAN, STD, pad=2).draw_moves(100, seeded())[:, 2].sum() == 0
 
 
+def test_alternating_flips_show_both_sides_in_any_two_epochs() -> None:
+    images = numbered(40)
+    transform = Transform(torch.zeros(3), torch.ones(3) / 255, flip=True, alternate=True)
+    batches = Batches(images, 8, transform, shuffle_seed=0)
+
+    def mirrored(epoch: int) -> list[bool]:
+        seen = {}
+        for pixels, labels in batches.epoch(epoch):
+            for shown, label in zip(pixels, labels.tolist(), strict=True):
+                stored = images.pixels[label].float()
+                seen[label] = torch.allclose(shown, stored.flip(2))
+                assert seen[label] or torch.allclose(shown, stored)
+        return [seen[label] for label in range(40)]
+
+    first, second, third = mirrored(1), mirrored(2), mirrored(3)
+    assert [not side for side in first] == second
+    assert first == third
+    assert 8 < sum(first) < 32
+    other = Batches(images, 8, transform, shuffle_seed=1)
+    assert not torch.equal(next(iter(other.epoch(1)))[1], next(iter(batches.epoch(1)))[1])
+
+
 def test_padding_is_zero_after_normalisation() -> None:
     transform = Transform(MEAN, STD, pad=8)
     pixels = some_images(count=1).pixels

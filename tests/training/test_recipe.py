@@ -1,4 +1,4 @@
-from dataclasses import FrozenInstanceError, replace
+from dataclasses import FrozenInstanceError, asdict, replace
 
 import pytest
 import torch
@@ -6,6 +6,7 @@ import torch
 from deepernets.data.sources import DATASETS
 from deepernets.exceptions import UserError
 from deepernets.models.zoo import build
+from deepernets.training.dash import PARTS
 from deepernets.training.preparation import optimizer_for
 from deepernets.training.recipe import Recipe, recipe, recipes
 
@@ -143,3 +144,17 @@ def test_the_recipes_options_reach_the_optimizer() -> None:
         optimizer = optimizer_for(EXAMPLE.changed(optimizer=name, weight_decay=0.2), model)
         assert type(optimizer) is kind
         assert optimizer.defaults["weight_decay"] == 0.2
+
+
+@pytest.mark.parametrize("size", ["cifar10/dash", "cifar10/dash-narrow"])
+@pytest.mark.parametrize("part", PARTS)
+def test_a_dash_without_a_part_differs_from_the_whole_in_that_part_alone(size: str, part: str) -> None:
+    whole, less = asdict(recipe(size)), asdict(recipe(f"{size}/without-{part}"))
+    assert {field: less[field] for field in less if less[field] != whole[field] and field != "name"} == PARTS[
+        part
+    ]
+
+
+def test_alternating_needs_flips() -> None:
+    with pytest.raises(UserError, match="used with flip"):
+        recipe("quick/digits").changed(alternate=True)

@@ -94,12 +94,15 @@ class Transform:
         std: (C,) likewise.
         pad: Pixels of padding on each side; 0 for no crop.
         flip: Mirror half of the images left to right.
+        alternate: Mirror each image in every other epoch, half of them in the odd ones, instead of drawing anew:
+            two epochs then show both sides of each image (Jordan 2024, section 3.6).
     """
 
     mean: Tensor
     std: Tensor
     pad: int = 0
     flip: bool = False
+    alternate: bool = False
 
     def __call__(self, pixels: Tensor, generator: torch.Generator | None = None) -> Tensor:
         """Return uint8 pixels (N, C, H, W) as normalised float32; random only where a generator is given."""
@@ -232,10 +235,15 @@ class Batches:
             return torch.arange(count, device=device), None
         # Random hashes text, so that neighbouring seeds and epochs have nothing in common
         generator = torch.Generator().manual_seed(Random(f"{self.shuffle_seed}/{number}").getrandbits(63))
-        order = torch.randperm(count, generator=generator).to(device)
+        order = torch.randperm(count, generator=generator)
         if self.transform.pad == 0 and not self.transform.flip:
-            return order, None
-        return order, self.transform.draw_moves(count, generator).to(device)
+            return order.to(device), None
+        moves = self.transform.draw_moves(count, generator)
+        if self.transform.flip and self.transform.alternate:
+            sides = torch.Generator().manual_seed(Random(f"{self.shuffle_seed}/sides").getrandbits(63))
+            at_first = torch.randint(0, 2, (count,), generator=sides)  # by image, the same in every epoch
+            moves[:, 2] = (at_first[order] + number) % 2
+        return order.to(device), moves.to(device)
 
     def _laid_out(self, pixels: Tensor) -> Tensor:
         return pixels.contiguous(memory_format=torch.channels_last) if self.channels_last else pixels

@@ -131,13 +131,25 @@ SHORTCUTS: dict[str, Callable[[int, int, int], nn.Module]] = {
     "C": projection,
 }
 
+_he = partial(nn.init.kaiming_normal_, nonlinearity="relu")
+
+
+def _identity(weight: Tensor) -> Tensor:
+    """Let a convolution's first filters hand their input on, and draw the others, and linear layers, as He does."""
+    _he(weight)
+    if weight.dim() == 4 and len(weight) >= weight.shape[1]:
+        nn.init.dirac_(weight[: weight.shape[1]])
+    return weight
+
+
 # How a convolution's or a linear layer's weights are drawn; its biases start at 0, except under "pytorch",
 # which leaves both to PyTorch: uniform with variance 1 / (3 · fan in).
 SCHEMES: dict[str, Callable[[Tensor], Tensor] | None] = {
     "pytorch": None,
     "paper": partial(nn.init.normal_, std=1e-2**0.5),  # VGG, section 3.1: variance 1e-2
     "glorot": nn.init.xavier_uniform_,  # Glorot & Bengio (2010), eq. 16: variance 2 / (fan in + fan out)
-    "he": partial(nn.init.kaiming_normal_, nonlinearity="relu"),  # He et al. (2015), eq. 10: 2 / fan in
+    "he": _he,  # He et al. (2015), eq. 10: variance 2 / fan in
+    "identity": _identity,  # of every convolution; the dash's (Jordan 2024, section 3.3)
 }
 
 

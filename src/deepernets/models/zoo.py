@@ -10,6 +10,7 @@ Names compose:
 * ``resnet-{20,32,44,56,110,1202}`` for CIFAR, and any other depth 6n + 2, with shortcut A; behind it ``-b`` or
   ``-c`` for the other options. Of the depths 50 and 152 name the ImageNet nets, not the CIFAR ones.
 * ``plain-…`` for the twin without shortcuts of any ``resnet-…``.
+* ``dash`` and ``dash-narrow``, a quarter as wide, for a sprint on small images.
 * ``report-c-vgg-16`` and ``report-c-resnet-50``.
 """
 
@@ -23,6 +24,7 @@ from typing import Any
 from torch import nn
 
 from deepernets.exceptions import UserError
+from deepernets.models.dash import DashSpec, dash
 from deepernets.models.report_c import ReportCResNetSpec, report_c_resnet
 from deepernets.models.resnet import CIFAR_DEPTHS, CIFAR_WIDTHS, IMAGENET, ResNetSpec, cifar_repeats, resnet
 from deepernets.models.specification import NetworkSpec
@@ -32,6 +34,7 @@ BUILDERS: dict[type[NetworkSpec], Callable[[Any], nn.Sequential]] = {
     VGGSpec: vgg,
     ResNetSpec: resnet,
     ReportCResNetSpec: report_c_resnet,
+    DashSpec: dash,
 }
 
 _VGG = {
@@ -60,6 +63,8 @@ _NAMED: dict[str, tuple[type[NetworkSpec], dict[str, Any]]] = {
             ("resnet", "plain"), IMAGENET.items(), ("imagenet", "cifar")
         )
     },
+    "dash": (DashSpec, {}),
+    "dash-narrow": (DashSpec, {"widths": (16, 64, 64)}),
     "report-c-vgg-16": (VGGSpec, {"configuration": CONFIGURATIONS["D"], "last_pool": 1}),
     "report-c-resnet-50": (ReportCResNetSpec, {}),
 }

@@ -13,13 +13,16 @@ from torch.optim.lr_scheduler import LambdaLR
 from deepernets.data.batches import Batches, Transform, channel_statistics, resize, stratified_split
 from deepernets.data.sources import Dataset, Images, load
 from deepernets.exceptions import UserError
+from deepernets.models.dash import BothWays, whiten
 from deepernets.models.zoo import build
 from deepernets.training import hardware, processes
+from deepernets.training.lookahead import Lookahead
 from deepernets.training.loop import Training
 from deepernets.training.recipe import Recipe
 from deepernets.training.schedules import named
 
 EVALUATION_BATCH = 500  # images; larger than in training, since no activations are kept
+ENOUGH_TO_WHITEN = 5_000  # images, millions of patches
 
 
 @dataclass(frozen=True)
@@ -70,7 +73,7 @@ def split(chosen: Recipe, dataset: Dataset, seed: int, channels_last: bool = Fal
     train = resize(train, chosen.image_size)
     mean, std = channel_statistics(train)
     plain = Transform(mean, std)
-    augmenting = Transform(mean, std, pad=chosen.pad, flip=chosen.flip)
+    augmenting = Transform(mean, std, pad=chosen.pad, flip=chosen.flip, alternate=chosen.alternate)
 
     def in_order(images: Images) -> Batches:
         resized = resize(images, chosen.image_size)
@@ -98,9 +101,10 @@ def prepare_data(
 
 def optimizer_for(chosen: Recipe, model: nn.Module) -> Optimizer:
     """Return the recipe's optimizer over all of the model's parameters."""
-    if chosen.optimizer == "sgd":
-        return SGD(
-            model.parameters(),
+    if chosen.optimizer in ("sgd", "lookahead"):
+        descent = Lookahead if chosen.optimizer == "lookahead" else SGD
+        return descent(
+            [parameter for parameter in model.parameters() if parameter.requires_grad],
             lr=chosen.learning_rate,
             momentum=chosen.momentum,
             nesterov=chosen.nesterov,
@@ -120,6 +124,11 @@ def prepare(chosen: Recipe, splits: Splits, accelerator: Accelerator, seed: int)
         classes=len(splits.dataset.classes),
         initialisation=chosen.initialisation,
     )
+    if chosen.whiten:
+        some = splits.train.images.pixels[:ENOUGH_TO_WHITEN]
+        whiten(model, splits.train.transform.normalise(some).cpu())
+    if chosen.both_ways:
+        model = BothWays(model)
     if splits.train.channels_last:
         model = model.to(memory_format=torch.channels_last)
     optimizer = optimizer_for(chosen, model)

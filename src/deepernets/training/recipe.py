@@ -2,12 +2,12 @@
 
 from dataclasses import dataclass, fields, replace
 from difflib import get_close_matches
-from typing import Any, Literal
+from typing import Any, Literal, get_args
 
 from deepernets.exceptions import UserError
 from deepernets.training.schedules import SCHEDULES
 
-Optimizer = Literal["sgd", "adam", "adamw"]
+Optimizer = Literal["sgd", "lookahead", "adam", "adamw"]
 Profile = Literal["quick", "laptop", "full"]
 
 
@@ -22,10 +22,10 @@ class Recipe:
         name: What the recipe is called in the table of recipes.
         data: Data set, as `deepernets.load` names it.
         model: Network, as `deepernets.build` names it.
-        initialisation: First weights: pytorch, paper, glorot or he.
+        initialisation: First weights: pytorch, paper, glorot, he or identity.
         epochs: Passes over the training images.
         batch_size: Images per step.
-        optimizer: The rule that turns gradients into steps.
+        optimizer: The rule that turns gradients into steps; lookahead is SGD with weights that follow its own.
         learning_rate: The rate that the schedule multiplies.
         momentum: Momentum of SGD (Adam's averages keep PyTorch's 0.9 and 0.999).
         nesterov: Look ahead along the momentum before taking the gradient (SGD).
@@ -40,6 +40,9 @@ class Recipe:
         train_images: Use only this many of the training images, stratified; 0 for all.
         start_from: Recipe whose trained network, with the same seed, gives the first weights of the layers that
             `deepernets.models.vgg.PRE_INITIALISED` names; empty to draw all of them.
+        whiten: Compute the first layer from the training images instead of learning it (the dash's networks).
+        alternate: Mirror each image in every other epoch, instead of by chance (with `flip`).
+        both_ways: Look at the mirror image as well, where the network is evaluated.
     """
 
     name: str
@@ -62,11 +65,16 @@ class Recipe:
     validation_fraction: float = 1 / 15
     train_images: int = 0
     start_from: str = ""
+    whiten: bool = False
+    alternate: bool = False
+    both_ways: bool = False
 
     def __post_init__(self) -> None:
         self._require("epochs", self.epochs >= 1, "at least 1")
         self._require("batch_size", self.batch_size >= 2, "at least 2 (batch normalisation needs two images)")
-        self._require("optimizer", self.optimizer in ("sgd", "adam", "adamw"), "sgd, adam or adamw")
+        self._require(
+            "optimizer", self.optimizer in get_args(Optimizer), f"one of {', '.join(get_args(Optimizer))}"
+        )
         self._require("learning_rate", self.learning_rate > 0, "above 0")
         self._require("momentum", 0 <= self.momentum < 1, "from 0 up to, but not including, 1")
         self._require("nesterov", not self.nesterov or self.momentum > 0, "used with a momentum above 0")
@@ -80,6 +88,7 @@ class Recipe:
         self._require("image_size", self.image_size >= 1, "at least 1 pixel")
         self._require("validation_fraction", 0 <= self.validation_fraction < 1, "from 0 up to 1, and under 1")
         self._require("train_images", self.train_images >= 0, "0 (all) or a number of images")
+        self._require("alternate", not self.alternate or self.flip, "used with flip")
         plateau_is_blind = self.schedule == "on-plateau" and self.validation_fraction == 0
         self._require("validation_fraction", not plateau_is_blind, "above 0 where the schedule is on-plateau")
 

@@ -7,6 +7,7 @@ else chosen by us on the validation split.
 
 from dataclasses import replace
 
+from deepernets.training.dash import DASHES
 from deepernets.training.recipe import Recipe
 
 QUICK = (
@@ -221,5 +222,14 @@ REPORT_C_ROWS = (
 
 RECIPES = {
     recipe.name: recipe
-    for recipe in (*QUICK, *RACES, *PAPER, *PAPER_VGG_ROWS, *REPORT_A_ROWS, *REPORT_B_ROWS, *REPORT_C_ROWS)
+    for recipe in (
+        *QUICK,
+        *RACES,
+        *DASHES,
+        *PAPER,
+        *PAPER_VGG_ROWS,
+        *REPORT_A_ROWS,
+        *REPORT_B_ROWS,
+        *REPORT_C_ROWS,
+    )
 }

@@ -1,0 +1,164 @@
+"""The network of the dash: a VGG cut down to what reaches 94 % on CIFAR-10 soonest, and what belongs to it.
+
+In the spirit of the public speed records on CIFAR-10 (Page 2019; Jordan 2024, arXiv:2404.00498), from parts that
+the course explains: 3×3 convolutions in blocks, max-pools, batch normalisation. Only two are new: first filters
+that are computed from the images and never trained, and a look at the mirror image.
+"""
+
+from collections import OrderedDict
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor, nn
+
+from deepernets.exceptions import UserError
+from deepernets.models.layers import conv, materialise
+from deepernets.models.specification import NetworkSpec
+
+PATCH = 2  # side of the first filters, pixels
+
+
+@dataclass(frozen=True, kw_only=True)
+class DashSpec(NetworkSpec):
+    """All that varies between networks of the dash.
+
+    Attributes:
+        widths: Channels of each block; a max-pool stands in each.
+        initialisation: One of `deepernets.models.layers.SCHEMES`.
+
+    Raises:
+        UserError: a value no network could have, or max-pools that leave nothing of the image.
+    """
+
+    in_shape: tuple[int, int, int] = (3, 32, 32)
+    classes: int = 10
+    widths: tuple[int, ...] = (64, 256, 256)
+    initialisation: str = "identity"
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        if not self.widths or min(self.widths) < 1:
+            raise UserError(
+                f"widths is {self.widths!r}; give the channels of at least one block, each above 0."
+            )
+        if min(self.last_map) == 0:
+            least = 2 ** len(self.widths) + PATCH - 1
+            raise UserError(
+                f"{self.in_shape[1]}×{self.in_shape[2]} pixels are too few for {len(self.widths)} max-pools; "
+                f"give at least {least}×{least}."
+            )
+
+    @property
+    def last_map(self) -> tuple[int, int]:
+        """Height and width of the maps that the head sees.
+
+        >>> DashSpec().last_map
+        (3, 3)
+        """
+        _, height, width = self.in_shape
+        halvings = 2 ** len(self.widths)
+        return (height - PATCH + 1) // halvings, (width - PATCH + 1) // halvings
+
+
+def dash(spec: DashSpec) -> nn.Sequential:
+    """Build the network: ``stem``, ``block1``, ``block2``, …, ``head``.
+
+    In a block the max-pool stands behind the first convolution, not behind the last as in VGG: the second one then
+    costs a quarter.
+
+    >>> [tuple(block.conv1.weight.shape) for block in dash(DashSpec())[1:-1]]
+    [(64, 24, 3, 3), (256, 64, 3, 3), (256, 256, 3, 3)]
+    """
+    with torch.device("meta"):
+        channels = 2 * spec.in_shape[0] * PATCH**2  # as many as `whiten` has filters
+        stem = nn.Sequential()
+        stem.add_module("conv", nn.Conv2d(spec.in_shape[0], channels, PATCH, bias=False))  # (N, 24, 31, 31)
+        stem.add_module("relu", nn.ReLU(inplace=True))
+        model = nn.Sequential()
+        model.add_module("stem", stem)
+        for number, width in enumerate(spec.widths, 1):
+            model.add_module(f"block{number}", _block(channels, width))
+            channels = width
+        head = nn.Sequential()
+        head.add_module("pool", nn.AdaptiveMaxPool2d(1))  # (N, C, 1, 1)
+        head.add_module("flatten", nn.Flatten())  # (N, C)
+        head.add_module("fc", nn.Linear(channels, spec.classes))  # (N, classes)
+        model.add_module("head", head)
+    materialise(model, spec.initialisation)
+    return model
+
+
+def _block(c_in: int, c_out: int) -> nn.Sequential:
+    """Return one block: (N, c_in, H, W) to (N, c_out, H / 2, W / 2)."""
+    block = nn.Sequential()
+    block.add_module("conv1", conv(c_in, c_out, 3))  # (N, C, H, W)
+    block.add_module("pool", nn.MaxPool2d(2))  # (N, C, H / 2, W / 2)
+    block.add_module("norm1", nn.BatchNorm2d(c_out))
+    block.add_module("relu1", nn.ReLU(inplace=True))
+    block.add_module("conv2", conv(c_out, c_out, 3))
+    block.add_module("norm2", nn.BatchNorm2d(c_out))
+    block.add_module("relu2", nn.ReLU(inplace=True))
+    return block
+
+
+def whitening_filters(images: Tensor, smallest: float = 5e-4) -> Tensor:
+    """Return filters whose answers to the patches of `images` are uncorrelated and have variance 1.
+
+    The patches' covariance is Σ = V Λ Vᵀ; the filters are the rows of Λ^-½ Vᵀ, and the same once more with the
+    other sign, since a ReLU keeps only one side of each (Page 2019, part 8; Jordan 2024, section 3.2).
+
+    Args:
+        images: (N, C, H, W), normalised.
+        smallest: Added to the variances Λ, so that what hardly occurs is not blown up into noise.
+
+    Returns:
+        (2 · C · PATCH², C, PATCH, PATCH), the most frequent pattern first.
+    """
+    patches = images.unfold(2, PATCH, 1).unfold(3, PATCH, 1)  # (N, C, H', W', PATCH, PATCH)
+    shape = (images.shape[1], PATCH, PATCH)
+    rows = (
+        patches.permute(0, 2, 3, 1, 4, 5).reshape(-1, images.shape[1] * PATCH**2).double()
+    )  # (patches, C · 4)
+    variances, directions = torch.linalg.eigh(torch.cov(rows.T))  # ascending
+    filters = (directions / (variances + smallest).sqrt()).T.flip(0).reshape(-1, *shape)
+    return torch.cat([filters, -filters]).float()
+
+
+def whiten(model: nn.Module, images: Tensor) -> None:
+    """Compute a dash network's first filters from training images, and keep them from being trained.
+
+    Args:
+        model: A network of `dash`, changed in place.
+        images: (N, C, H, W), normalised.
+
+    Raises:
+        UserError: the network's first layer has no room for these filters.
+    """
+    first = next((layer for layer in model.modules() if isinstance(layer, nn.Conv2d)), None)
+    filters = whitening_filters(images)
+    if first is None or first.weight.shape != filters.shape:
+        raise UserError(
+            f"Whitening makes {len(filters)} filters of {PATCH}×{PATCH} pixels, for which this network's first "
+            "layer is not made; train a dash network, or leave `whiten` out."
+        )
+    with torch.no_grad():
+        first.weight.copy_(filters)
+    first.weight.requires_grad_(False)
+
+
+class BothWays(nn.Sequential):
+    """A network that, once it is trained, looks at an image and at its mirror image.
+
+    In evaluation mode it gives the mean of both logits, (N, C, H, W) to (N, K); training is as before.
+
+    Args:
+        network: Its layers become this one's own, under the names that they have.
+    """
+
+    def __init__(self, network: nn.Sequential) -> None:
+        super().__init__(OrderedDict(network.named_children()))
+
+    def forward(self, images: Tensor) -> Tensor:
+        """Map (N, C, H, W) to logits (N, K)."""
+        logits: Tensor = super().forward(images)
+        return logits if self.training else (logits + super().forward(images.flip(3))) / 2

@@ -1,0 +1,77 @@
+"""A run of the dash: whitened from the training split, looked at both ways, resumed with the same numbers."""
+
+from pathlib import Path
+
+import pytest
+import torch
+from safetensors.torch import load_file
+
+from deepernets.exceptions import UserError
+from deepernets.models.dash import BothWays, whitening_filters
+from deepernets.training import hardware, runs
+from deepernets.training.loop import Training
+from deepernets.training.preparation import prepare, prepare_data
+from deepernets.training.processes import bare
+from deepernets.training.recipe import Recipe, recipe
+from deepernets.training.runs import evaluate_run, run_folder, train
+
+SMALL = recipe("cifar10/dash-narrow").changed(
+    data="sketches", epochs=2, batch_size=64, train_images=256, validation_fraction=0.2
+)
+
+
+def prepared(chosen: Recipe) -> tuple[runs.Splits, Training]:
+    accelerator = hardware.accelerator("fp32")
+    splits = prepare_data(chosen, "quick", 0, None, accelerator)
+    return splits, prepare(chosen, splits, accelerator, 0)
+
+
+def test_the_first_layer_comes_from_the_training_split_alone() -> None:
+    splits, training = prepared(SMALL)
+    first = next(bare(training.model).parameters())
+    expected = whitening_filters(splits.train.transform.normalise(splits.train.images.pixels))
+    torch.testing.assert_close(first.data, expected)
+    trained = {id(weight) for group in training.optimizer.param_groups for weight in group["params"]}
+    assert id(first) not in trained
+    assert len(trained) == len(list(training.model.parameters())) - 1
+
+
+def test_parts_are_there_only_where_the_recipe_wants_them() -> None:
+    splits, training = prepared(SMALL.changed(whiten=False, both_ways=False, alternate=False))
+    assert not isinstance(bare(training.model), BothWays)
+    assert next(training.model.parameters()).requires_grad
+    assert not splits.train.transform.alternate
+    splits, training = prepared(SMALL)
+    assert isinstance(bare(training.model), BothWays)
+    assert splits.train.transform.alternate
+
+
+def test_a_network_that_cannot_be_whitened_is_refused_before_training(tmp_path: Path) -> None:
+    with pytest.raises(UserError, match="train a dash network"):
+        train(SMALL.changed(model="resnet-8"), profile="quick", out=tmp_path, precision="fp32")
+    assert not list(tmp_path.rglob("*.*"))
+
+
+def test_a_run_cut_off_between_two_epochs_ends_with_the_same_weights(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    whole = train(SMALL, profile="quick", out=tmp_path / "whole", precision="fp32")
+
+    def one_epoch_then_stop(self: runs.Progress, training: Training) -> None:
+        after_epoch(self, training)
+        raise KeyboardInterrupt
+
+    after_epoch = runs.Progress.after_epoch
+    monkeypatch.setattr(runs.Progress, "after_epoch", one_epoch_then_stop)
+    with pytest.raises(KeyboardInterrupt):
+        train(SMALL, profile="quick", out=tmp_path / "cut", precision="fp32")
+    monkeypatch.undo()
+    resumed = train(SMALL, profile="quick", out=tmp_path / "cut", precision="fp32")
+    weights = [
+        load_file(run_folder(SMALL, "quick", 0, tmp_path / name) / "model.safetensors")
+        for name in ("whole", "cut")
+    ]
+    assert all(torch.equal(weights[0][name], weights[1][name]) for name in weights[0])
+    assert resumed.test["accuracy"] == whole.test["accuracy"]
+    again, evaluation = evaluate_run(run_folder(SMALL, "quick", 0, tmp_path / "cut"))
+    assert evaluation.accuracy == again.test["accuracy"]
