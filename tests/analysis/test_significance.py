@@ -8,6 +8,7 @@ import torch
 from deepernets import recipe
 from deepernets.analysis.significance import (
     binomial_interval,
+    gap,
     mcnemar,
     mean_and_sd,
     training_cost,
@@ -97,3 +98,14 @@ def test_the_quick_recipes_differ_in_their_learning_rate() -> None:
 
 def test_a_training_costs_three_forward_passes_an_image() -> None:
     assert training_cost(epochs=2, images=10, multiply_adds=7) == 3 * 2 * 10 * 7
+
+
+def test_a_gap_is_held_against_the_pooled_deviation_of_the_t_test() -> None:
+    one, other = [0.90, 0.92, 0.91, 0.95], [0.88, 0.91]
+    found = gap(one, other)
+    statistic = import_module("scipy.stats").ttest_ind(other, one, equal_var=True).statistic
+    assert found.difference / (found.noise * sqrt(1 / 4 + 1 / 2)) == pytest.approx(statistic)
+    assert not gap([0.90, 0.92], [0.95, 0.97]).within_noise
+    assert gap(one, one) == (0.0, pytest.approx(found.noise, rel=0.2))
+    with pytest.raises(UserError, match="no spread"):
+        gap(one, [0.9])

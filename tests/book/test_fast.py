@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 import deepernets
+from deepernets.analysis.significance import mean_and_sd
 from deepernets.plots.timing import images_per_second
 
 if TYPE_CHECKING:
@@ -128,3 +129,21 @@ def test_the_recorded_benchmarks_stand_in_the_table(book: "Book") -> None:
             total = sum(row["milliseconds"].values())
             wanted = [row["network"], f"{row['way']}, {row['precision']}", f"{total:.2f}"]
             assert wanted in [cells[:3] for cells in book.rows(PAGE)]
+
+
+def test_two_precisions_are_compared_over_seeds_or_said_to_be_missing(book: "Book") -> None:
+    name = "race/one-cycle"
+    runs = {
+        kind: {run.seed: run for run in deepernets.records(name, asked=kind) if run.profile == "laptop"}
+        for kind in ("fp32", "bf16")
+    }
+    seeds = runs["fp32"].keys() & runs["bf16"].keys()
+    shown = [row[0] for row in book.rows(PAGE)]
+    if len(seeds) < 2:
+        assert "which this table would show, are missing" in book.text(PAGE)
+        return
+    for accuracy in ("validation accuracy, %", "test accuracy, %"):
+        assert shown.count(accuracy) == 1
+    (row,) = [row for row in book.rows(PAGE) if row[0] == "test accuracy, %"]
+    accuracies = [[100 * found[seed].test["accuracy"] for seed in seeds] for found in runs.values()]
+    assert row[1:3] == ["{:.2f} ± {:.2f}".format(*mean_and_sd(found)) for found in accuracies]

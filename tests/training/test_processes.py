@@ -20,8 +20,10 @@ LOOPBACK = "lo" if sys.platform == "linux" else "lo0"
 ENVIRONMENT = {**os.environ, "GLOO_SOCKET_IFNAME": LOOPBACK, "OMP_NUM_THREADS": "1"}
 
 
-def run(count: int, *words: object) -> subprocess.CompletedProcess[str]:
+def run(count: int, *words: object, patience: float = 0.1) -> subprocess.CompletedProcess[str]:
+    """Run the script in so many processes; one that dies gives the others so many seconds to say something."""
     starter = ["-m", "torch.distributed.run", "--standalone", "--nproc-per-node", str(count)]
+    starter += ["--monitor-interval", str(patience)]
     command = [sys.executable, *(starter if count > 1 else []), str(SCRIPT), *map(str, words)]
     return subprocess.run(command, env=ENVIRONMENT, capture_output=True, text=True, timeout=180)
 
@@ -41,7 +43,7 @@ def alone(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
 @pytest.fixture(scope="module")
 def cut_off(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, str]:
     out = tmp_path_factory.mktemp("cut-off")
-    done = run(2, out, 2)
+    done = run(2, out, 2, patience=5)
     assert done.returncode != 0
     return out, done.stderr
 
@@ -58,6 +60,19 @@ def test_two_processes_meet_the_losses_of_one(alone: dict[str, Any], tmp_path: P
         assert ours["validation_loss"] == pytest.approx(theirs["validation_loss"], rel=1e-3)
     assert together["accuracy"] == pytest.approx(alone["accuracy"], abs=0.02)
     assert done.stderr.count("two-processes: ") < 3 * len(alone["losses"])
+
+
+def test_synchronised_batch_normalisation_meets_the_losses_of_one_process(tmp_path: Path) -> None:
+    for count, norms in ((1, ["local"]), (2, ["synchronised", "local"])):
+        done = run(count, tmp_path / str(count), 0, *norms)
+        assert done.returncode == 0, done.stderr
+    alone = found(tmp_path / "1" / "local")
+    together, local = (found(tmp_path / "2" / norm) for norm in ("synchronised", "local"))
+    assert [run["batch_norm"] for run in (alone, together, local)] == ["local", "synchronised", "local"]
+    assert together["losses"] == pytest.approx(alone["losses"], rel=1e-3)
+    for ours, theirs in zip(together["epochs"], alone["epochs"], strict=True):
+        assert ours["validation_loss"] == pytest.approx(theirs["validation_loss"], rel=1e-2)
+    assert local["losses"] != pytest.approx(alone["losses"], rel=1e-2)  # or the test would show nothing
 
 
 def test_a_process_that_dies_ends_the_run_with_a_sentence(cut_off: tuple[Path, str]) -> None:

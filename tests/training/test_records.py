@@ -22,7 +22,7 @@ def test_every_shipped_record_is_whole_and_consistent(path: Path) -> None:
     assert [row["epoch"] for row in record.epochs] == list(range(1, record.recipe.epochs + 1))
     assert path.parent.relative_to(results_folder()).as_posix() == record.recipe.name
     wanted = _as_its_file_says(path.stem, record.recipe.name)
-    assert path.stem == run_folder(wanted, record.profile, record.seed, "").name
+    assert path.stem == run_folder(wanted, record.profile, record.seed, "", record.asked).name
     assert record.recipe == wanted.at(record.profile)
     assert all(mistake["label"] != mistake["predicted"] for mistake in record.test["mistakes"])
     confidences = [mistake["confidence"] for mistake in record.test["mistakes"]]
@@ -89,5 +89,8 @@ def test_records_are_found_by_recipe_in_order_of_seeds(tmp_path: Path) -> None:
 
     for seed in (2, 0, 1):
         replace(_some_record(), seed=seed).save(tmp_path / f"{seed}.json")
+    replace(_some_record(), seed=3, asked="fp32").save(tmp_path / "3-fp32.json")
     assert [record.seed for record in records(folder=tmp_path)] == [0, 1, 2]
+    assert [record.seed for record in records(folder=tmp_path, asked="fp32")] == [3]
+    assert records(folder=tmp_path, asked="bf16") == []
     assert records("no/such/recipe", tmp_path) == []

@@ -1,10 +1,12 @@
 """The runner: what is missing, in order of cost, and what a finished run leaves."""
 
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
 import deepernets
+from deepernets.analysis.reproduction import measured
 from deepernets.exceptions import UserError
 from deepernets.training.records import records
 from deepernets.training.reproduction import ROWS, Place, Run, plan, reproduce
@@ -29,6 +31,15 @@ def test_a_short_run_does_not_count_as_the_recipe() -> None:
     name = "report-b/resnet-20-mnist/as-reported"
     assert records(name)
     assert [run.recipe for run in plan(deepernets.records(), [name])] == [name]
+
+
+def test_a_precision_asked_for_does_not_stand_for_the_recipe() -> None:
+    name = "report-a/vgg-16/as-reported"
+    asked = [replace(record, asked=record.precision) for record in records(name)]
+    assert plan(records(name), [name]) == []
+    assert [run.recipe for run in plan(asked, [name])] == [name]
+    assert measured(name, asked) is None
+    assert measured(name, [*asked, *records(name)]) == measured(name, records(name))
 
 
 def test_names_that_match_nothing_and_no_seeds_are_refused() -> None:

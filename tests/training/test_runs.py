@@ -30,7 +30,7 @@ def _figures(record: Record) -> list[dict[str, Any]]:
 def unbroken(tmp_path_factory: pytest.TempPathFactory) -> tuple[Record, Path]:
     torch.set_num_threads(1)
     out = tmp_path_factory.mktemp("unbroken")
-    return _train(out), run_folder(TINY, "full", 0, out)
+    return _train(out), run_folder(TINY, "full", 0, out, "fp32")
 
 
 def test_a_run_leaves_a_record_and_weights_and_no_checkpoint(unbroken: tuple[Record, Path]) -> None:
@@ -66,7 +66,7 @@ def test_an_interrupted_run_goes_on_to_the_same_numbers(
         patched.setattr(Progress, "after_step", interrupt)
         with pytest.raises(KeyboardInterrupt):
             _train(tmp_path)
-    folder = run_folder(TINY, "full", 0, tmp_path)
+    folder = run_folder(TINY, "full", 0, tmp_path, "fp32")
     kept = [path.name for path in folder.glob("epoch-*")]
     assert kept == ([] if step <= 4 else ["epoch-001"] if step <= 8 else ["epoch-002"])
     resumed = _train(tmp_path)
@@ -93,7 +93,7 @@ def test_a_run_killed_while_it_writes_a_checkpoint_keeps_the_one_before(
         patched.setattr(checkpoints.torch, "save", fail)
         with pytest.raises(KeyboardInterrupt):
             _train(tmp_path)
-    folder = run_folder(TINY, "full", 0, tmp_path)
+    folder = run_folder(TINY, "full", 0, tmp_path, "fp32")
     assert [path.name for path in folder.glob("epoch-*")] == ["epoch-001"]
     assert len(_train(tmp_path).epochs) == 3
 
@@ -105,7 +105,7 @@ def test_a_full_disk_is_told_in_a_sentence(tmp_path: Path, monkeypatch: pytest.M
     monkeypatch.setattr(checkpoints.torch, "save", full)
     with pytest.raises(UserError, match=r"No space left on device\); make room or choose another --out"):
         _train(tmp_path)
-    assert not list(run_folder(TINY, "full", 0, tmp_path).iterdir())
+    assert not list(run_folder(TINY, "full", 0, tmp_path, "fp32").iterdir())
 
 
 def test_a_damaged_checkpoint_is_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -113,7 +113,7 @@ def test_a_damaged_checkpoint_is_named(tmp_path: Path, monkeypatch: pytest.Monke
         patched.setattr(Progress, "after_epoch", _save_then_interrupt)
         with pytest.raises(KeyboardInterrupt):
             _train(tmp_path)
-    checkpoint = run_folder(TINY, "full", 0, tmp_path) / "epoch-001"
+    checkpoint = run_folder(TINY, "full", 0, tmp_path, "fp32") / "epoch-001"
     (checkpoint / "optimizer.pt").write_bytes(b"nonsense")
     with pytest.raises(UserError, match="epoch-001 is damaged"):
         _train(tmp_path)
@@ -209,13 +209,15 @@ def test_every_change_gets_a_folder_of_its_own() -> None:
         run_folder(TINY, "quick", 0, "runs"),
         run_folder(TINY, "full", 1, "runs"),
         run_folder(recipe("quick/vgg"), "full", 0, "runs"),
+        run_folder(TINY, "full", 0, "runs", "fp32"),
+        run_folder(TINY, "full", 0, "runs", "bf16"),
     }
-    assert len(folders) == 5
+    assert len(folders) == 7
 
 
 def test_a_quick_profile_swaps_the_data_under_its_own_name(tmp_path: Path) -> None:
     chosen = recipe("report-b/resnet-20-mnist/as-reported").changed(model="resnet-8", epochs=1)
     record = _train(tmp_path, chosen, profile="quick")
     assert (record.data["name"], record.data["variant"], record.profile) == ("digits", "digits", "quick")
-    written = json.loads((run_folder(chosen, "quick", 0, tmp_path) / "record.json").read_text())
+    written = json.loads((run_folder(chosen, "quick", 0, tmp_path, "fp32") / "record.json").read_text())
     assert written["recipe"]["train_images"] == 512

@@ -43,8 +43,8 @@ def test_networks_without_common_layers_are_refused() -> None:
 def test_a_recipe_starts_where_another_ended(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     tiny = deepernets.recipe("quick/vgg").changed(epochs=1, train_images=128, batch_size=32)
     shallow = train(tiny, profile="quick", out=tmp_path / "short", precision="fp32")
-    finished = run_folder(tiny, "quick", 0, tmp_path / "short")
-    place = run_folder(deepernets.recipe("quick/vgg"), "quick", 0, tmp_path)
+    finished = run_folder(tiny, "quick", 0, tmp_path / "short", "fp32")
+    place = run_folder(deepernets.recipe("quick/vgg"), "quick", 0, tmp_path, "fp32")
     place.parent.mkdir(parents=True)
     finished.rename(place)  # as if quick/vgg had been trained in full
     started: dict[str, torch.Tensor] = {}

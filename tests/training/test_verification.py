@@ -82,6 +82,26 @@ def test_a_record_in_the_wrong_place_is_told_its_name(tmp_path: Path) -> None:
     assert any("should be called" in problem for problem in verify(tmp_path)[path])
 
 
+def test_a_precision_asked_for_by_hand_is_in_the_name_and_was_trained_in(tmp_path: Path) -> None:
+    values = json.loads((results_folder() / NAME).read_text(encoding="utf-8"))
+    other = {"bf16": "fp32", "fp32": "bf16"}[values["precision"]]
+    paths = [
+        tmp_path / NAME,
+        *(tmp_path / NAME.replace(".json", f"-{kind}.json") for kind in ("fp32", "bf16")),
+    ]
+    paths[0].parent.mkdir(parents=True)
+    for path in paths:
+        path.write_text(json.dumps({**values, "asked": values["precision"]}), encoding="utf-8")
+    wrong = {
+        path.stem.removeprefix("full-seed0").lstrip("-"): found for path, found in verify(tmp_path).items()
+    }
+    assert wrong[values["precision"]] == []
+    assert "should be called" in wrong[""][0]
+    assert "should be called" in wrong[other][0]
+    paths[0].write_text(json.dumps({**values, "asked": other}), encoding="utf-8")
+    assert f"asked for in {other} and trained in {values['precision']}" in verify(tmp_path)[paths[0]][1]
+
+
 def test_files_that_are_no_records_are_said_to_be_none(tmp_path: Path) -> None:
     (tmp_path / "a.json").write_text("{", encoding="utf-8")
     (tmp_path / "b.json").write_text(" " * 60_001, encoding="utf-8")

@@ -1,8 +1,9 @@
 """Run by `torchrun`: train a small network, and write down the loss of every step over all processes.
 
-    torchrun ... two_processes.py OUT [DIE]
+    torchrun ... two_processes.py OUT [DIE [NORM ...]]
 
-With DIE, the second process ends at once after so many epochs.
+With DIE, the second process ends at once after so many epochs, if it is not 0. For each NORM, local or
+synchronised, a network with such batch normalisation is trained instead, each in a folder of that name.
 """
 
 import json
@@ -20,7 +21,7 @@ from deepernets.training.loop import Meter, Training
 RECIPE = deepernets.Recipe(
     "two-processes",
     data="sketches",
-    model="vgg-mini-cifar",  # without batch normalisation, which each process does on its own
+    model="vgg-mini-cifar",  # without batch normalisation, unless asked for
     epochs=3,
     batch_size=48,
     learning_rate=0.005,
@@ -47,18 +48,27 @@ class Noting(runs.Progress):
             os._exit(1)
 
 
-def main() -> None:
-    out = Path(sys.argv[1])
-    Noting.die_after = int(sys.argv[2]) if len(sys.argv) > 2 else 0
-    runs.Progress = Noting  # type: ignore[misc]
+def trained(chosen: deepernets.Recipe, out: Path, synchronised: bool = False) -> None:
+    Noting.losses.clear()
     try:
-        record = deepernets.train(RECIPE, out=out, precision="fp32")
+        record = deepernets.train(chosen, out=out, precision="fp32", sync_batch_norm=synchronised)
     except deepernets.UserError as error:
         print(f"deepernets: {error}", file=sys.stderr, flush=True)
         os._exit(2)
     if processes.is_main():
-        found = {"losses": Noting.losses, "processes": record.processes, "accuracy": record.test["accuracy"]}
-        (out / "found.json").write_text(json.dumps({**found, "epochs": record.epochs}))
+        found = {"losses": Noting.losses, "accuracy": record.test["accuracy"], "epochs": record.epochs}
+        how = {"processes": record.processes, "batch_norm": record.batch_norm}
+        (out / "found.json").write_text(json.dumps({**found, **how}))
+
+
+def main() -> None:
+    out = Path(sys.argv[1])
+    Noting.die_after = int(sys.argv[2]) if len(sys.argv) > 2 else 0
+    runs.Progress = Noting  # type: ignore[misc]
+    for norm in sys.argv[3:]:
+        trained(RECIPE.changed(model="vgg-mini-bn-cifar"), out / norm, norm == "synchronised")
+    if not sys.argv[3:]:
+        trained(RECIPE, out)
 
 
 if __name__ == "__main__":

@@ -136,7 +136,7 @@ def best_group(name: str, found: Iterable[Record]) -> list[Record]:
 
     The full profile goes before laptop, runs of as many epochs as the recipe has before shorter ones, then more
     seeds before fewer, more epochs before fewer. A run in which anything else of the recipe was changed does
-    not count, nor does a second run of the same seed.
+    not count, nor does a second run of the same seed, nor one whose precision was asked for by hand.
 
     Args:
         name: Name of the recipe.
@@ -204,6 +204,7 @@ def _what(chosen: Recipe) -> str:
 def _counts(record: Record, written: Recipe) -> bool:
     return (
         record.recipe.name == written.name
+        and record.asked == "auto"
         and record.profile in PROFILES
         and record.data["name"] == written.data
         and not unequal_terms(record.recipe, written, compared=CUTS)

@@ -85,6 +85,46 @@ def mean_and_sd(values: Sequence[float]) -> tuple[float, float]:
     return fmean(values), stdev(values)
 
 
+class Gap(NamedTuple):
+    """Two groups of runs, such as of two precisions, compared by what seeds alone do to a result.
+
+    Attributes:
+        difference: Of the groups' means, the second less the first.
+        noise: Standard deviation of runs that differ in the seed alone, pooled over both groups.
+    """
+
+    difference: float
+    noise: float
+
+    @property
+    def within_noise(self) -> bool:
+        """Whether the means differ by no more than a run typically does from the mean of its own group."""
+        return abs(self.difference) <= self.noise
+
+
+def gap(one: Sequence[float], other: Sequence[float]) -> Gap:
+    """Hold the difference of two groups' means against the pooled standard deviation of their runs.
+
+    The variances of the groups are averaged with weights n - 1, as for a t test of two groups. A difference
+    within the noise is no proof that there is none: with few seeds only a large one could be seen.
+
+    Args:
+        one: A result of each run of one group, at least two runs.
+        other: Likewise, in the same unit; the numbers of runs may differ.
+
+    Raises:
+        UserError: a group has fewer than two runs.
+
+    >>> found = gap([90.0, 92.0], [91.0, 93.0])
+    >>> f"{found.difference:.1f} points, noise {found.noise:.2f}", found.within_noise
+    ('1.0 points, noise 1.41', True)
+    """
+    (first, first_sd), (second, second_sd) = mean_and_sd(one), mean_and_sd(other)
+    freedom = len(one) - 1, len(other) - 1
+    variance = (freedom[0] * first_sd**2 + freedom[1] * second_sd**2) / sum(freedom)
+    return Gap(second - first, sqrt(variance))
+
+
 def unequal_terms(one: Recipe, other: Recipe, compared: Collection[str] = ("name", "model")) -> list[str]:
     """Return, sorted, the fields in which two recipes differ beside what is to be `compared`.
 

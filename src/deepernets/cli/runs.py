@@ -47,6 +47,23 @@ class Where:
     precision: Literal["auto", "bf16", "fp32"] = "auto"
 
 
+@Parameter(name="*")
+@dataclass(frozen=True)
+class Machinery:
+    """What several processes, and a compiler, are to do.
+
+    Attributes:
+        scaled: Let several processes multiply batch size and learning rate by their number.
+        sync_batch_norm: Let several processes normalise with the statistics of the whole batch, as one would, and
+            not each with those of its own share.
+        compile: Let PyTorch compile the network: a slow start for faster steps. Needs a C++ compiler.
+    """
+
+    scaled: bool = False
+    sync_batch_norm: bool = False
+    compile: bool = False
+
+
 # One option per field of a recipe, so that the help shows a recipe in full and nothing is listed twice.
 Changes = Parameter(name="*", group="Changes to the recipe")(
     make_dataclass(
@@ -75,8 +92,8 @@ def train(
     changes: Changes | None = None,  # type: ignore[valid-type]
     where: Where | None = None,
     out: Path = Path("runs"),
+    machinery: Machinery | None = None,
     fresh: bool = False,
-    scaled: bool = False,
 ) -> None:
     """Train a recipe, or go on with it; by default a small VGG on drawn pictures, in seconds.
 
@@ -87,8 +104,8 @@ def train(
         changes: Fields of the recipe to change.
         where: How and where to run.
         out: Folder that gets one folder per run.
+        machinery: What several processes, and a compiler, are to do.
         fresh: Throw away what there is of this run and start again.
-        scaled: Let several processes multiply batch size and learning rate by their number.
     """
     import shutil
 
@@ -96,15 +113,15 @@ def train(
     from deepernets.training.runs import RECORD, run_folder
     from deepernets.training.runs import train as train_recipe
 
-    where = where or Where()
+    where, machinery = where or Where(), machinery or Machinery()
     profile = where.profile or _default_profile()
     chosen = _changed(recipe_name, changes)
-    if scaled:
+    if machinery.scaled:
         world = processes.count()
         chosen = chosen.changed(
             batch_size=chosen.batch_size * world, learning_rate=chosen.learning_rate * world
         )
-    folder = run_folder(chosen, profile, where.seed, out)
+    folder = run_folder(chosen, profile, where.seed, out, where.precision)
     if fresh and processes.is_main():
         shutil.rmtree(folder, ignore_errors=True)
     processes.wait()
@@ -118,6 +135,8 @@ def train(
             data_root=where.data_root,
             out=out,
             precision=where.precision,
+            sync_batch_norm=machinery.sync_batch_norm,
+            compiled=machinery.compile,
         )
     except KeyboardInterrupt:
         kept = sorted(folder.glob("epoch-*"))

@@ -50,9 +50,10 @@ def recorded(recipe: str, **wanted: Any) -> Record | None:
 
     Args:
         recipe: Its name.
-        **wanted: What else the record must have: ``profile="full"``, ``seed=0``.
+        **wanted: What else the record must have: ``profile="full"``, ``seed=0``; ``asked="fp32"`` for a run in
+            a precision that was asked for by hand.
     """
-    for record in records(recipe):
+    for record in records(recipe, asked=wanted.get("asked", "auto")):
         if all(getattr(record, name) == value for name, value in wanted.items()):
             return record
     return None

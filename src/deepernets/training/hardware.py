@@ -3,18 +3,36 @@
 import ctypes
 import os
 import platform
+import shutil
 import sys
 from importlib.metadata import version
-from typing import Literal
+from importlib.util import find_spec
+from typing import Literal, TypedDict
 
 import torch
 from accelerate import Accelerator
 from accelerate.state import AcceleratorState
+from torch import nn
 
 from deepernets.exceptions import UserError
 from deepernets.training import processes
 
 Precision = Literal["auto", "bf16", "fp32"]
+
+
+class How(TypedDict, total=False):
+    """What a run's machine is told beside the recipe, which it leaves alone.
+
+    Attributes:
+        precision: auto, the default, takes bf16 where the hardware has units for it.
+        sync_batch_norm: Let several processes normalise with statistics of the whole batch, and not each with
+            those of its own share.
+        compiled: Let PyTorch compile the network; see `compile_calls`.
+    """
+
+    precision: Precision
+    sync_batch_norm: bool
+    compiled: bool
 
 
 def has_bf16_units(device: torch.device) -> bool:
@@ -41,6 +59,40 @@ def accelerator(precision: Precision = "auto") -> Accelerator:
     AcceleratorState._reset_state()  # it outlives a run, and the next run may want another precision
     on_cpu = processes.state().device.type == "cpu"
     return Accelerator(cpu=on_cpu, mixed_precision="bf16" if mixed else "no")
+
+
+def can_compile() -> bool:
+    """Whether there is what `torch.compile` needs: a C++ compiler, and on a GPU Triton and a C compiler."""
+    if torch.cuda.is_available():
+        found = map(shutil.which, (os.environ.get("CC", "cc"), "gcc", "clang"))
+        return find_spec("triton") is not None and any(found)
+    return any(map(shutil.which, (os.environ.get("CXX", "c++"), "g++", "clang++", "cl")))
+
+
+def require_compiler() -> None:
+    """Raise unless networks can be compiled here.
+
+    Raises:
+        UserError: there is no compiler.
+    """
+    if not can_compile():
+        raise UserError(
+            "There is no compiler to compile the network with; install g++ or clang++ (and Triton for a GPU), "
+            "or train without --compile."
+        )
+
+
+def compile_calls(model: nn.Module) -> None:
+    """Let PyTorch compile a network when it is first called, and again for batches of another shape.
+
+    The network stays the object that it is, so that its weights keep their names, and a checkpoint can be loaded
+    with and without compiling.
+
+    Raises:
+        UserError: there is no compiler.
+    """
+    require_compiler()
+    model.compile()
 
 
 def channels_last(chosen: Accelerator) -> bool:

@@ -5,6 +5,7 @@ function here does nothing, so that the loop need not ask.
 """
 
 import os
+from typing import Any
 
 import torch
 from accelerate import PartialState
@@ -66,11 +67,82 @@ def bare(model: nn.Module) -> nn.Module:
     return model.module if isinstance(model, nn.parallel.DistributedDataParallel) else model
 
 
+class SynchronisedBatchNorm(nn.BatchNorm2d):
+    """Batch normalisation with the mean and the variance of the whole batch, whatever share of it is here.
+
+    So several processes compute what one would. PyTorch's own `SyncBatchNorm` does so on GPUs alone; this one works
+    wherever processes can add numbers up, at the price of one message per layer each in forward and backward.
+    """
+
+    def forward(self, images: Tensor) -> Tensor:
+        """Normalise (N, C, H, W) by channel, and take the batch's statistics into the running ones in training."""
+        if not self.training or count() == 1:
+            return super().forward(images)
+        wide = images.float()
+        mean, variance, numbers = _of_all_processes(wide)
+        self._remember(mean.detach(), variance.detach() * numbers / (numbers - 1))
+        scale = self.weight * (variance + self.eps).rsqrt()  # (C,)
+        shift = self.bias - mean * scale
+        return (wide * scale[:, None, None] + shift[:, None, None]).to(images.dtype)
+
+    @torch.no_grad()
+    def _remember(self, mean: Tensor, unbiased: Tensor) -> None:
+        if self.running_mean is None or self.running_var is None or self.num_batches_tracked is None:
+            return
+        self.num_batches_tracked += 1
+        share = self.momentum if self.momentum is not None else 1 / float(self.num_batches_tracked)
+        self.running_mean.lerp_(mean, share)
+        self.running_var.lerp_(unbiased, share)
+
+
+class _Sum(torch.autograd.Function):
+    """The sum over all processes; so is its gradient, since every process's loss depends on every summand."""
+
+    @staticmethod
+    def forward(ctx: Any, numbers: Tensor) -> Tensor:
+        total = numbers.clone()
+        torch.distributed.all_reduce(total)
+        return total
+
+    @staticmethod
+    def backward(ctx: Any, *gradients: Tensor) -> Any:
+        return _Sum.apply(gradients[0].contiguous())
+
+
+def _of_all_processes(images: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+    """Return mean and variance of each channel, (C,) each, over all processes' images, and how many numbers it has.
+
+    Shares may differ in size. Moments are added up in double precision, since the variance is a small difference of
+    them.
+    """
+    variance, mean = (part.double() for part in torch.var_mean(images, dim=(0, 2, 3), correction=0))
+    numbers = torch.full_like(mean, images.numel() / images.shape[1])
+    moments = torch.stack([numbers, numbers * mean, numbers * (variance + mean.square())])  # (3, C)
+    numbers, first, second = _Sum.apply(moments)
+    mean = first / numbers
+    return mean.float(), (second / numbers - mean.square()).float(), numbers.float()
+
+
+def synchronise(model: nn.Module) -> bool:
+    """Make all batch normalisation in a network synchronised, in place, where there are several processes.
+
+    Parameters, running statistics and their names stay as they are.
+
+    Returns:
+        Whether there was anything to do.
+    """
+    layers = [module for module in model.modules() if type(module) is nn.BatchNorm2d]
+    if count() > 1:
+        for layer in layers:
+            layer.__class__ = SynchronisedBatchNorm  # it has the same state, and only computes differently
+    return count() > 1 and bool(layers)
+
+
 def agreed(model: nn.Module) -> nn.Module:
     """Return the bare network, with the first process's running statistics everywhere.
 
-    In training every process normalises with its own share of a batch (local batch normalisation), so that running
-    statistics drift apart a little; weights never do.
+    In training every process normalises with its own share of a batch (local batch normalisation; the other kind
+    is `synchronise`), so that running statistics drift apart a little; weights never do.
     """
     network = bare(model)
     if count() > 1:

@@ -3,7 +3,7 @@
 import json
 import os
 from collections.abc import Callable
-from dataclasses import asdict, dataclass, fields
+from dataclasses import MISSING, asdict, dataclass, fields
 from importlib.resources import files
 from pathlib import Path
 from typing import Any
@@ -34,8 +34,10 @@ class Record:
         versions: Python's and the libraries' versions.
         started: Date of the first step, year-month-day.
         wall_seconds: Time spent in epochs and evaluation, interruptions left out.
-        processes: How many trained together, each with its share of every batch; batch normalisation was local
-            to each.
+        processes: How many trained together, each with its share of every batch.
+        asked: The precision that was asked for by hand, fp32 or bf16, to compare the two; else auto.
+        batch_norm: local, with the statistics of each process's own share of a batch, or synchronised.
+        compiled: Whether the network was compiled by `torch.compile`.
         format: Version of this layout.
     """
 
@@ -53,6 +55,9 @@ class Record:
     started: str
     wall_seconds: float
     processes: int = 1
+    asked: str = "auto"
+    batch_norm: str = "local"
+    compiled: bool = False
     format: int = FORMAT
 
     @property
@@ -78,7 +83,10 @@ def load_record(path: Path) -> Record:
     try:
         values = json.loads(Path(path).read_text(encoding="utf-8"))
         known = {field.name for field in fields(Record)}
-        if values["format"] != FORMAT or set(values) | {"processes"} != known:
+        late = {
+            field.name for field in fields(Record) if field.default is not MISSING
+        }  # older ones lack them
+        if values["format"] != FORMAT or set(values) | late != known:
             raise ValueError("its fields are not those of a record")
         return Record(**{**values, "recipe": Recipe(**values["recipe"])})
     except OSError as error:
@@ -97,10 +105,17 @@ def results_folder() -> Path:
     return installed if installed.is_dir() else installed.parents[2] / "results"
 
 
-def records(recipe: str | None = None, folder: Path | None = None) -> list[Record]:
-    """Return the recorded runs that ship with the course, by name and seed; those of `recipe` if given."""
+def records(recipe: str | None = None, folder: Path | None = None, asked: str = "auto") -> list[Record]:
+    """Return the recorded runs that ship with the course, by name and seed.
+
+    Args:
+        recipe: Those of this recipe alone.
+        folder: Where they lie, if not with the course.
+        asked: With fp32 or bf16, the runs that were asked for in this precision by hand; they stand beside the
+            standard ones, and are never among them.
+    """
     found = [load_record(path) for path in sorted((folder or results_folder()).rglob("*.json"))]
-    wanted = [record for record in found if recipe in (None, record.recipe.name)]
+    wanted = [record for record in found if recipe in (None, record.recipe.name) and record.asked == asked]
     return sorted(wanted, key=lambda record: (record.recipe.name, record.profile, record.seed))
 
 

@@ -8,7 +8,7 @@ from dataclasses import fields
 from datetime import date
 from pathlib import Path
 from time import perf_counter
-from typing import Any
+from typing import Any, Unpack
 
 from deepernets.analysis.arithmetic import count_parameters
 from deepernets.analysis.errors import confident_mistakes, confusion_matrix
@@ -82,11 +82,15 @@ class Progress(Watcher):
         self.bar.set_description(f"epoch {len(training.history)} of {self.epochs} done")
 
 
-def run_folder(wanted: Recipe, profile: str, seed: int, out: str | Path) -> Path:
+def run_folder(wanted: Recipe, profile: str, seed: int, out: str | Path, precision: str = "auto") -> Path:
     """Return where a run lives: one folder per recipe, profile, seed and change made to the recipe.
+
+    So has each precision that was asked for, so that two of them can be compared; auto is not named.
 
     >>> run_folder(recipe("quick/vgg").changed(epochs=2), "full", 0, "runs").as_posix()
     'runs/quick/vgg/full-seed0-epochs=2'
+    >>> run_folder(recipe("quick/vgg"), "full", 0, "runs", "bf16").name
+    'full-seed0-bf16'
     """
     from deepernets.training.recipes import RECIPES
 
@@ -96,7 +100,8 @@ def run_folder(wanted: Recipe, profile: str, seed: int, out: str | Path) -> Path
         for field in fields(Recipe)
         if getattr(wanted, field.name) != getattr(named_so, field.name)
     ]
-    return Path(out) / wanted.name / f"{profile}-seed{seed}{''.join(changes)}".replace("/", "+")
+    asked = "" if precision == "auto" else f"-{precision}"
+    return Path(out) / wanted.name / f"{profile}-seed{seed}{''.join(changes)}{asked}".replace("/", "+")
 
 
 def train(
@@ -106,7 +111,7 @@ def train(
     seed: int = 0,
     data_root: str | Path | None = None,
     out: str | Path = "runs",
-    precision: hardware.Precision = "auto",
+    **how: Unpack[hardware.How],
 ) -> Record:
     """Train a recipe, go on with a run that was cut off, or return the record of a finished one.
 
@@ -116,7 +121,7 @@ def train(
         seed: All randomness comes from it: first weights, split, order, augmentation, dropout.
         data_root: Folder of the data; without it `DEEPERNETS_DATA`, or a folder in the user's cache.
         out: The run gets a folder of its own in here.
-        precision: auto takes bf16 where the hardware has units for it.
+        **how: What the machine is told beside the recipe, such as ``precision="fp32"``; see `hardware.How`.
 
     Returns:
         The record, also written to ``record.json`` in the run's folder, with the weights beside it.
@@ -125,19 +130,23 @@ def train(
         UserError: the recipe, the data or the folder cannot be used.
     """
     chosen = recipe(wanted) if isinstance(wanted, str) else wanted
-    folder = run_folder(chosen, profile, seed, out)
+    asked, compiled = how.get("precision", "auto"), how.get("compiled", False)
+    if compiled:
+        hardware.require_compiler()
+    folder = run_folder(chosen, profile, seed, out, asked)
     chosen = chosen.at(profile)
     if (folder / RECORD).is_file():
         return load_record(folder / RECORD)
     if chosen.start_from:
-        train(
-            chosen.start_from, profile=profile, seed=seed, data_root=data_root, out=out, precision=precision
-        )
-    accelerator = hardware.accelerator(precision)
+        train(chosen.start_from, profile=profile, seed=seed, data_root=data_root, out=out, **how)
+    accelerator = hardware.accelerator(asked)
     splits = prepare_data(chosen, profile, seed, data_root, accelerator)
     training = prepare(chosen, splits, accelerator, seed)
+    synchronised = how.get("sync_batch_norm", False) and processes.synchronise(training.model)
+    if compiled:
+        hardware.compile_calls(training.model)
     if chosen.start_from:
-        _pre_initialise(training, splits, run_folder(recipe(chosen.start_from), profile, seed, out))
+        _pre_initialise(training, splits, run_folder(recipe(chosen.start_from), profile, seed, out, asked))
     restore(folder, training)
     progress = Progress(folder, chosen, len(splits.train.images), len(training.history))
     held_out = processes.share(splits.validation) if splits.validation else None
@@ -161,6 +170,9 @@ def train(
         started=date.today().isoformat(),
         wall_seconds=round(seconds, 1),
         processes=processes.count(),
+        asked=asked,
+        batch_norm="synchronised" if synchronised else "local",
+        compiled=compiled,
     )
     if processes.is_main():
         record.save(folder / RECORD)

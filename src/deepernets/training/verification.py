@@ -73,9 +73,12 @@ def _against_its_recipe(record: Record, path: Path, folder: Path) -> list[str]:
         wrong.append(
             f"its recipe is not that of the table at profile {record.profile}, nor does its name say so"
         )
-    place = run_folder(wanted, record.profile, record.seed, folder).with_suffix(".json")
-    if path != place.with_name(f"{run_folder(wanted, record.profile, record.seed, folder).name}.json"):
+    run = run_folder(wanted, record.profile, record.seed, folder, record.asked)
+    place = run.with_name(f"{run.name}.json")
+    if path != place:
         wrong.append(f"it should be called {place}")
+    if record.asked not in ("auto", record.precision):
+        wrong.append(f"it was asked for in {record.asked} and trained in {record.precision}")
     if [row["epoch"] for row in record.epochs] != list(range(1, record.recipe.epochs + 1)):
         wrong.append(f"it has {len(record.epochs)} epochs where its recipe has {record.recipe.epochs}")
     return wrong
