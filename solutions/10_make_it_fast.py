@@ -2,8 +2,8 @@
 # # Lab 10: Make it fast
 #
 # A network that trains twice as fast is one that you can try twice as often. In this lab you measure a training loop
-# as most tutorials write it, find out where its time goes, and take the brakes off one by one; at the end two processes
-# share the work. It takes 60 to 90 minutes.
+# as most tutorials write it, find out where its time goes, and take the brakes off one by one; then two processes
+# share the work, and at the end everything comes together in a dash. It takes 75 to 105 minutes.
 #
 # You should have trained a network in lab 3. No GPU is needed: what is slow on a laptop is slow for reasons.
 #
@@ -29,8 +29,11 @@ from torchvision.transforms.functional import to_pil_image
 
 import deepernets
 from deepernets import check
+from deepernets.analysis import ablation
+from deepernets.analysis.reproduction import measured
 from deepernets.data.batches import Batches, Transform, channel_statistics
 from deepernets.plots import timing as pictures
+from deepernets.plots.ablation import worths
 from deepernets.training import hardware, timing
 
 torch.manual_seed(0)
@@ -454,6 +457,80 @@ assert done.stdout.count("largest difference") == 2
 # bytes are its first fully-connected layer's, which computes next to nothing. A larger batch per process does more
 # work for the same bytes; sending gradients in bf16 halves them; and sending those of the last layers while the first
 # ones are still being computed hides much of the time.
+
+# %% [markdown]
+# ## The dash
+#
+# How soon can a network learn CIFAR-10? Such a dash is won by fast hardware, well used, and by training that needs
+# little of it. One part of ours is a first layer that is **computed** instead of learned.
+#
+# Neighbouring pixels resemble each other, so what a patch of 2×2 pixels says is mostly said four times. *Whitening*
+# takes that out. Let $\Sigma$ be the covariance of the patches, as vectors of $d$ numbers. Wanted is a matrix $W$ of
+# $d$ filters, one in each row, whose answers to the patches are uncorrelated and have variance 1. The covariance of the
+# answers is $W \Sigma W^\top$, and it is to be the identity.
+#
+# **Exercise 6.** Write `whitening`: from the covariance, $(d, d)$, to $W$, $(d, d)$. `torch.linalg.eigh(covariance)`
+# returns the variances $\Lambda$ and, as *columns* of a matrix $V$, the directions, with $\Sigma = V \Lambda V^\top$.
+
+
+# %%
+def whitening(covariance):
+    """Return W with W covariance Wᵀ = 1."""
+    ### BEGIN SOLUTION
+    variances, directions = torch.linalg.eigh(covariance)
+    return (directions / variances.sqrt()).T
+    ### END SOLUTION
+
+
+# %%
+def course_whitening(covariance):
+    """The course's own: the inverse of Cholesky's triangle."""
+    return torch.linalg.inv(torch.linalg.cholesky(covariance))
+
+
+whitener = check("whitening", whitening).or_else(course_whitening)
+
+# %%
+normalised = Transform(mean, std).normalise(few.pixels)
+patches = nn.functional.unfold(normalised, kernel_size=2)  # (N, 12, patches)
+rows = patches.transpose(1, 2).flatten(0, 1)  # (patches of all images, 12)
+before = torch.cov(rows.T)
+filters = whitener(before)
+after = torch.cov((rows @ filters.T).T)
+others = ~torch.eye(12, dtype=torch.bool)
+print("largest covariance of two pixels: before whitening", end=" ")
+print(
+    f"{before[others].abs().max():.2f}, after it {after[others].abs().max():.2f}"
+)
+
+# %% [markdown]
+# Each filter and its negative, so that ReLU keeps both sides, make the first layer of the network `dash`, and it is not
+# trained. The other parts: every convolution starts by handing its input on; *lookahead* weights follow SGD's
+# own at half the distance; each image is mirrored in *every other* epoch instead of by chance; and at the end the
+# network looks at each image and at its mirror image. The recipe `cifar10/dash-narrow` puts them together in a small
+# network and three epochs, and there is one recipe without each part.
+#
+# **Predict**: which part is worth most? Which could be left out?
+
+# %% tags=["nbval-ignore-output"]
+whole = measured("cifar10/dash-narrow", deepernets.records())
+print(f"with all parts: {whole} % on the test images ({whole.particulars})")
+assert whole.mean > 50
+worths(ablation.parts("cifar10/dash-narrow", deepernets.records()))
+
+# %% [markdown]
+# *A row for each part, the most valuable on top: by how many points the test accuracy of the whole lies above that
+# without the part, a dot for each seed, a bar for mean ± standard deviation. Near the line at zero a part is worth
+# nothing that these runs could show.*
+#
+# **Explain.** Three epochs are a short training. Which parts would you expect to be worth more in a long one, and which
+# less?
+
+# %% [markdown] tags=["answer"]
+# Parts that help a network to *begin* (whitening, convolutions that start as identities) matter most when there is
+# little time: in a long training, learning catches up with what was given. Parts that help against *memorising* (crops,
+# flips, label smoothing) are worth little while every image has been seen three times, and can even cost something;
+# they pay in a long training. Looking both ways is an average of two opinions and helps at any length.
 
 # %% [markdown]
 # ## Compare: recorded speeds

@@ -38,6 +38,7 @@ FLOORS = {
     "training.recipes": 0,
     "training.records": 0,
     "training.schedules": 0,
+    "analysis.ablation": 2,
     "analysis.reproduction": 1,
     "analysis.verdicts": 1,
     "analysis.tables": 1,

@@ -16,7 +16,7 @@ from deepernets.training.recipe import Recipe, recipe
 from deepernets.training.runs import evaluate_run, run_folder, train
 
 SMALL = recipe("cifar10/dash-narrow").changed(
-    data="sketches", epochs=2, batch_size=64, train_images=256, validation_fraction=0.2
+    data="sketches", epochs=20, batch_size=64, train_images=256, validation_fraction=0.2
 )
 
 
@@ -68,10 +68,10 @@ def test_a_run_cut_off_between_two_epochs_ends_with_the_same_weights(
     monkeypatch.undo()
     resumed = train(SMALL, profile="quick", out=tmp_path / "cut", precision="fp32")
     weights = [
-        load_file(run_folder(SMALL, "quick", 0, tmp_path / name) / "model.safetensors")
+        load_file(run_folder(SMALL, "quick", 0, tmp_path / name, "fp32") / "model.safetensors")
         for name in ("whole", "cut")
     ]
     assert all(torch.equal(weights[0][name], weights[1][name]) for name in weights[0])
     assert resumed.test["accuracy"] == whole.test["accuracy"]
-    again, evaluation = evaluate_run(run_folder(SMALL, "quick", 0, tmp_path / "cut"))
+    again, evaluation = evaluate_run(run_folder(SMALL, "quick", 0, tmp_path / "cut", "fp32"))
     assert evaluation.accuracy == again.test["accuracy"]

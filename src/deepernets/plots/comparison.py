@@ -41,7 +41,7 @@ def race(records: Sequence[Record], multiply_adds: Mapping[str, int]) -> Figure:
     by_cost.set(title="The same work", xlabel="10¹² multiply-adds spent")
     for ax in axes[0]:
         ax.yaxis.set_major_formatter(lambda value, _: f"{value:.0%}")
-        _say_if_empty(ax, not records)
+        say_if_empty(ax, not records)
     by_epoch.xaxis.get_major_locator().set_params(integer=True)
     if records:
         by_cost.legend(fontsize=8, loc="lower right")
@@ -71,7 +71,7 @@ def seeds(accuracies: Mapping[str, Mapping[int, float]]) -> Figure:
     ax.set(ylabel="test accuracy", xlim=(-0.4, max(len(accuracies), 1) - 0.2))
     ax.set_xticks(range(len(accuracies)), list(accuracies))
     ax.yaxis.set_major_formatter(lambda value, _: f"{value:.0%}")
-    _say_if_empty(ax, not any(accuracies.values()))
+    say_if_empty(ax, not any(accuracies.values()))
     return figure
 
 
@@ -90,10 +90,11 @@ def intervals(shares: Mapping[str, tuple[float, Interval]]) -> Figure:
     ax.set(xlabel="accuracy, with its 95 % interval", ylim=(max(len(shares), 1) - 0.5, -0.5))
     ax.set_yticks(range(len(shares)), list(shares))
     ax.xaxis.set_major_formatter(lambda value, _: f"{value:.1%}")
-    _say_if_empty(ax, not shares)
+    say_if_empty(ax, not shares)
     return figure
 
 
-def _say_if_empty(ax: Axes, empty: bool) -> None:
+def say_if_empty(ax: Axes, empty: bool) -> None:
+    """Write into a picture without anything in it that nothing has been recorded yet."""
     if empty:
         ax.text(0.5, 0.5, NOTHING, transform=ax.transAxes, ha="center", va="center", color="0.4")

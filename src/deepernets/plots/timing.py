@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 
+from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from deepernets.plots.style import PALETTE, grid
@@ -17,7 +18,29 @@ def stacked(spent: Mapping[str, Mapping[str, float]]) -> Figure:
         spent: By name the seconds per image of each phase, as `deepernets.training.timing.phases` returns them.
     """
     figure, axes = grid(1, 1, width=7.5, height=1.3 + 0.5 * len(spent))
-    ax = axes[0, 0]
+    _bars(axes[0, 0], spent)
+    axes[0, 0].set(xlabel="milliseconds per image")
+    _legend(axes[0, 0])
+    return figure
+
+
+def by_network(spent: Mapping[str, Mapping[str, Mapping[str, float]]]) -> Figure:
+    """Draw the same for several networks, each in a panel with an axis of its own.
+
+    Args:
+        spent: By network, what `stacked` takes.
+    """
+    most = max(map(len, spent.values()))
+    figure, axes = grid(len(spent), 1, width=7.5, height=(0.9 + 0.34 * most) * len(spent))
+    for ax, (network, ways) in zip(axes[:, 0], spent.items(), strict=True):
+        _bars(ax, ways)
+        ax.set_title(network, loc="left", fontsize=10)
+    _legend(axes[0, 0])
+    axes[-1, 0].set(xlabel="milliseconds per image")
+    return figure
+
+
+def _bars(ax: Axes, spent: Mapping[str, Mapping[str, float]]) -> None:
     for row, parts in enumerate(spent.values()):
         left = 0.0
         for number, (phase, seconds) in enumerate(parts.items()):
@@ -27,9 +50,10 @@ def stacked(spent: Mapping[str, Mapping[str, float]]) -> Figure:
             left += width
     ax.set_yticks(range(len(spent)), list(spent))
     ax.invert_yaxis()
-    ax.set(xlabel="milliseconds per image")
-    ax.legend(fontsize=8, ncols=4, loc="lower center", bbox_to_anchor=(0.5, 1.0), frameon=False)
-    return figure
+
+
+def _legend(ax: Axes) -> None:
+    ax.legend(fontsize=8, ncols=4, loc="lower right", bbox_to_anchor=(1.0, 1.0), frameon=False)
 
 
 def rates(records: Sequence[Record]) -> Figure:

@@ -67,6 +67,23 @@ def weighted(gradients: Any, images: Any, divisor: Any = None) -> torch.Tensor:
     return total / (sum(images) if divisor is None else divisor)
 
 
+def whitened(covariance: Any, power: Any = -0.5, transpose: Any = True) -> torch.Tensor:
+    """By eigenvalues: diag(Λ^power) Vᵀ."""
+    variances, directions = torch.linalg.eigh(covariance)
+    scaled = directions * variances**power
+    return scaled.T if transpose else scaled
+
+
+def whitened_by_cholesky(covariance: Any) -> torch.Tensor:
+    return torch.linalg.inv(torch.linalg.cholesky(covariance))
+
+
+def whitened_symmetrically(covariance: Any) -> torch.Tensor:
+    """Whiten and turn back."""
+    variances, directions = torch.linalg.eigh(covariance)
+    return directions @ torch.diag(variances.rsqrt()) @ directions.T
+
+
 RIGHT: list[tuple[str, Any]] = [
     ("median_seconds", timed),
     ("median_seconds", timed_by_readings),
@@ -83,6 +100,9 @@ RIGHT: list[tuple[str, Any]] = [
             torch.tensor(images).float() / sum(images), torch.stack(gradients), dims=1
         ),
     ),
+    ("whitening", whitened),
+    ("whitening", whitened_by_cholesky),
+    ("whitening", whitened_symmetrically),
 ]
 WRONG: list[tuple[str, str, Any]] = [
     ("median_seconds", "mean", partial(timed, summary=statistics.mean)),
@@ -155,4 +175,14 @@ WRONG: list[tuple[str, str, Any]] = [
     ("averaged", "median", lambda gradients, images: torch.stack(gradients).median(dim=0).values),
     ("averaged", "no tensor", lambda gradients, images: gradients),
     ("averaged", "other", lambda gradients, images: torch.zeros(4)),
+    ("whitening", "transposed", lambda covariance: whitened(covariance, transpose=False)),
+    ("whitening", "turned only", lambda covariance: whitened(covariance, 0)),
+    ("whitening", "turned only, transposed", lambda covariance: whitened(covariance, 0, transpose=False)),
+    ("whitening", "divided by variances", lambda covariance: whitened(covariance, -1)),
+    ("whitening", "multiplied", lambda covariance: whitened(covariance, 0.5)),
+    ("whitening", "scaled only", lambda covariance: covariance.diag().rsqrt().diag()),
+    ("whitening", "inverse", torch.linalg.inv),
+    ("whitening", "shape", lambda covariance: covariance.diag()),
+    ("whitening", "no tensor", lambda covariance: covariance.tolist()),
+    ("whitening", "other", lambda covariance: torch.eye(len(covariance))),
 ]

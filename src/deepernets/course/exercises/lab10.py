@@ -10,6 +10,7 @@ from torch import Tensor
 
 from deepernets.course.checks import Exercise
 from deepernets.course.exercises.lab10_processes import AVERAGED, SHARD
+from deepernets.course.exercises.lab10_whitening import WHITENING
 from deepernets.course.exercises.numbers import close, draws, number
 
 
@@ -186,4 +187,4 @@ OVERALL_SPEEDUP = Exercise(
     },
 )
 
-EXERCISES = (MEDIAN_SECONDS, FLIPPED, OVERALL_SPEEDUP, SHARD, AVERAGED)
+EXERCISES = (MEDIAN_SECONDS, FLIPPED, OVERALL_SPEEDUP, SHARD, AVERAGED, WHITENING)

@@ -1,0 +1,66 @@
+"""What each part of a recipe is worth: runs of the whole against runs without the part, seed by seed."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from statistics import fmean, stdev
+
+from deepernets.analysis.reproduction import Measured, best_group, measured
+from deepernets.training.recipe import recipes
+from deepernets.training.records import Record
+
+WITHOUT = "/without-"
+
+
+@dataclass(frozen=True)
+class Worth:
+    """A part of a recipe, and what its absence costs.
+
+    Attributes:
+        part: Its name, such as ``whitening``.
+        without: The runs that lack it; None where there are none.
+        gains: For each seed that was run both ways, the test accuracy of the whole less that without the part, in
+            points.
+    """
+
+    part: str
+    without: Measured | None
+    gains: tuple[float, ...]
+
+    @property
+    def mean(self) -> float | None:
+        """Mean gain over the seeds, in points; None without runs to compare."""
+        return fmean(self.gains) if self.gains else None
+
+    @property
+    def sd(self) -> float | None:
+        """Sample standard deviation of the gains, in points; None of fewer than two."""
+        return stdev(self.gains) if len(self.gains) > 1 else None
+
+
+def parts(whole: str, found: Sequence[Record]) -> list[Worth]:
+    """Return every part that some recipe leaves out of `whole`, the most valuable first, what was not run last.
+
+    Runs of one seed share first weights, split and order, so that what is taken from each other differs in the part
+    alone.
+
+    Args:
+        whole: Name of a recipe; those without a part are called ``<whole>/without-<part>``.
+        found: All records that there are, such as `deepernets.records()`.
+
+    >>> [worth.part for worth in parts("cifar10/dash", [])][:2]
+    ['whitening', 'identity']
+    """
+    prefix = whole + WITHOUT
+    by_seed = _accuracies(whole, found)
+    worths = []
+    for name in recipes():
+        if name.startswith(prefix):
+            lacking = _accuracies(name, found)
+            gains = tuple(by_seed[seed] - lacking[seed] for seed in sorted(by_seed.keys() & lacking))
+            worths.append(Worth(name.removeprefix(prefix), measured(name, found), gains))
+    return sorted(worths, key=lambda worth: -worth.mean if worth.mean is not None else float("inf"))
+
+
+def _accuracies(name: str, found: Sequence[Record]) -> dict[int, float]:
+    """Return the test accuracy of a recipe's runs, in per cent, by seed."""
+    return {record.seed: 100 * record.test["accuracy"] for record in best_group(name, found)}

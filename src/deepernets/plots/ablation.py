@@ -1,0 +1,39 @@
+"""The picture of an ablation: what each part of a recipe is worth."""
+
+from collections.abc import Sequence
+
+from matplotlib.figure import Figure
+
+from deepernets.analysis.ablation import Worth
+from deepernets.plots.comparison import say_if_empty
+from deepernets.plots.style import PALETTE, grid
+
+
+def worths(parts: Sequence[Worth]) -> Figure:
+    """Draw a row for each part, the first on top: a dot for each seed's gain, and their mean ± standard deviation.
+
+    Args:
+        parts: Those without a gain are left out.
+    """
+    shown = [worth for worth in parts if worth.gains]
+    figure, axes = grid(1, 1, width=7.5, height=1.2 + 0.42 * max(len(shown), 1))
+    ax = axes[0, 0]
+    ax.axvline(0, color="0.4", linewidth=1)
+    for row, worth in enumerate(shown):
+        ax.plot(worth.gains, [row] * len(worth.gains), "o", color=PALETTE[0], markersize=4, alpha=0.7)
+        ax.errorbar(
+            worth.mean,
+            row + 0.25,
+            xerr=worth.sd,
+            fmt="|",
+            color="black",
+            capsize=4,
+            markersize=9,
+            linewidth=1.5,
+        )
+    ax.set(
+        xlabel="test accuracy with the part less without it, points", ylim=(max(len(shown), 1) - 0.4, -0.6)
+    )
+    ax.set_yticks(range(len(shown)), [worth.part.replace("-", " ") for worth in shown])
+    say_if_empty(ax, not shown)
+    return figure
