@@ -27,15 +27,16 @@ def test_the_ratio_is_plain_time_over_ours() -> None:
 
 
 def test_a_bench_measures_both_ways_and_writes_figures_and_chart(
-    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    monkeypatch.setattr(hardware, "can_compile", lambda: False)  # which takes a minute
     figures, chart = tmp_path / "bench.json", tmp_path / "bench.png"
     command = ["bench", "vgg-mini-bn-cifar", "--batch-size", "4", "--steps", "1", "--rounds", "1"]
     with pytest.raises(SystemExit) as end:
         main([*command, "--every-step", "--json", str(figures), "--chart", str(chart)])
     assert not end.value.code
     found = json.loads(figures.read_text(encoding="utf-8"))
-    assert [row["way"] for row in found["measurements"]] == list(ways.WAYS)
+    assert [row["way"] for row in found["measurements"]] == list(ways.WAYS)[:-1]
     for row in found["measurements"]:
         assert set(row["milliseconds"]) == set(PHASES)
         assert min(row["milliseconds"].values()) >= 0
@@ -47,6 +48,17 @@ def test_a_bench_measures_both_ways_and_writes_figures_and_chart(
     assert set(found["multiply_adds_per_second"]) == {"fp32", "bf16"}
     assert chart.stat().st_size > 1000
     assert "times as fast as the plain loop" in capsys.readouterr().out
+
+
+def test_ours_is_compiled_last_and_only_with_a_compiler(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(hardware, "can_compile", lambda: True)
+    assert ways.here()[-2:] == ("ours", "compiled")
+    compiled: list[torch.nn.Module] = []
+    monkeypatch.setattr(hardware, "compile_calls", compiled.append)
+    ready = ways.compiled("vgg-mini-bn-cifar", TOY, "fp32")
+    assert compiled == [ready.model]
+    monkeypatch.setattr(hardware, "can_compile", lambda: False)
+    assert ways.here()[-1] == "ours"
 
 
 def test_what_cannot_be_measured_is_refused_before_anything_starts() -> None:

@@ -46,7 +46,8 @@ def bench(
         networks: Networks that take images of 3 × 32 × 32; without any, four that the reports trained.
         how_much: How much is measured.
         precision: Of our way; auto takes bf16 where the hardware has units for it.
-        every_step: Measure the steps between the plain loop and ours as well, each with all before it.
+        every_step: Measure the steps between the plain loop and ours as well, each with all before it, and, where
+            there is a C++ compiler, ours compiled.
         json_file: File for the figures.
         chart: File for a picture of them, as PNG.
     """
@@ -57,7 +58,7 @@ def bench(
     much = how_much or HowMuch()
     size = ways.Size(much.batch_size, much.steps, much.rounds)
     names = networks or benchmark.NETWORKS
-    measured = tuple(ways.WAYS) if every_step else ways.FIRST_AND_LAST
+    measured = ways.here() if every_step else ways.FIRST_AND_LAST
     with tqdm(total=len(names) * len(measured) * size.rounds, unit="turn") as bar:
         found = benchmark.run(names, size, precision, measured, bar.update)
     _print(found)

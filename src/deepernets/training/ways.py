@@ -1,4 +1,4 @@
-"""The ways to train that the benchmark compares: a plain loop, ours, and the steps from one to the other."""
+"""The ways to train that the benchmark compares: a plain loop, ours, the steps between them, and one beyond."""
 
 import os
 import sys
@@ -94,6 +94,17 @@ def channels_last(network: str, size: Size, precision: hardware.Precision) -> Se
     return _set_up(network, size, hardware.accelerator("fp32"), channels_last=True)
 
 
+def compiled(network: str, size: Size, precision: hardware.Precision) -> SetUp:
+    """Set up a step beyond ours: PyTorch compiles the network, in the first batch, which is not timed.
+
+    Raises:
+        UserError: there is no compiler.
+    """
+    ready = ours(network, size, precision)
+    hardware.compile_calls(ready.model)
+    return ready
+
+
 def _set_up(network: str, size: Size, accelerator: Accelerator, channels_last: bool | None = None) -> SetUp:
     last = hardware.channels_last(accelerator) if channels_last is None else channels_last
     images = _images(size)
@@ -156,5 +167,11 @@ WAYS: dict[str, Callable[[str, Size, hardware.Precision], SetUp]] = {
     "memory kept": kept_memory,
     "channels last": channels_last,
     "ours": ours,
+    "compiled": compiled,
 }
 FIRST_AND_LAST = ("plain", "ours")
+
+
+def here() -> tuple[str, ...]:
+    """Return the ways that can be measured on this machine: without a compiler, all but the last."""
+    return tuple(way for way in WAYS if way != "compiled" or hardware.can_compile())
