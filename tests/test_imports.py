@@ -61,6 +61,7 @@ FLOORS = {
     "models.zoo": 2,
     "training.preparation": 3,
     "training.benchmark": 3,
+    "training.measured_scaling": 3,
     "training.ways": 3,
     "training.runs": 3,
     "training.reproduction": 4,

@@ -5,8 +5,10 @@ from deepernets.analysis.scaling import (
     central_bytes,
     compute_seconds,
     efficiency,
+    fit_link,
     ring_bytes,
     ring_seconds,
+    step_seconds,
 )
 from deepernets.exceptions import UserError
 
@@ -60,3 +62,27 @@ def test_no_processes_are_refused(call: object) -> None:
 def test_a_share_is_a_share() -> None:
     with pytest.raises(UserError, match="from 0 to 1"):
         efficiency(1.0, 1.0, hidden=1.5)
+
+
+@pytest.mark.parametrize("processes", [2, 8])
+def test_the_link_is_found_from_what_it_makes_of_messages(processes: int) -> None:
+    link = Link(bytes_per_second=1e9, latency=20e-6)
+    measured = {4 * count: ring_seconds(count, processes, link) for count in (100, 10_000, 1_000_000)}
+    found = fit_link(measured, processes)
+    assert found.bytes_per_second == pytest.approx(1e9)
+    assert found.latency == pytest.approx(20e-6)
+
+
+def test_noise_makes_no_negative_latency_and_no_negative_bandwidth() -> None:
+    assert fit_link({1000: 0.1, 2000: 0.3}).latency == 0
+    assert fit_link({1000: 0.3, 2000: 0.2}).bytes_per_second == float("inf")
+    with pytest.raises(UserError, match="two sizes of message"):
+        fit_link({1000: 0.3})
+    with pytest.raises(UserError, match="two processes"):
+        fit_link({1000: 0.3, 2000: 0.4}, processes=1)
+
+
+def test_a_step_takes_between_the_longer_part_and_the_sum() -> None:
+    assert step_seconds(3.0, 1.0) == 4.0
+    assert step_seconds(3.0, 1.0, hidden=1.0) == 3.0
+    assert step_seconds(1.0, 3.0, hidden=1.0) == 3.0

@@ -164,3 +164,15 @@ def test_two_precisions_are_compared_over_seeds_or_said_to_be_missing(book: "Boo
     (row,) = [row for row in book.rows(PAGE) if row[0] == "test accuracy, %"]
     accuracies = [[100 * found[seed].test["accuracy"] for seed in seeds] for found in runs.values()]
     assert row[1:3] == ["{:.2f} ± {:.2f}".format(*mean_and_sd(found)) for found in accuracies]
+
+
+@pytest.mark.parametrize(("name", "parameters"), [("vgg-mini-bn-cifar", 82_778), ("resnet-20", 269_722)])
+def test_two_processes_hand_over_four_bytes_for_each_parameter(
+    book: "Book", name: str, parameters: int
+) -> None:
+    rows = {row[0]: row[1:] for row in book.rows(PAGE) if len(row) == 3}
+    column = rows["parameters"], rows["bytes to add up, counted"], rows["4 bytes for each parameter"]
+    at = ["vgg-mini-bn-cifar", "resnet-20"].index(name)
+    assert [row[at] for row in column] == [f"{parameters:,}", f"{4 * parameters:,}", f"{4 * parameters:,}"]
+    for what in ("measured, two processes, ms", "measured / predicted for two machines"):
+        assert float(rows[what][at]) > 0  # how long it took is not the page's to promise

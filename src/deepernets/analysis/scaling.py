@@ -1,6 +1,9 @@
 """What it costs to share a training step among many processes: bytes sent, time, and what is left of the speed."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
+
+import numpy as np
 
 from deepernets.analysis.significance import TRAINING_TO_FORWARD
 from deepernets.exceptions import UserError
@@ -66,6 +69,35 @@ def ring_seconds(parameters: int, processes: int, link: Link, bytes_each: int = 
     return rounds * link.latency + ring_bytes(parameters, processes, bytes_each) / link.bytes_per_second
 
 
+def fit_link(measured: Mapping[int, float], processes: int = 2) -> Link:
+    """Return the link that explains best how long sums over all processes took.
+
+    A line is fitted to `ring_seconds`: where it begins is the latency, its slope one over the bandwidth, neither
+    below 0. Its errors are squared relative ones, since otherwise the largest message would decide alone.
+
+    Args:
+        measured: Seconds by the number of bytes that each process had to add; at least two sizes.
+        processes: How many added them, at least 2.
+
+    Raises:
+        UserError: there are fewer than two sizes, or processes.
+
+    >>> link = fit_link({1000: 0.7, 2000: 1.2}, processes=2)
+    >>> round(link.bytes_per_second), round(link.latency, 3)
+    (2000, 0.1)
+    """
+    from scipy.optimize import nnls
+
+    if len(measured) < 2 or processes < 2:
+        raise UserError(
+            "A link is measured with two sizes of message or more, between two processes or more."
+        )
+    rounds = 2 * (processes - 1)
+    effects = np.array([(rounds, rounds / processes * size) for size in measured])
+    (latency, per_byte), _ = nnls(effects / np.array([list(measured.values())]).T, np.ones(len(measured)))
+    return Link(float(1 / per_byte) if per_byte > 0 else float("inf"), float(latency))
+
+
 def compute_seconds(multiply_adds: int, images: int, operations_per_second: float) -> float:
     """Return how long one process computes in a step: forward, and backward, which costs twice as much.
 
@@ -78,6 +110,17 @@ def compute_seconds(multiply_adds: int, images: int, operations_per_second: floa
     1.0
     """
     return 2 * TRAINING_TO_FORWARD * multiply_adds * images / operations_per_second
+
+
+def step_seconds(compute: float, communication: float, hidden: float = 0.0) -> float:
+    """Return how long a step takes that computes and communicates; the arguments are those of `efficiency`.
+
+    >>> step_seconds(compute=3.0, communication=1.0), step_seconds(compute=3.0, communication=4.0, hidden=1.0)
+    (4.0, 4.0)
+    """
+    if not 0 <= hidden <= 1:
+        raise UserError(f"A share of {hidden} of the communication cannot be hidden; give one from 0 to 1.")
+    return compute + communication - min(hidden * communication, compute)
 
 
 def efficiency(compute: float, communication: float, hidden: float = 0.0) -> float:
@@ -100,10 +143,7 @@ def efficiency(compute: float, communication: float, hidden: float = 0.0) -> flo
     >>> efficiency(compute=3.0, communication=1.0, hidden=1.0)
     1.0
     """
-    if not 0 <= hidden <= 1:
-        raise UserError(f"A share of {hidden} of the communication cannot be hidden; give one from 0 to 1.")
-    seen = communication - min(hidden * communication, compute)
-    return compute / (compute + seen)
+    return compute / step_seconds(compute, communication, hidden)
 
 
 def _require_processes(processes: int) -> None:
