@@ -64,6 +64,7 @@ FLOORS = {
     "training.measured_scaling": 3,
     "training.ways": 3,
     "training.runs": 3,
+    "training.watching": 2,
     "training.reproduction": 4,
     "training.verification": 4,
     "analysis.costs": 2,

@@ -54,6 +54,12 @@ class Meter:
         self._loss += loss.detach() * len(labels)
         self._correct += (logits.detach().argmax(dim=1) == labels).sum()
 
+    def sums(self) -> Tensor:
+        """Return the sums of losses and of right answers so far, (2,), on the device, without waiting for it."""
+        device = self._loss.device if isinstance(self._loss, Tensor) else torch.device("cpu")
+        loss, correct = (torch.as_tensor(number, device=device) for number in (self._loss, self._correct))
+        return torch.stack([loss.float(), correct.float()])
+
     @property
     def loss(self) -> float:
         """Mean loss per image, in nats."""

@@ -1,7 +1,5 @@
 """A run: a recipe, a seed and data in; a trained network and a record out, resumable at any time."""
 
-import signal
-import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import fields
@@ -15,71 +13,15 @@ from deepernets.analysis.errors import confident_mistakes, confusion_matrix
 from deepernets.exceptions import UserError
 from deepernets.models.vgg import start_from
 from deepernets.models.zoo import build
-from deepernets.progress import tqdm
 from deepernets.training import hardware, processes
-from deepernets.training.checkpoints import finish, load_weights, restore, save_checkpoint
-from deepernets.training.loop import Evaluation, Meter, Training, Watcher, evaluate, fit
+from deepernets.training.checkpoints import finish, load_weights, restore
+from deepernets.training.loop import Evaluation, Training, evaluate, fit
 from deepernets.training.preparation import Splits, prepare, prepare_data
 from deepernets.training.recipe import Recipe, recipe
 from deepernets.training.records import Record, load_record
+from deepernets.training.watching import Progress
 
 RECORD = "record.json"
-
-
-class Progress(Watcher):
-    """A bar over all images of a run, with loss and accuracy, and a checkpoint after each epoch.
-
-    Used in a ``with`` statement, it takes Ctrl-C between two steps, where nothing is half done; a second Ctrl-C
-    does not wait.
-    """
-
-    def __init__(self, folder: Path, chosen: Recipe, images: int, done: int) -> None:
-        self.folder, self.epochs, self.images = folder, chosen.epochs, images
-        self.bar = tqdm(
-            total=chosen.epochs * images,
-            initial=done * images,
-            unit="img",
-            desc=chosen.name,
-            disable=not processes.is_main(),
-        )
-        self.shown = perf_counter()
-        self.interrupted = False
-
-    def __enter__(self) -> "Progress":
-        self.former: Any = None
-        if threading.current_thread() is threading.main_thread():
-            self.former = signal.signal(signal.SIGINT, self.interrupt)
-        return self
-
-    def __exit__(self, *error: object) -> None:
-        if self.former is not None:
-            signal.signal(signal.SIGINT, self.former)
-        self.bar.close()
-
-    def interrupt(self, *_: object) -> None:
-        """Note that Ctrl-C was pressed, and leave the next one to Python."""
-        self.interrupted = True
-        signal.signal(signal.SIGINT, signal.default_int_handler)
-
-    def after_step(self, meter: Meter) -> None:
-        """Move the bar; read loss and accuracy off the device only twice a second.
-
-        Raises:
-            KeyboardInterrupt: Ctrl-C was pressed since the last step.
-        """
-        if self.interrupted:
-            raise KeyboardInterrupt
-        self.bar.update(meter.images * processes.count() - (self.bar.n % self.images))
-        if perf_counter() - self.shown > 0.5:
-            self.bar.set_postfix(loss=f"{meter.loss:.3f}", accuracy=f"{meter.accuracy:.1%}", refresh=False)
-            self.shown = perf_counter()
-
-    def after_epoch(self, training: Training) -> None:
-        """Write the checkpoint, then say which epoch is over."""
-        if processes.is_main():
-            save_checkpoint(self.folder, training)
-        processes.wait()
-        self.bar.set_description(f"epoch {len(training.history)} of {self.epochs} done")
 
 
 def run_folder(wanted: Recipe, profile: str, seed: int, out: str | Path, precision: str = "auto") -> Path:

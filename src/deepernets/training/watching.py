@@ -1,0 +1,100 @@
+"""Watching a run: the bar, the checkpoint after each epoch, and Ctrl-C between two steps."""
+
+import signal
+import threading
+from pathlib import Path
+from time import perf_counter
+from typing import Any
+
+import torch
+
+from deepernets.progress import tqdm
+from deepernets.training import processes
+from deepernets.training.checkpoints import save_checkpoint
+from deepernets.training.loop import Meter, Training, Watcher
+from deepernets.training.recipe import Recipe
+
+BETWEEN_LOOKS = 0.5  # seconds
+
+
+class Reading:
+    """What a meter shows at one moment, on its way from a GPU, which nobody waits for.
+
+    Elsewhere it has come as soon as it is asked for.
+    """
+
+    def __init__(self, meter: Meter) -> None:
+        sums, self.images = meter.sums(), max(meter.images, 1)
+        self.sums = sums.to("cpu", non_blocking=sums.is_cuda)
+        self.copied = torch.cuda.Event() if sums.is_cuda else None
+        if self.copied is not None:
+            self.copied.record()
+
+    def has_come(self) -> bool:
+        """Whether it can be shown."""
+        return self.copied is None or self.copied.query()
+
+    def as_words(self) -> dict[str, str]:
+        """Return loss and accuracy as the bar shows them; only when it has come."""
+        loss, accuracy = (self.sums / self.images).tolist()
+        return {"loss": f"{loss:.3f}", "accuracy": f"{accuracy:.1%}"}
+
+
+class Progress(Watcher):
+    """A bar over all images of a run, with loss and accuracy, and a checkpoint after each epoch.
+
+    Used in a ``with`` statement, it takes Ctrl-C between two steps, where nothing is half done; a second Ctrl-C
+    does not wait.
+    """
+
+    def __init__(self, folder: Path, chosen: Recipe, images: int, done: int) -> None:
+        self.folder, self.epochs, self.images = folder, chosen.epochs, images
+        self.bar = tqdm(
+            total=chosen.epochs * images,
+            initial=done * images,
+            unit="img",
+            desc=chosen.name,
+            disable=not processes.is_main(),
+        )
+        self.shown = perf_counter()
+        self.reading: Reading | None = None
+        self.interrupted = False
+
+    def __enter__(self) -> "Progress":
+        self.former: Any = None
+        if threading.current_thread() is threading.main_thread():
+            self.former = signal.signal(signal.SIGINT, self.interrupt)
+        return self
+
+    def __exit__(self, *error: object) -> None:
+        if self.former is not None:
+            signal.signal(signal.SIGINT, self.former)
+        self.bar.close()
+
+    def interrupt(self, *_: object) -> None:
+        """Note that Ctrl-C was pressed, and leave the next one to Python."""
+        self.interrupted = True
+        signal.signal(signal.SIGINT, signal.default_int_handler)
+
+    def after_step(self, meter: Meter) -> None:
+        """Move the bar; twice a second, ask for loss and accuracy, or show them if they have come.
+
+        Raises:
+            KeyboardInterrupt: Ctrl-C was pressed since the last step.
+        """
+        if self.interrupted:
+            raise KeyboardInterrupt
+        self.bar.update(meter.images * processes.count() - (self.bar.n % self.images))
+        if perf_counter() - self.shown > BETWEEN_LOOKS:
+            self.reading = self.reading or Reading(meter)
+            if self.reading.has_come():
+                self.bar.set_postfix(self.reading.as_words(), refresh=False)
+                self.reading = None
+            self.shown = perf_counter()
+
+    def after_epoch(self, training: Training) -> None:
+        """Write the checkpoint, then say which epoch is over."""
+        if processes.is_main():
+            save_checkpoint(self.folder, training)
+        processes.wait()
+        self.bar.set_description(f"epoch {len(training.history)} of {self.epochs} done")

@@ -1,0 +1,63 @@
+"""The bar reads what a GPU has worked out without ever waiting for it."""
+
+from itertools import chain
+from pathlib import Path
+
+import pytest
+import torch
+
+from deepernets.training import hardware, watching
+from deepernets.training.loop import Meter, train_epoch
+from deepernets.training.preparation import prepare, prepare_data
+from deepernets.training.recipe import recipe
+from deepernets.training.watching import Progress, Reading
+
+TINY = recipe("quick/vgg").changed(epochs=3, train_images=128, batch_size=16)
+
+
+def _half_right() -> Meter:
+    meter = Meter()
+    meter.add(torch.tensor(0.5), torch.tensor([[1.0, 0.0], [1.0, 0.0]]), torch.tensor([0, 1]))
+    return meter
+
+
+def test_a_reading_says_what_the_meter_says() -> None:
+    reading = Reading(_half_right())
+    assert reading.has_come()
+    assert reading.as_words() == {"loss": "0.500", "accuracy": "50.0%"}
+    assert Reading(Meter()).as_words()["loss"] == "0.000"
+
+
+def test_the_bar_does_not_look_at_a_reading_that_has_not_come(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    come = False
+    monkeypatch.setattr(Reading, "has_come", lambda reading: come)
+    with Progress(tmp_path, TINY, 2, 0) as progress:
+        for come in (False, False, True, False):
+            progress.shown -= 1  # a second later
+            before = progress.reading
+            progress.after_step(_half_right())
+            assert (progress.reading is None) == come
+            assert come or before is None or progress.reading is before
+
+
+@pytest.mark.skipif(not torch.cuda.is_available(), reason="there is no CUDA device")
+def test_an_epoch_on_a_gpu_never_waits_for_it(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """After a first epoch, in which libraries choose their kernels; order and moves go over before the second."""
+    monkeypatch.setattr(watching, "BETWEEN_LOOKS", 0.0)
+    accelerator = hardware.accelerator("auto")
+    splits = prepare_data(TINY, "full", 0, None, accelerator)
+    training = prepare(TINY, splits, accelerator, 0)
+    parts = (training.model, training.criterion, training.optimizer, training.scheduler)
+    with Progress(tmp_path, TINY, len(splits.train.images), 0) as progress:
+        for epoch in (1, 2):
+            model, criterion, optimizer, scheduler = parts
+            batches = splits.train.epoch(epoch)
+            batches = chain([next(batches)], batches)
+            torch.cuda.set_sync_debug_mode("error" if epoch == 2 else "default")
+            try:
+                met = train_epoch(model, batches, criterion, optimizer, scheduler, progress.after_step)
+            finally:
+                torch.cuda.set_sync_debug_mode("default")
+            assert met.loss < float("inf")
