@@ -8,6 +8,7 @@ into the formulas of `deepernets.analysis.scaling`.
 
 import json
 import os
+import statistics
 import subprocess
 import sys
 import tempfile
@@ -31,6 +32,7 @@ from deepernets.training.timing import median_seconds
 MODULE = "deepernets.training.measured_scaling"  # also where it runs as the main program
 PROCESSES = 2
 MESSAGES = (4_096, 65_536, 524_288, 2_097_152)  # bytes
+TOGETHER = ("beside", "together")  # what both processes do at the same time
 LOOPBACK = "lo" if sys.platform == "linux" else "lo0"
 
 
@@ -148,24 +150,20 @@ def _step(name: str, images: int, repeats: int) -> Shared:
     torch.manual_seed(0)
     model = build(name, in_shape=(3, 32, 32), classes=10)
     part = images // PROCESSES
-
-    def timed(step: Callable[[], None], everybody: bool) -> float:
-        dist.barrier()
-        if (
-            everybody or dist.get_rank() == 0
-        ):  # else the other one waits at the next barrier, and computes nothing
-            return median_seconds(step, warm_up=1, repeats=repeats)
-        return 0.0
-
-    return Shared(
-        name,
-        count_parameters(model),
-        gradient_bytes=_gradient_bytes(model, part),
-        whole=timed(_stepper(model, images), everybody=False),
-        part=timed(_stepper(model, part), everybody=False),
-        beside=timed(_stepper(model, part), everybody=True),
-        together=timed(_stepper(DistributedDataParallel(model), part), everybody=True),
-    )
+    steps = {
+        "whole": _stepper(model, images),
+        "part": _stepper(model, part),
+        "beside": _stepper(model, part),
+        "together": _stepper(DistributedDataParallel(model), part),
+    }
+    times: dict[str, list[float]] = {what: [] for what in steps}
+    for _ in range(1 + repeats):  # in turns, since a machine is never equally busy for long
+        for what, step in steps.items():
+            dist.barrier()
+            if what in TOGETHER or dist.get_rank() == 0:  # else the other one waits, and computes nothing
+                times[what].append(median_seconds(step, warm_up=0, repeats=1))
+    medians = {what: statistics.median(found[1:] or [0.0]) for what, found in times.items()}
+    return Shared(name, count_parameters(model), _gradient_bytes(model, part), **medians)
 
 
 def _stepper(model: nn.Module, images: int) -> Callable[[], None]:
