@@ -1,3 +1,5 @@
+import subprocess
+import sys
 from typing import Any
 
 import pytest
@@ -5,6 +7,7 @@ import torch
 from torch import Tensor, nn
 from torch.utils.flop_counter import FlopCounterMode
 
+from deepernets.analysis import walk
 from deepernets.analysis.arithmetic import (
     conv_weights,
     count_parameters,
@@ -58,9 +61,9 @@ def test_multiply_adds_know_groups_and_rectangles() -> None:
 
 
 def test_a_walk_lists_every_layer_with_its_shape_and_adds_up() -> None:
-    walk = shape_walk(laid_out("vgg-16"), (3, 224, 224))
-    assert list(walk.columns) == ["name", "layer", "output_shape", "parameters", "multiply_adds"]
-    rows = walk.set_index("name").to_dict("index")
+    layers = shape_walk(laid_out("vgg-16"), (3, 224, 224))
+    assert list(layers.columns) == ["name", "layer", "output_shape", "parameters", "multiply_adds"]
+    rows = layers.set_index("name").to_dict("index")
     assert rows["block1.conv1"] == {
         "layer": "Conv2d",
         "output_shape": (64, 224, 224),
@@ -70,8 +73,8 @@ def test_a_walk_lists_every_layer_with_its_shape_and_adds_up() -> None:
     assert rows["block5.pool"]["output_shape"] == (512, 7, 7)
     assert rows["head.fc1"]["multiply_adds"] == 512 * 7 * 7 * 4096
     assert rows["head.fc3"]["output_shape"] == (1000,)
-    assert walk["parameters"].sum() == 138_357_544
-    assert walk["multiply_adds"].sum() == multiply_adds(laid_out("vgg-16"), (3, 224, 224))
+    assert layers["parameters"].sum() == 138_357_544
+    assert layers["multiply_adds"].sum() == multiply_adds(laid_out("vgg-16"), (3, 224, 224))
 
 
 def test_a_walk_leaves_the_network_as_it_was() -> None:
@@ -204,3 +207,36 @@ def test_a_sum_made_outside_a_layer_sees_what_its_widest_term_sees() -> None:
 def test_a_network_needs_the_shape_of_its_images() -> None:
     with pytest.raises(UserError, match="give in_shape"):
         receptive_field(nn.Conv2d(1, 1, 3))  # type: ignore[call-overload]
+
+
+def test_a_walk_and_a_network_without_memory_do_not_wait_for_pytorchs_compiler() -> None:
+    code = """
+import sys
+import torch
+import deepernets
+
+with torch.device("meta"):
+    network = deepernets.build("resnet-50")
+    deepernets.multiply_adds(network, (3, 224, 224))
+    deepernets.multiply_adds(deepernets.build("vgg-d"), (3, 224, 224))
+print(*{"sympy", "torch._dynamo"} & set(sys.modules))
+"""
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert not done.stdout.strip(), "what each page, lab and command would pay for, a second of it"
+
+
+@pytest.mark.parametrize("in_shape", [(3, 32, 32), (5, 32, 32), (3, 4, 4)])
+def test_shapes_worked_out_by_a_walk_are_pytorchs(
+    in_shape: tuple[int, int, int], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def shapes(model: nn.Module) -> list[tuple[str, torch.Size]] | str:
+        try:
+            return [(call.name, call.output.shape) for call in walk.walk(model, in_shape)]
+        except UserError as error:
+            return str(error)
+
+    for name in ("vgg-16", "resnet-50", "resnet-20"):
+        ours = shapes(laid_out(name))
+        with monkeypatch.context() as without:
+            without.setattr(walk, "_RULES", {})
+            assert shapes(laid_out(name)) == ours

@@ -185,5 +185,9 @@ def materialise(model: nn.Module, scheme: str) -> None:
     VGG has 140 million weights: laid out there first, they are drawn once, not twice. Under
     ``with torch.device("meta")`` the network stays without memory.
     """
-    model.to_empty(device=torch.empty(0).device)  # where a new tensor would be
+    if torch.empty(0).is_meta:  # where a new tensor would be
+        return
+    # Module.to_empty and drawing on the meta device would both import PyTorch's compiler, which takes a second
+    memory = {name: torch.empty(laid.shape, dtype=laid.dtype) for name, laid in model.state_dict().items()}
+    model.load_state_dict(memory, assign=True)
     initialise(model, scheme)

@@ -1,6 +1,7 @@
 """Pictures of runs: their curves, confusions and mistakes, and in words what they show."""
 
 from collections.abc import Sequence
+from typing import TYPE_CHECKING
 
 import numpy as np
 from matplotlib.figure import Figure
@@ -8,8 +9,10 @@ from matplotlib.figure import Figure
 from deepernets.analysis.errors import recall_per_class
 from deepernets.data.images import Images
 from deepernets.plots.style import PALETTE, draw, grid
-from deepernets.training.lr_finder import RangeTest
 from deepernets.training.records import Record
+
+if TYPE_CHECKING:
+    from deepernets.training.lr_finder import RangeTest
 
 
 def curves(records: Record | Sequence[Record]) -> Figure:
@@ -104,7 +107,7 @@ def describe(record: Record) -> str:
     )
 
 
-def learning_rate_range(test: RangeTest) -> Figure:
+def learning_rate_range(test: "RangeTest") -> Figure:
     """Draw the loss against the learning rate of a range test, with the suggested rate marked."""
     figure, axes = grid(1, 1, width=6.5, height=4)
     ax = axes[0, 0]
