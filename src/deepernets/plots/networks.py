@@ -26,6 +26,9 @@ def samples(images: Images, classes: Sequence[str], per_class: int = 8) -> Figur
     return figure
 
 
+PLAIN = {"facecolor": "white", "edgecolor": "none", "pad": 1.5}  # no grid line runs through a number
+
+
 def configuration_chart(classes: int = 1000) -> Figure:
     """Draw the parameters of VGG's six configurations: convolutions against fully-connected layers."""
     figure, axes = grid(1, 1, width=7.5, height=3.8)
@@ -38,10 +41,12 @@ def configuration_chart(classes: int = 1000) -> Figure:
         ax.barh(
             row, connected, left=convolutional, color=PALETTE[1], hatch="//", label="fully-connected layers"
         )
-        ax.text(convolutional + connected + 2, row, f"{convolutional + connected:.1f}", va="center")
+        total = convolutional + connected
+        ax.text(total + 1.5, row, f"{total:.1f}", va="center", bbox=PLAIN)
     ax.set(xlabel="millions of parameters", ylabel="configuration", xlim=(0, 165))
     ax.set_yticks(range(len(CONFIGURATIONS)), list(CONFIGURATIONS))
     ax.invert_yaxis()
+    ax.grid(visible=False, axis="y")
     handles, labels = ax.get_legend_handles_labels()
     ax.legend(handles[:2], labels[:2], loc="upper center", bbox_to_anchor=(0.5, 1.16), ncols=2, frameon=False)
     return figure
