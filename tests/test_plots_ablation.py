@@ -14,6 +14,15 @@ def test_each_part_with_runs_has_a_row_of_dots_and_its_mean() -> None:
     assert bars == [[2.0], [0.5]]
 
 
+def test_small_gains_can_be_told_apart_beside_a_large_one() -> None:
+    (ax,) = worths([Worth("one-cycle", None, (13.0, 14.0)), Worth("crops", None, (-0.5, 0.5))]).axes
+    low, high = ax.get_xlim()
+    assert low < -0.5
+    assert high > 14.0
+    left, right = (ax.transData.transform((gain, 0))[0] for gain in (-0.5, 0.5))
+    assert (right - left) / ax.bbox.width > 0.15
+
+
 def test_a_picture_of_nothing_says_so() -> None:
     (ax,) = worths([]).axes
     assert "Nothing has been recorded" in ax.texts[0].get_text()

@@ -8,9 +8,13 @@ from deepernets.analysis.ablation import Worth
 from deepernets.plots.comparison import say_if_empty
 from deepernets.plots.style import PALETTE, grid
 
+TICKS = (-10, -5, -2, -1, -0.5, 0, 0.5, 1, 2, 5, 10, 20)  # points
+
 
 def worths(parts: Sequence[Worth]) -> Figure:
     """Draw a row for each part, the first on top: a dot for each seed's gain, and their mean ± standard deviation.
+
+    Within one point of zero the axis is linear, beyond it logarithmic: one large gain would hide the small ones.
 
     Args:
         parts: Those without a gain are left out.
@@ -31,9 +35,14 @@ def worths(parts: Sequence[Worth]) -> Figure:
             markersize=9,
             linewidth=1.5,
         )
+    ax.set_xscale("symlog", linthresh=1)
+    ax.set_xticks(TICKS, [f"{tick:g}" for tick in TICKS])
+    ax.minorticks_off()
     ax.set(
-        xlabel="test accuracy with the part less without it, points", ylim=(max(len(shown), 1) - 0.4, -0.6)
+        xlabel="points of test accuracy, with the part less without it", ylim=(max(len(shown), 1) - 0.4, -0.6)
     )
     ax.set_yticks(range(len(shown)), [worth.part.replace("-", " ") for worth in shown])
+    gains = [gain for worth in shown for gain in worth.gains]
+    ax.set_xlim(min([-1.2, *gains]) * 1.1, max([1.2, *gains]) * 1.1)
     say_if_empty(ax, not shown)
     return figure
