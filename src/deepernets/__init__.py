@@ -9,6 +9,7 @@ Names are looked up when they are first used, so that ``import deepernets`` cost
 ``deepernets --help`` answers before PyTorch could be loaded.
 """
 
+import warnings
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
@@ -27,6 +28,9 @@ if TYPE_CHECKING:  # what editors and type checkers see; at run time `_HOMES` sa
     from deepernets.training.recipe import Recipe, recipe, recipes
     from deepernets.training.records import Record, records
     from deepernets.training.runs import train
+
+# A notebook without ipywidgets gets progress bars of text, which do as well. Accelerate asks for bars, too.
+warnings.filterwarnings("ignore", message="IProgress not found")
 
 _HOMES = {
     "analysis.arithmetic": (

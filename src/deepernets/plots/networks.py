@@ -10,7 +10,7 @@ from deepernets.analysis.arithmetic import count_parameters
 from deepernets.data.images import Images
 from deepernets.models.vgg import CONFIGURATIONS
 from deepernets.models.zoo import build
-from deepernets.plots.style import PALETTE, draw, grid
+from deepernets.plots.style import PALETTE, PLAIN, draw, grid
 
 
 def samples(images: Images, classes: Sequence[str], per_class: int = 8) -> Figure:
@@ -24,9 +24,6 @@ def samples(images: Images, classes: Sequence[str], per_class: int = 8) -> Figur
                 draw(ax, images.pixels[shown[column]])
         axes[row, 0].set_title(name, loc="left", fontsize=10)
     return figure
-
-
-PLAIN = {"facecolor": "white", "edgecolor": "none", "pad": 1.5}  # no grid line runs through a number
 
 
 def configuration_chart(classes: int = 1000) -> Figure:

@@ -6,7 +6,7 @@ from matplotlib.figure import Figure
 from matplotlib.patches import Rectangle
 from torch import Tensor
 
-from deepernets.plots.style import DASHES, PALETTE, draw, grid
+from deepernets.plots.style import DASHES, PALETTE, PLAIN, draw, grid
 from deepernets.published.vgg import MULTI_SCALE, SINGLE_SCALE, STATE_OF_THE_ART, Competitor
 
 
@@ -21,7 +21,7 @@ def error_by_scale() -> Figure:
     several = {(row.configuration, row.train): row.top1 for row in MULTI_SCALE}
     for place, row in enumerate(SINGLE_SCALE):
         ax.plot(row.top1, place, "o", color=PALETTE[0], markersize=8, label="one test scale", zorder=3)
-        ax.text(row.top1 + 0.12, place, f"{row.top1}", va="center", fontsize=9)
+        ax.text(row.top1 + 0.12, place, f"{row.top1}", va="center", fontsize=9, bbox=PLAIN)
         gained = several.get((row.configuration, row.train))
         if gained is not None:
             ax.plot([row.top1, gained], [place, place], color="0.6", linewidth=2)
@@ -29,7 +29,7 @@ def error_by_scale() -> Figure:
             ax.plot(
                 gained, place, "D", linestyle="", markersize=8, label="three test scales", zorder=3, **look
             )
-            ax.text(gained - 0.12, place, f"{gained}", va="center", ha="right", fontsize=9)
+            ax.text(gained - 0.12, place, f"{gained}", va="center", ha="right", fontsize=9, bbox=PLAIN)
     ax.set_yticks(range(len(SINGLE_SCALE)), [f"{row.configuration}, S = {row.train}" for row in SINGLE_SCALE])
     ax.set(xlabel="top-1 error, % of the validation images", xlim=(24, 30.4))
     ax.invert_yaxis()

@@ -6,7 +6,7 @@ from matplotlib.figure import Figure
 from pandas import DataFrame
 
 from deepernets.analysis.significance import binomial_interval
-from deepernets.plots.style import PALETTE, grid
+from deepernets.plots.style import PALETTE, PLAIN, grid
 from deepernets.published import resnet as published
 
 CIFAR_TEST_IMAGES = 10_000
@@ -116,8 +116,10 @@ def part_costs(parts: DataFrame) -> Figure:
         values = parts[column] / unit
         ax.barh(range(len(parts)), values, **style)
         for row, value in enumerate(values):
-            ax.text(value, row, f" {value:,.1f}", va="center", fontsize=9)
+            place = value + 0.015 * values.max()
+            ax.text(place, row, f"{value:,.1f}", va="center", fontsize=9, bbox=PLAIN)
         ax.set(xlabel=words, xlim=(0, 1.25 * values.max()))
+        ax.grid(visible=False, axis="y")
         ax.set_yticks(range(len(parts)), list(parts["part"]) if column == "parameters" else [""] * len(parts))
         ax.invert_yaxis()
     return figure

@@ -8,7 +8,7 @@ from matplotlib.lines import Line2D
 
 from deepernets.analysis.reproduction import Measured, Row
 from deepernets.analysis.significance import Interval
-from deepernets.plots.style import PALETTE, grid
+from deepernets.plots.style import PALETTE, PLAIN, grid
 
 KINDS = ("reported", "our run of their recipe", "our recipe")
 MARKERS = ("D", "o", "s")
@@ -36,7 +36,16 @@ def against(shown: Sequence[Row]) -> Figure:
         Line2D([], [], color=PALETTE[lane], marker=MARKERS[lane], label=kind)
         for lane, kind in enumerate(KINDS)
     ]
-    figure.legend(handles=handles, loc="outside upper center", ncols=3, frameon=False, fontsize=9)
+    if any(group and not group.whole for row in shown for group in (row.theirs, row.ours)):
+        hollow = {"color": "0.35", "marker": "o", "markerfacecolor": "white", "linestyle": "none"}
+        handles.append(Line2D([], [], **hollow, label="hollow: shorter, or fewer images"))  # type: ignore[arg-type]
+    figure.legend(
+        handles=handles,
+        loc="outside upper center",
+        ncols=min(len(handles), 2 + len(handles) % 2),
+        frameon=False,
+        fontsize=9,
+    )
     return figure
 
 
@@ -55,6 +64,7 @@ def _panel(ax: Axes, shown: Sequence[Row]) -> None:
             ax.annotate(
                 words, (1, number + LANES[0]), xycoords=("axes fraction", "data"), xytext=(-4, 0),
                 textcoords="offset points", ha="right", va="center", fontsize=8.5, color="0.35",
+                bbox=PLAIN,
             )  # fmt: skip
     ax.set_yticks(range(len(shown)), [f"{row.model}, {row.what}" for row in shown])
     ax.grid(axis="y", visible=False)
@@ -63,7 +73,7 @@ def _panel(ax: Axes, shown: Sequence[Row]) -> None:
     ax.set_ylim(len(shown) - 0.5, -0.5)
     low, high = ax.get_xlim()
     ax.set_xticks([tick for tick in ax.get_xticks() if low <= tick <= 100])
-    ax.set_xlim(low, high + 0.45 * (high - low))  # room for the words
+    ax.set_xlim(low, high + 0.55 * (high - low))  # room for the words
     ax.set(xlabel="test accuracy in %, with its 95 % interval")
 
 
@@ -81,5 +91,5 @@ def _note(ax: Axes, number: int, lane: int, group: Measured) -> None:
     words = f"{group} ({epochs}, {group.profile})"
     ax.annotate(
         words, (group.interval.high, number + LANES[lane]), xytext=(5, 0), textcoords="offset points",
-        va="center", fontsize=8.5,
+        va="center", fontsize=8.5, bbox=PLAIN,
     )  # fmt: skip

@@ -30,6 +30,11 @@ PALETTE: list[Any] = [
 ]
 STYLE = "seaborn-v0_8-whitegrid"
 DASHES = ("-", "--", ":", "-.")
+PLAIN = {
+    "facecolor": "white",
+    "edgecolor": "none",
+    "pad": 1.0,
+}  # behind a number, so that no grid line runs through
 
 
 def grid(rows: int, columns: int, width: float, height: float) -> tuple[Figure, np.ndarray]:
