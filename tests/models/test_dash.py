@@ -1,3 +1,5 @@
+import math
+
 import pytest
 import torch
 from torch import nn
@@ -79,6 +81,11 @@ def test_convolutions_start_by_handing_their_input_on() -> None:
     assert not torch.equal(y[:, 24:48], x)
 
 
+def test_the_first_guess_is_a_uniform_one() -> None:
+    logits = build("dash-narrow", in_shape=(3, 32, 32), classes=10)(torch.randn(4, 3, 32, 32))
+    assert functional.cross_entropy(logits, torch.arange(4)).item() == pytest.approx(math.log(10))
+
+
 def test_too_small_images_are_refused_with_the_size_that_would_do() -> None:
     with pytest.raises(UserError, match="at least 9×9"):
         DashSpec(in_shape=(3, 8, 8))
@@ -90,6 +97,7 @@ def test_too_small_images_are_refused_with_the_size_that_would_do() -> None:
 def test_both_ways_sees_an_image_and_its_mirror_image_alike_once_trained() -> None:
     torch.manual_seed(0)
     network = dash(DashSpec(widths=(8, 8)))
+    nn.init.normal_(network.get_parameter("head.fc.weight"))
     before = {name: weight.clone() for name, weight in network.state_dict().items()}
     both = BothWays(network)
     assert both.state_dict().keys() == before.keys()

@@ -63,6 +63,8 @@ class DashSpec(NetworkSpec):
 def dash(spec: DashSpec) -> nn.Sequential:
     """Build the network: ``stem``, ``block1``, ``block2``, …, ``head``.
 
+    The head's weights start at zero, so that the first guess is a uniform one, and costs ln K.
+
     In a block the max-pool stands behind the first convolution, not behind the last as in VGG: the second one then
     costs a quarter.
 
@@ -82,9 +84,11 @@ def dash(spec: DashSpec) -> nn.Sequential:
         head = nn.Sequential()
         head.add_module("pool", nn.AdaptiveMaxPool2d(1))  # (N, C, 1, 1)
         head.add_module("flatten", nn.Flatten())  # (N, C)
-        head.add_module("fc", nn.Linear(channels, spec.classes))  # (N, classes)
+        last = nn.Linear(channels, spec.classes)  # (N, classes)
+        head.add_module("fc", last)
         model.add_module("head", head)
     materialise(model, spec.initialisation)
+    nn.init.zeros_(last.weight)
     return model
 
 
