@@ -88,7 +88,7 @@ VARIANCES: dict[str, Callable[[int, int], float]] = {
 }
 
 
-@pytest.mark.parametrize("scheme", SCHEMES)
+@pytest.mark.parametrize("scheme", VARIANCES)
 @pytest.mark.parametrize(
     ("layer", "fan_in", "fan_out"),
     [(nn.Conv2d(32, 128, kernel_size=3), 32 * 9, 128 * 9), (nn.Linear(512, 128), 512, 128)],
@@ -103,6 +103,21 @@ def test_each_scheme_has_the_variance_it_promises(
     assert layer.weight.mean().item() == pytest.approx(0, abs=0.02 * layer.weight.std().item())
     assert layer.bias is not None
     assert layer.bias.any() == (scheme == "pytorch")
+
+
+def test_every_scheme_is_tested_for_what_it_promises() -> None:
+    assert set(SCHEMES) == {*VARIANCES, "identity"}
+
+
+def test_an_identity_hands_its_input_on_and_draws_the_other_filters_as_he_does() -> None:
+    torch.manual_seed(0)
+    wide, narrow = nn.Conv2d(32, 128, kernel_size=3, padding=1), nn.Conv2d(32, 16, kernel_size=3, padding=1)
+    initialise(wide, "identity")
+    initialise(narrow, "identity")
+    x = images(2, 32, 5, 5)
+    torch.testing.assert_close(wide(x)[:, :32], x)
+    assert wide.weight[32:].var().item() == pytest.approx(2 / (32 * 9), rel=0.03)
+    assert narrow.weight.var().item() == pytest.approx(2 / (32 * 9), rel=0.06)  # no room for all of the input
 
 
 @pytest.mark.parametrize("scheme", SCHEMES)
