@@ -530,7 +530,8 @@ worths(ablation.parts("cifar10/dash-narrow", deepernets.records()))
 # Parts that help a network to *begin* (whitening, convolutions that start as identities) matter most when there is
 # little time: in a long training, learning catches up with what was given. Parts that help against *memorising* (crops,
 # flips, label smoothing) are worth little while every image has been seen three times, and can even cost something;
-# they pay in a long training. Looking both ways is an average of two opinions and helps at any length.
+# they pay in a long training. The same goes for lookahead, which holds the weights back. Looking both ways is an
+# average of two opinions and helps at any length.
 
 # %% [markdown]
 # ## Compare: recorded speeds
