@@ -248,7 +248,8 @@ print("bf16, near ones:", torch.allclose(logits, short, atol=0.1))
 
 # %% [markdown]
 # The next step would be `torch.compile`, which fuses small operations into large ones. It first compiles, which takes
-# a minute or so and a C++ compiler, and pays in long runs; the `quick` profile leaves it out.
+# a minute or so and a C++ compiler. On a GPU it pays in long runs; on a processor it may not, so measure. The `quick`
+# profile leaves it out.
 
 # %% tags=["nbval-ignore-output"]
 if PROFILE != "quick":
