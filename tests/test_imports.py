@@ -36,6 +36,7 @@ FLOORS = {
     "training.processes": 0,
     "training.recipe": 0,
     "training.recipes": 0,
+    "training.report_recipes": 0,
     "training.records": 0,
     "training.schedules": 0,
     "analysis.ablation": 2,

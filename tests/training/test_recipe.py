@@ -1,4 +1,5 @@
 from dataclasses import FrozenInstanceError, asdict, replace
+from itertools import pairwise
 
 import pytest
 import torch
@@ -109,7 +110,7 @@ def test_the_resnet_papers_recipe_is_carried_exactly(name: str) -> None:
 @pytest.mark.parametrize("model", ["vgg-13", "vgg-16", "resnet-20", "resnet-44"])
 def test_report_b_has_its_three_columns_adam_and_ours(model: str, data: str) -> None:
     rows = [recipe(name) for name in recipes() if name.startswith(f"report-b/{model}-{data}/")]
-    rows = [row for row in rows if "-batch-" not in row.name]
+    rows = [row for row in rows if "-batch-" not in row.name and "/augmented" not in row.name]
     assert len(rows) == 5
     assert {row.epochs for row in rows} == {50}
     assert [row.learning_rate for row in rows[:2]] == [0.01, 0.001]
@@ -121,6 +122,17 @@ def test_report_b_tried_three_batch_sizes_with_one_network() -> None:
     sizes = [recipe(name).batch_size for name in (f"{row}-batch-32", f"{row}-batch-64", row)]
     assert sizes == [32, 64, 128]
     assert recipe(f"{row}-batch-32").changed(name=row, batch_size=128) == recipe(row)
+
+
+def test_from_report_bs_recipe_to_ours_one_thing_changes_at_a_time() -> None:
+    row = "report-b/resnet-20-cifar10"
+    names = ("as-reported", "augmented", "augmented-rate-0.1", "augmented-rate-0.1-falling", "ours")
+    steps = [asdict(recipe(f"{row}/{name}")) for name in names]
+    changed = [
+        {field for field in before if before[field] != after[field]} - {"name"}
+        for before, after in pairwise(steps)
+    ]
+    assert changed == [{"pad", "flip"}, {"learning_rate"}, {"schedule"}, {"nesterov", "label_smoothing"}]
 
 
 def test_vggs_d_starts_in_four_ways_and_in_one_of_them_from_a() -> None:
