@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 
 from deepernets import cli
+from deepernets.published.reports import WANTED
 
 
 def run(capsys: pytest.CaptureFixture[str], *words: str) -> tuple[int, str, str]:
@@ -19,13 +20,17 @@ def run(capsys: pytest.CaptureFixture[str], *words: str) -> tuple[int, str, str]
     return status, printed.out, printed.err
 
 
-def test_the_table_as_csv_has_a_row_per_reported_result(capsys: pytest.CaptureFixture[str]) -> None:
+def test_the_table_as_csv_has_a_row_per_result_to_reproduce(capsys: pytest.CaptureFixture[str]) -> None:
     status, printed, _ = run(capsys, "table", "--format", "csv")
     rows = list(csv.DictReader(io.StringIO(printed)))
     assert status == 0
-    assert len(rows) == 29
+    assert len(rows) == len(WANTED)
     assert rows[0]["reported"] == "91.2"
     assert any(row["our recipe"].startswith("not run (CPU ") for row in rows)
+    adam = next(row for row in rows if (row["model"], row["recipe"]) == ("VGG-13", "Adam"))
+    assert adam["reported"] == "did not converge"
+    own = next(row for row in rows if (row["report"], row["model"]) == ("paper", "ResNet-110"))
+    assert (own["reported"], own["our recipe"]) == ("93.39 ± 0.16 over 5 runs", "")
 
 
 @pytest.mark.parametrize("format", ["text", "markdown"])

@@ -8,7 +8,7 @@ import deepernets
 from deepernets.analysis import reproduction
 from deepernets.analysis.reproduction import NOT_RUN, Row, measured, rows
 from deepernets.analysis.tables import table
-from deepernets.published.reports import REPORTED
+from deepernets.published.reports import REPORTED, WANTED
 from deepernets.training.records import Record
 
 NAME = "report-a/vgg-16/as-reported"
@@ -53,6 +53,22 @@ def test_a_row_says_which_network_data_and_recipe() -> None:
     assert (row.model, row.data, row.what) == ("ResNet-44", "cifar10", "rate 0.001")
     assert _row([], "report-b/vgg-13-mnist/as-reported-scheduler").what == "scheduler"
     assert _row([], "report-c/resnet-50-mnist/as-reported").what == "Adam"
+
+
+@pytest.mark.parametrize(
+    ("name", "model", "what", "printed"),
+    [
+        ("report-b/vgg-13-cifar10/as-reported-adam", "VGG-13", "Adam", "did not converge"),
+        ("report-b/resnet-20-mnist/as-reported-batch-32", "ResNet-20", "batch 32", "tried"),
+        ("paper/plain-56", "plain-56", "step", "only drawn"),
+        ("paper/resnet-20-b", "ResNet-20 B", "step", "only on ImageNet"),
+        ("paper/vgg-16/normal", "VGG-16", "N(0, 0.01²)", "only on ImageNet"),
+        ("paper/vgg-16/from-a", "VGG-16", "from A", "only on ImageNet"),
+    ],
+)
+def test_what_is_told_in_words_has_its_row_as_well(name: str, model: str, what: str, printed: str) -> None:
+    row = next(row for row in rows([], WANTED) if row.reported.recipe == name)
+    assert (row.model, row.what, row.printed) == (model, what, printed)
 
 
 @pytest.mark.parametrize(

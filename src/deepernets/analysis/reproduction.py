@@ -1,8 +1,9 @@
 """The reports' results beside ours; nothing is averaged that was not run on equal terms."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
+from math import isnan
 from statistics import fmean, stdev
 
 from deepernets.analysis.significance import Interval, binomial_interval, unequal_terms
@@ -14,7 +15,8 @@ NOT_RUN = "not run"
 TEST_IMAGES = {"cifar3": 3_000, "cifar10": 10_000, "mnist": 10_000}  # of the data sets that the reports used
 PROFILES = ("laptop", "full")  # the better one last; quick runs are on other images
 CUTS = ("epochs", "warm_up_epochs", "train_images")  # what a profile, or a short run, may change in a recipe
-_KINDS = {"vgg": "VGG", "resnet": "ResNet"}
+_KINDS = {"vgg": "VGG", "resnet": "ResNet", "plain": "plain"}
+_STARTS = {"paper": "N(0, 0.01²)", "glorot": "Glorot", "he": "He"}  # first weights
 
 
 @dataclass(frozen=True)
@@ -74,10 +76,10 @@ class Row:
     """One reported result beside ours.
 
     Attributes:
-        report: Its letter, A to C.
+        report: Its letter, A to C, or ``paper``.
         model: Network, such as ``VGG-16``.
         data: Data set, as `deepernets.load` names it.
-        what: Which of the report's recipes: ``rate 0.01``, ``rate 0.001``, ``scheduler``, ``Adam``.
+        what: Which of its recipes: ``rate 0.01``, ``scheduler``, ``Adam``, ``batch 32``, ``from A``.
         reported: The result as printed.
         theirs: Our runs of the report's recipe; None where there is none.
         ours: Our runs of our recipe for the same network, data and epochs; None where there is none.
@@ -93,14 +95,14 @@ class Row:
 
     @property
     def printed(self) -> str:
-        """The reported accuracy in per cent, with the digits that the report prints."""
-        return (
-            f"{self.reported.test_accuracy:g}" if self.report == "A" else f"{self.reported.test_accuracy:.2f}"
-        )
+        """The reported accuracy in per cent, with the digits that the report prints, or its words."""
+        accuracy = self.reported.test_accuracy
+        figure = "" if isnan(accuracy) else f"{accuracy:g}" if self.report == "A" else f"{accuracy:.2f}"
+        return f"{figure} {self.reported.words}".strip()
 
     @property
     def reported_interval(self) -> Interval:
-        """Wilson's 95 % interval around the reported accuracy, in per cent."""
+        """Wilson's 95 % interval around the reported accuracy, in per cent; only where there is a figure."""
         return interval(self.reported.test_accuracy, TEST_IMAGES[self.data])
 
 
@@ -115,20 +117,21 @@ def interval(accuracy: float, images: int) -> Interval:
     return Interval(100 * low, 100 * high)
 
 
-def rows(found: Sequence[Record]) -> list[Row]:
-    """Set every reported result beside our runs of its recipe, and of ours.
+def rows(found: Sequence[Record], of: Mapping[str, Reported] = REPORTED) -> list[Row]:
+    """Set reported results beside our runs of their recipes, and of ours.
 
     Args:
         found: All records that there are, such as `deepernets.records()`; those of other recipes are left out.
+        of: The results, by their recipe's name; `deepernets.published.reports.WANTED` are all, figure or not.
 
     Returns:
-        One row for each of `deepernets.published.reports.REPORTED`, in that order.
+        One row for each result, in that order.
 
     >>> row = rows([])[0]
     >>> row.report, row.model, row.data, row.what, row.reported.test_accuracy, row.theirs
     ('A', 'VGG-16', 'cifar3', 'rate 0.01', 91.2, None)
     """
-    return [_row(name, reported, found) for name, reported in REPORTED.items()]
+    return [_row(name, reported, found) for name, reported in of.items()]
 
 
 def best_group(name: str, found: Iterable[Record]) -> list[Record]:
@@ -182,11 +185,11 @@ def ours(name: str) -> str:
 
 def _row(name: str, reported: Reported, found: Sequence[Record]) -> Row:
     chosen = recipe(name)
-    group, model, _ = name.split("/")
-    kind, depth = model.removesuffix(f"-{chosen.data}").split("-")
+    group, model, *_ = name.split("/")
+    kind, depth, *option = model.removesuffix(f"-{chosen.data}").split("-")
     return Row(
-        report=group.removeprefix("report-").upper(),
-        model=f"{_KINDS[kind]}-{depth}",
+        report=group.removeprefix("report-").upper() if group != "paper" else group,
+        model=" ".join([f"{_KINDS[kind]}-{depth}", *map(str.upper, option)]),
         data=chosen.data,
         what=_what(chosen),
         reported=reported,
@@ -196,8 +199,15 @@ def _row(name: str, reported: Reported, found: Sequence[Record]) -> Row:
 
 
 def _what(chosen: Recipe) -> str:
+    """Name a recipe by what sets it apart from those beside it."""
+    if chosen.start_from:
+        return "from A"
+    if chosen.name.startswith("paper/vgg"):
+        return _STARTS[chosen.initialisation]
+    if "-batch-" in chosen.name:
+        return f"batch {chosen.batch_size}"
     if chosen.schedule != "constant":
-        return "scheduler"
+        return "scheduler" if chosen.name.startswith("report") else chosen.schedule
     return "Adam" if chosen.optimizer == "adam" else f"rate {chosen.learning_rate:g}"
 
 

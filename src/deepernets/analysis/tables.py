@@ -4,6 +4,7 @@ from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING
 
 from deepernets.analysis.reproduction import NOT_RUN, Row, ours
+from deepernets.training.recipe import recipes
 
 if TYPE_CHECKING:
     from pandas import DataFrame
@@ -19,7 +20,7 @@ def table(shown: Sequence[Row], cost: Callable[[str], str] | None = None) -> "Da
     Returns:
         One row each: report, model, data, recipe, reported (accuracy in per cent) and epochs (the report's); then
         of our runs of their recipe and of ours the accuracy, ``not run`` where there is none, and how it was
-        measured.
+        measured. The papers' rows have no recipe of ours.
 
     >>> from deepernets.analysis.reproduction import rows
     >>> table(rows([]))[["model", "reported", "their recipe"]].head(1).to_dict("records")
@@ -28,6 +29,8 @@ def table(shown: Sequence[Row], cost: Callable[[str], str] | None = None) -> "Da
     from pandas import DataFrame
 
     def missing(name: str) -> str:
+        if name not in recipes():
+            return ""
         return f"{NOT_RUN} ({cost(name)})" if cost else NOT_RUN
 
     return DataFrame(

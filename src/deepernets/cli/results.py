@@ -93,7 +93,7 @@ def reproduce(
 
 @app.command
 def table(*, format: Literal["text", "markdown", "csv"] = "text", results: Path | None = None) -> None:
-    """Print the reports' results beside ours; what was not run has its estimated cost.
+    """Print the reports' and the papers' results beside ours; what was not run has its estimated cost.
 
     Args:
         format: text, markdown or csv.
@@ -102,10 +102,11 @@ def table(*, format: Literal["text", "markdown", "csv"] = "text", results: Path 
     from deepernets.analysis.costs import estimate
     from deepernets.analysis.reproduction import rows
     from deepernets.analysis.tables import table as as_table
+    from deepernets.published.reports import WANTED
     from deepernets.training.records import records
 
     found = records(folder=results)
-    frame = as_table(rows(found), lambda name: estimate(name, found))
+    frame = as_table(rows(found, WANTED), lambda name: estimate(name, found))
     if format == "csv":
         print(frame.to_csv(index=False), end="")
     elif format == "markdown":

@@ -1,20 +1,25 @@
 """What five students' reports state: the results that the course reproduces, explains and beats.
 
-Reports D and E summarise the papers and have no results of their own.
+Reports D and E summarise the papers and have no results of their own. What the papers themselves ran on CIFAR-10,
+or might have, stands below them.
 """
 
+from math import nan
 from typing import NamedTuple
+
+from deepernets.published.resnet import CIFAR_10, RESNET_110_MEAN, RESNET_110_SD
 
 
 class Reported(NamedTuple):
-    """One result of a report.
+    """One result of a report, or of a paper.
 
     Attributes:
         recipe: The recipe of ours that repeats it.
-        test_accuracy: In per cent, as printed.
+        test_accuracy: In per cent, as printed; NaN where there are only words.
         epochs: As stated.
         train_loss: Last training loss; None where none was given.
         train_accuracy: In per cent; None where none was given.
+        words: What is said in place of a figure, or beside it.
     """
 
     recipe: str
@@ -22,6 +27,7 @@ class Reported(NamedTuple):
     epochs: int
     train_loss: float | None = None
     train_accuracy: float | None = None
+    words: str = ""
 
 
 REPORT_A = (
@@ -55,3 +61,33 @@ REPORT_C = (
 REPORT_C_VALIDATION_ACCURACY = 98.94  # VGG-16 on MNIST, per cent
 
 REPORTED = {row.recipe: row for row in (*REPORT_A, *REPORT_B, *REPORT_C)}
+
+# Tried in report B, and told in words.
+REPORT_B_WORDS = (
+    *(
+        Reported(f"report-b/{model}-{data}/as-reported-adam", nan, 50, words="did not converge")
+        for model, data in _REPORT_B
+    ),
+    *(
+        Reported(f"report-b/resnet-20-mnist/as-reported-batch-{size}", nan, 50, words="tried")
+        for size in (32, 64)
+    ),
+)
+
+# He et al. 2016, Table 6 (for 110 layers the mean of five runs); the plain networks are in its figure 6 alone,
+# and the options B and C of the shortcut were compared on ImageNet, as were VGG's first weights.
+PAPERS = (
+    *(Reported(f"paper/resnet-{depth}", 100 - CIFAR_10[depth].error, 182) for depth in (20, 32, 44, 56)),
+    Reported("paper/resnet-110", 100 - RESNET_110_MEAN, 182, words=f"± {RESNET_110_SD} over 5 runs"),
+    *(Reported(f"paper/plain-{depth}", nan, 182, words="only drawn") for depth in (20, 32, 44, 56)),
+    *(Reported(f"paper/resnet-20-{option}", nan, 182, words="only on ImageNet") for option in "bc"),
+    Reported("paper/vgg-11/normal", nan, 50, words="only on ImageNet"),
+    *(
+        Reported(f"paper/vgg-16/{start}", nan, 50, words="only on ImageNet")
+        for start in ("normal", "glorot", "he", "from-a")
+    ),
+)
+
+WANTED = {  # all that is to be run, with a figure to hold it against or without
+    row.recipe: row for row in (*REPORT_A, *REPORT_B, *REPORT_B_WORDS, *REPORT_C, *PAPERS)
+}

@@ -1,4 +1,4 @@
-"""The table of recipes: the course's own and the papers' are here, the dash's and the reports' in files of their own."""
+"""The table of recipes: the course's own and the papers'; the dash and the reports have files of their own."""
 
 from dataclasses import replace
 
