@@ -5,8 +5,8 @@ import pytest
 from matplotlib.figure import Figure
 
 import deepernets
-from deepernets.analysis.reproduction import Row, rows
-from deepernets.plots.reproduction import against
+from deepernets.analysis.reproduction import Row, measured, rows
+from deepernets.plots.reproduction import against, walked
 
 
 @pytest.fixture(scope="module")
@@ -52,3 +52,14 @@ def test_each_data_set_has_a_panel() -> None:
 
 def test_no_rows_make_an_empty_picture() -> None:
     assert not _texts(against([]))
+
+
+def test_a_walk_shows_what_each_step_gained() -> None:
+    run = deepernets.records("report-a/vgg-16/as-reported")[0]
+    first = measured("report-a/vgg-16/as-reported", [run])
+    assert first is not None
+    reached = [replace(first, accuracies=(accuracy,)) for accuracy in (80.0, 84.5, 83.5)]
+    figure = walked(reached, ["theirs", "+ crops", "+ rate"])
+    assert _texts(figure) == ["+4.5", "−1.0"]
+    assert [label.get_text() for label in figure.axes[0].get_yticklabels()] == ["theirs", "+ crops", "+ rate"]
+    assert _texts(walked([], [])) == ["Nothing has been recorded yet."]

@@ -35,6 +35,12 @@ def test_the_pace_is_that_of_the_same_network_where_it_was_run() -> None:
     assert costs.pace([other], "vgg-16-bn-cifar") == costs.pace([other])
 
 
+def test_an_epoch_beside_other_work_does_not_slow_the_estimate() -> None:
+    steady = replace(record(), epochs=[{**epoch, "seconds": 10.0} for epoch in record().epochs])
+    disturbed = replace(steady, epochs=[*steady.epochs[:-1], {**steady.epochs[-1], "seconds": 500.0}])
+    assert costs.pace([disturbed]) == costs.pace([steady])
+
+
 def test_an_estimate_names_both_machines_and_no_cpu_without_a_record() -> None:
     assert costs.estimate("report-a/vgg-16/ours", [record()]).startswith("CPU ")
     assert costs.estimate("report-a/vgg-16/ours", []).startswith("GPU ")

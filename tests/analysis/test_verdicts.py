@@ -75,26 +75,24 @@ def test_a_short_run_of_ours_settles_nothing() -> None:
     )
 
 
-def test_adam_converges_where_the_loss_falls() -> None:
+def test_adam_is_judged_by_the_loss_of_a_guess() -> None:
     falling = _run("race/adam", 0.92)
-    assert "with Adam at 0.001 converges: training loss 0.500 after one epoch" in verdicts.adam([falling])
-    flat = replace(falling, epochs=[{**epoch, "train_loss": 1.1} for epoch in falling.epochs])
-    assert "does not converge" in verdicts.adam([flat])
+    said = verdicts.adam([falling])
+    assert "Of 1 recorded runs with Adam, at rates of 0.001, 1 end at under half of the training loss" in said
+    flat = replace(falling, epochs=[{**epoch, "train_loss": 1.1} for epoch in falling.epochs], seed=1)
+    said = verdicts.adam([falling, flat])
+    assert "Of 2 recorded runs" in said
+    assert f"1 end at under half of the training loss of a guess; the exceptions: `{flat.label}`." in said
+
+
+def test_adam_at_other_rates_counts_and_other_optimizers_do_not() -> None:
     reported = _run("report-b/vgg-16-cifar10/as-reported-adam", 0.85)
-    said = verdicts.adam([reported])
-    assert "vgg-16-bn-cifar on cifar10 with Adam at 0.001 converges" in said
+    faster = replace(reported, recipe=reported.recipe.changed(learning_rate=0.01))
+    found = [faster, reported, _run(VGG, 0.9), replace(reported, asked="bf16")]
+    assert verdicts.adam_runs(found) == [reported, faster]
+    said = verdicts.adam(found)
+    assert "at rates of 0.001, 0.01" in said
     assert "7 of 8 are **not run yet**" in said
-
-
-def test_the_distance_to_the_paper() -> None:
-    said = verdicts.behind_its_paper(rows([]), 20)
-    assert (
-        "reaches 91.25 %; the report has 73.22 % at 0.01, 18.0 points less, and 76.35 % at best, 14.9" in said
-    )
-    assert "19,550 steps, 31 % of the paper's 64,000" in said
-    assert "and ours, are **not run yet**" in said
-    ran = verdicts.behind_its_paper(rows([_run("report-b/resnet-20-cifar10/as-reported", 0.80)]), 20)
-    assert "their recipe 80.00 % (1 seed, 50 epochs, full, cifar10-jpeg), 6.8 points above it;" in ran
 
 
 def test_the_best_epoch_against_the_last() -> None:

@@ -1,5 +1,6 @@
 """The bar reads what a GPU has worked out without ever waiting for it."""
 
+import signal
 from itertools import chain
 from pathlib import Path
 
@@ -40,6 +41,24 @@ def test_the_bar_does_not_look_at_a_reading_that_has_not_come(
             progress.after_step(_half_right())
             assert (progress.reading is None) == come
             assert come or before is None or progress.reading is before
+
+
+def test_an_interrupt_is_not_lost_when_no_step_is_left(tmp_path: Path) -> None:
+    """As in the last look at the test images: in a queue of runs the next one must not begin."""
+    before = signal.getsignal(signal.SIGINT)
+    with pytest.raises(KeyboardInterrupt), Progress(tmp_path, TINY, 2, 0):
+        signal.raise_signal(signal.SIGINT)
+    assert signal.getsignal(signal.SIGINT) is before
+
+
+def test_an_error_goes_before_an_interrupt(tmp_path: Path) -> None:
+    def interrupted_and_broken() -> None:
+        with Progress(tmp_path, TINY, 2, 0):
+            signal.raise_signal(signal.SIGINT)
+            raise ValueError("broken")
+
+    with pytest.raises(ValueError, match="broken"):
+        interrupted_and_broken()
 
 
 @pytest.mark.skipif(not torch.cuda.is_available(), reason="there is no CUDA device")

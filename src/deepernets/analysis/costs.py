@@ -36,12 +36,17 @@ def work(wanted: Recipe) -> int:
 def pace(found: Iterable[Record], model: str = "") -> float | None:
     """Return the multiply-adds per second of recorded runs, their median; None without a record.
 
+    A run counts with its fastest epoch, since others may have shared the machine with other work.
+
     Args:
         found: Recorded runs, on machines of one kind.
         model: A network whose own runs are taken where there are any; small ones reach less than large ones.
     """
     paces = [
-        (record.recipe.model, work(record.recipe) / sum(epoch["seconds"] for epoch in record.epochs))
+        (
+            record.recipe.model,
+            work(record.recipe) / len(record.epochs) / min(epoch["seconds"] for epoch in record.epochs),
+        )
         for record in found
     ]
     own = [speed for name, speed in paces if name == model]

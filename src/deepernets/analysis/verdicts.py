@@ -4,16 +4,15 @@ Each function takes the records and returns a paragraph in Markdown; where a run
 that shows them stays true when a run is added.
 """
 
+import math
 from collections.abc import Sequence
 
-from deepernets.analysis.reproduction import Measured, Row, best_group, measured
-from deepernets.published.reports import REPORTED
-from deepernets.published.resnet import CIFAR_10, CIFAR_ITERATIONS
+from deepernets.analysis.reproduction import PROFILES, Measured, Row, best_group, measured
+from deepernets.published.reports import REPORT_B_WORDS
 from deepernets.training.recipe import recipe
 from deepernets.training.records import Record
 
-CIFAR_TRAIN_IMAGES = 50_000
-CONVERGED = 0.5  # a run whose training loss has fallen below this share of its first epoch's has converged
+LEARNS = 0.5  # of a guess's loss
 
 
 def placed(row: Row) -> str:
@@ -41,7 +40,7 @@ def size_or_schedule(found: Sequence[Record]) -> str:
     vgg, resnet = (best_group(f"report-a/{name}/as-reported", found) for name in ("vgg-16", "resnet-50"))
     if not (vgg and resnet):
         return "The report's two recipes have not both been run yet, so that nothing can be said."
-    (vgg_train, vgg_test), (train, test) = _train_and_test(vgg), _train_and_test(resnet)
+    (vgg_train, vgg_test), (train, test) = train_and_test(vgg), train_and_test(resnet)
     gap, vgg_gap = train - test, vgg_train - vgg_test
     fits_worse = train < vgg_train
     said = (
@@ -65,7 +64,7 @@ def _what_the_schedule_is_worth(
 ) -> str:
     theirs = measured("report-a/resnet-50/as-reported", found)
     ours = measured("report-a/resnet-50/ours", found)
-    behind = _train_and_test(vgg)[1] - _train_and_test(resnet)[1]
+    behind = train_and_test(vgg)[1] - train_and_test(resnet)[1]
     if ours is None or theirs is None or ours.epochs != theirs.epochs or not ours.whole:
         return (
             "What would settle it is the same network, on the same images and for as many epochs, with a rate that "
@@ -108,65 +107,53 @@ def _constant_against_falling(found: Sequence[Record]) -> str:
     )
 
 
+def adam_runs(found: Sequence[Record]) -> list[Record]:
+    """Return the runs with Adam of the race and of report B, of any rate and length, the report's last."""
+    return [
+        record
+        for record in sorted(found, key=lambda record: (record.recipe.name, record.recipe.learning_rate))
+        if record.recipe.optimizer == "adam"
+        and record.recipe.name.startswith(("race/", "report-b/"))
+        and record.profile in PROFILES
+        and record.asked == "auto"
+    ]
+
+
+def learns(record: Record) -> bool:
+    """Say whether a run ends at under half of the training loss of a guess, which is ln K for K classes."""
+    return record.epochs[-1]["train_loss"] < LEARNS * math.log(len(record.data["classes"]))
+
+
 def adam(found: Sequence[Record]) -> str:
     """Say whether Adam converges, and at which rates, as far as there are runs."""
-    raced = [name for name in ("race/adam", "race/adam-0.01") if best_group(name, found)]
-    said = [_adam_run(name, found) for name in raced]
-    if raced:
-        sgd = measured("race/cosine", found)
-        if sgd:
-            rate = recipe(sgd.recipe).learning_rate
-            said.append(f"SGD at {rate:g}, along the same cosine, reaches {sgd} % ({sgd.particulars}).")
-    reports = [name for name in _adam_recipes() if best_group(name, found)]
-    said += [_adam_run(name, found) for name in reports]
-    missing = len(_adam_recipes()) - len(reports)
+    runs = adam_runs(found)
+    said = []
+    if runs:
+        rates = ", ".join(f"{rate:g}" for rate in sorted({run.recipe.learning_rate for run in runs}))
+        failed = ", ".join(f"`{run.label}`" for run in runs if not learns(run))
+        said.append(
+            f"Of {len(runs)} recorded runs with Adam, at rates of {rates}, {sum(map(learns, runs))} end at under "
+            "half of the training loss of a guess" + (f"; the exceptions: {failed}." if failed else ".")
+        )
+    sgd = measured("race/cosine", found)
+    if sgd and any(run.recipe.name.startswith("race/") for run in runs):
+        rate = recipe(sgd.recipe).learning_rate
+        said.append(
+            f"In the race on three classes SGD at {rate:g}, along the same cosine as Adam, reaches {sgd} % "
+            f"({sgd.particulars})."
+        )
+    ran = {run.recipe.name for run in runs}
+    missing = [name for name in _adam_recipes() if name not in ran]
     if missing:
         said.append(
-            f"Of the report's own networks with Adam, {missing} of {len(_adam_recipes())} are **not run yet** "
-            "(`report-b/…/as-reported-adam`)."
+            f"Of the report's own networks with Adam, {len(missing)} of {len(_adam_recipes())} are "
+            "**not run yet** (`report-b/…/as-reported-adam`)."
         )
     return " ".join(said)
 
 
 def _adam_recipes() -> list[str]:
-    return [
-        name.replace("as-reported", "as-reported-adam")
-        for name in REPORTED
-        if name.startswith("report-b") and name.endswith("as-reported")
-    ]
-
-
-def _adam_run(name: str, found: Sequence[Record]) -> str:
-    run, chosen = best_group(name, found)[0], recipe(name)
-    first, last = run.epochs[0]["train_loss"], run.epochs[-1]["train_loss"]
-    verdict = "converges" if last < CONVERGED * first else "does not converge"
-    return (
-        f"{chosen.model} on {chosen.data} with Adam at {chosen.learning_rate:g} {verdict}: training loss "
-        f"{first:.3f} after one epoch, {last:.3f} after {len(run.epochs)}, test accuracy {measured(name, found)} %."
-    )
-
-
-def behind_its_paper(shown: Sequence[Row], depth: int) -> str:
-    """Say how far report B's ResNets lie under the paper's on CIFAR-10, and what was run of it.
-
-    Args:
-        shown: Rows of report B.
-        depth: 20 or 44.
-    """
-    of_depth = [row for row in shown if (row.model, row.data) == (f"ResNet-{depth}", "cifar10")]
-    paper = 100 - CIFAR_10[depth].error
-    accuracies = [row.reported.test_accuracy for row in of_depth]
-    chosen = recipe(of_depth[0].reported.recipe)
-    steps = chosen.epochs * -(-CIFAR_TRAIN_IMAGES // chosen.batch_size)
-    said = (
-        f"The paper's ResNet-{depth} reaches {paper:.2f} %; the report has {accuracies[0]:.2f} % at "
-        f"{chosen.learning_rate:g}, {paper - accuracies[0]:.1f} points less, and {max(accuracies):.2f} % at best, "
-        f"{paper - max(accuracies):.1f} points less. Its {chosen.epochs} epochs of batches of {chosen.batch_size} "
-        f"are {steps:,} steps, {100 * steps / CIFAR_ITERATIONS:.0f} % of the paper's {CIFAR_ITERATIONS:,}. "
-    )
-    if not any(row.theirs or row.ours for row in of_depth):
-        return said + "The report's three recipes for it, and ours, are **not run yet**."
-    return said + " ".join(placed(row) for row in of_depth)
+    return [row.recipe for row in REPORT_B_WORDS if row.recipe.endswith("adam")]
 
 
 def best_epoch_gain(record: Record) -> float:
@@ -184,8 +171,8 @@ def of_several_seeds(names: Sequence[str], found: Sequence[Record]) -> list[Meas
     return [group for group in summed_up if group is not None and group.sd is not None]
 
 
-def _train_and_test(group: Sequence[Record]) -> tuple[float, float]:
-    """Return the mean training accuracy of the last epoch, and the mean test accuracy, in per cent."""
+def train_and_test(group: Sequence[Record]) -> tuple[float, float]:
+    """Return the mean training accuracy over the last epoch, and the mean test accuracy, in per cent."""
     last = [100 * run.epochs[-1]["train_accuracy"] for run in group]
     test = [100 * run.test["accuracy"] for run in group]
     return sum(last) / len(group), sum(test) / len(group)

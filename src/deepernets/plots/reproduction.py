@@ -1,6 +1,7 @@
 """Pictures of a reproduction: what a report states against what our runs of its recipe, and of ours, reached."""
 
 from collections.abc import Sequence
+from itertools import pairwise
 
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
@@ -8,6 +9,7 @@ from matplotlib.lines import Line2D
 
 from deepernets.analysis.reproduction import Measured, Row
 from deepernets.analysis.significance import Interval
+from deepernets.plots.comparison import say_if_empty
 from deepernets.plots.style import PALETTE, PLAIN, grid
 
 KINDS = ("reported", "our run of their recipe", "our recipe")
@@ -46,6 +48,32 @@ def against(shown: Sequence[Row]) -> Figure:
         frameon=False,
         fontsize=9,
     )
+    return figure
+
+
+def walked(reached: Sequence[Measured], words: Sequence[str]) -> Figure:
+    """Draw the accuracies of recipes that differ by one change each, the first on top, and what each change gained.
+
+    Args:
+        reached: As `deepernets.analysis.distance.walk` gives them.
+        words: What each recipe changes in the one before it.
+    """
+    figure, axes = grid(1, 1, width=7.5, height=1.1 + 0.5 * max(len(reached), 1))
+    ax = axes[0, 0]
+    means = [group.mean for group in reached]
+    for row, (before, after) in enumerate(pairwise(means), 1):
+        ax.plot([before, before, after], [row - 1, row, row], color="0.6", linewidth=1, zorder=0)
+        gain = f"{after - before:+.1f}".replace("-", "−")
+        ax.annotate(gain, ((before + after) / 2, row), xytext=(0, 5), textcoords="offset points",
+                    ha="center", fontsize=9, bbox=PLAIN)  # fmt: skip
+    for row, group in enumerate(reached):
+        ax.plot(list(group.interval), [row, row], color=PALETTE[0], linewidth=2)
+        ax.plot([group.mean], [row], "o", color=PALETTE[0], markersize=6)
+    ax.set_yticks(range(len(reached)), words[: len(reached)])
+    ax.set_ylim(max(len(reached), 1) - 0.5, -0.5)
+    ax.grid(axis="y", visible=False)
+    ax.set(xlabel="test accuracy in %, with its 95 % interval; the number is the change in points")
+    say_if_empty(ax, not reached)
     return figure
 
 

@@ -43,8 +43,8 @@ class Reading:
 class Progress(Watcher):
     """A bar over all images of a run, with loss and accuracy, and a checkpoint after each epoch.
 
-    Used in a ``with`` statement, it takes Ctrl-C between two steps, where nothing is half done; a second Ctrl-C
-    does not wait.
+    Used in a ``with`` statement, it takes Ctrl-C between two steps, where nothing is half done, or at the end,
+    where no step is left; a second Ctrl-C does not wait.
     """
 
     def __init__(self, folder: Path, chosen: Recipe, images: int, done: int) -> None:
@@ -66,10 +66,12 @@ class Progress(Watcher):
             self.former = signal.signal(signal.SIGINT, self.interrupt)
         return self
 
-    def __exit__(self, *error: object) -> None:
+    def __exit__(self, kind: type[BaseException] | None, *_: object) -> None:
         if self.former is not None:
             signal.signal(signal.SIGINT, self.former)
         self.bar.close()
+        if self.interrupted and kind is None:
+            raise KeyboardInterrupt
 
     def interrupt(self, *_: object) -> None:
         """Note that Ctrl-C was pressed, and leave the next one to Python."""
