@@ -26,7 +26,9 @@ def test_the_table_as_csv_has_a_row_per_result_to_reproduce(capsys: pytest.Captu
     assert status == 0
     assert len(rows) == len(WANTED)
     assert rows[0]["reported"] == "91.2"
-    assert any(row["our recipe"].startswith("not run (CPU ") for row in rows)
+    missing = [row["how ours was"] for row in rows if row["our recipe"] == "not run"]
+    assert missing
+    assert all(cost.startswith("CPU ") and "GPU " in cost for cost in missing)
     adam = next(row for row in rows if (row["model"], row["recipe"]) == ("VGG-13", "Adam"))
     assert adam["reported"] == "did not converge"
     own = next(row for row in rows if (row["report"], row["model"]) == ("paper", "ResNet-110"))
@@ -55,8 +57,10 @@ def test_shipped_records_pass_and_an_empty_folder_is_refused(
 def test_a_dry_run_says_what_is_missing_and_what_it_costs(capsys: pytest.CaptureFixture[str]) -> None:
     status, printed, _ = run(capsys, "reproduce", "--only", "paper/resnet-110", "--seeds", "2", "--dry-run")
     assert status == 0
-    assert [line.split()[2] for line in printed.splitlines()] == ["0", "1"]
-    assert "on the recorded CPU" in printed
+    *runs, total = printed.splitlines()
+    assert [line.split()[2] for line in runs] == ["0", "1"]
+    assert all("on the recorded CPU" in line for line in runs)
+    assert total.startswith("2 runs, about ")
 
 
 @pytest.mark.parametrize(

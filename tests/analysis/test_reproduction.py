@@ -186,4 +186,4 @@ def test_a_cost_stands_where_nothing_was_run(make: Make) -> None:
     frame = table(rows([make(0.9)]), cost=lambda name: f"a day for {name}")
     first = frame.iloc[0]
     assert first["their recipe"] == "90.00"
-    assert first["our recipe"] == "not run (a day for report-a/vgg-16/ours)"
+    assert (first["our recipe"], first["how ours was"]) == (NOT_RUN, "a day for report-a/vgg-16/ours")

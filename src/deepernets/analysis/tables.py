@@ -3,7 +3,7 @@
 from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING
 
-from deepernets.analysis.reproduction import NOT_RUN, Row, ours
+from deepernets.analysis.reproduction import NOT_RUN, Measured, Row, ours
 from deepernets.training.recipe import recipes
 
 if TYPE_CHECKING:
@@ -19,8 +19,8 @@ def table(shown: Sequence[Row], cost: Callable[[str], str] | None = None) -> "Da
 
     Returns:
         One row each: report, model, data, recipe, reported (accuracy in per cent) and epochs (the report's); then
-        of our runs of their recipe and of ours the accuracy, ``not run`` where there is none, and how it was
-        measured. The papers' rows have no recipe of ours.
+        of our runs of their recipe and of ours the accuracy, and how it was measured; where there is none,
+        ``not run`` and the cost. The papers' rows have no recipe of ours.
 
     >>> from deepernets.analysis.reproduction import rows
     >>> table(rows([]))[["model", "reported", "their recipe"]].head(1).to_dict("records")
@@ -28,10 +28,12 @@ def table(shown: Sequence[Row], cost: Callable[[str], str] | None = None) -> "Da
     """
     from pandas import DataFrame
 
-    def missing(name: str) -> str:
+    def run(name: str, group: Measured | None) -> tuple[str, str]:
+        if group:
+            return str(group), group.particulars
         if name not in recipes():
-            return ""
-        return f"{NOT_RUN} ({cost(name)})" if cost else NOT_RUN
+            return "", ""
+        return NOT_RUN, cost(name) if cost else ""
 
     return DataFrame(
         {
@@ -41,10 +43,10 @@ def table(shown: Sequence[Row], cost: Callable[[str], str] | None = None) -> "Da
             "recipe": row.what,
             "reported": row.printed,
             "epochs": row.reported.epochs,
-            "their recipe": str(row.theirs or missing(row.reported.recipe)),
-            "how measured": row.theirs.particulars if row.theirs else "",
-            "our recipe": str(row.ours or missing(ours(row.reported.recipe))),
-            "how ours was": row.ours.particulars if row.ours else "",
+            **dict(zip(("their recipe", "how measured"), run(row.reported.recipe, row.theirs), strict=True)),
+            **dict(
+                zip(("our recipe", "how ours was"), run(ours(row.reported.recipe), row.ours), strict=True)
+            ),
         }
         for row in shown
     )

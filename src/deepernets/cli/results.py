@@ -3,12 +3,15 @@
 import sys
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import TYPE_CHECKING, Annotated, Literal
 
 from cyclopts import App, Parameter
 
 from deepernets.exceptions import UserError
 from deepernets.training.recipe import Profile
+
+if TYPE_CHECKING:
+    from deepernets.training.reproduction import Run
 
 app = App()
 
@@ -51,11 +54,9 @@ def reproduce(
         at_a_time: Runs side by side, where one alone cannot fill a GPU.
         dry_run: Say what would be run, and what that costs, and stop.
     """
-    from deepernets.analysis.costs import in_words, pace
     from deepernets.progress import tqdm
-    from deepernets.training.recipe import recipe
     from deepernets.training.records import records, results_folder
-    from deepernets.training.reproduction import ROWS, Place, Run, plan
+    from deepernets.training.reproduction import ROWS, Place, plan
     from deepernets.training.reproduction import reproduce as run_all
 
     if at_a_time < 1:
@@ -65,10 +66,7 @@ def reproduce(
     found = records(folder=place.results) if place.results.is_dir() else []
     wanted = plan(found, only or ROWS, seeds, place.profile)
     if dry_run:
-        for run in wanted:
-            speed = pace(records(), recipe(run.recipe).model)
-            about = f"about {in_words(run.cost / speed)} on the recorded CPU" if speed else ""
-            print(f"{run.recipe:45} seed {run.seed}  {run.cost:.1e} multiply-adds  {about}")
+        _say_what_it_costs(wanted)
         return
     problems: list[str] = []
     scale = 1e9
@@ -76,7 +74,7 @@ def reproduce(
         total=sum(run.cost for run in wanted) / scale, unit="G", unit_scale=True, desc="all runs"
     ) as bar:
 
-        def over(run: Run, problem: str | None) -> None:
+        def over(run: "Run", problem: str | None) -> None:
             bar.update(run.cost / scale)
             if problem:
                 problems.append(f"{run.recipe}, seed {run.seed}: {problem}")
@@ -86,9 +84,26 @@ def reproduce(
         except KeyboardInterrupt:
             print("\nInterrupted; the same command goes on from here.", file=sys.stderr)
             sys.exit(130)
-    print(f"{len(wanted) - len(problems)} runs recorded in {place.results}")
+    done = len(wanted) - len(problems)
+    print(f"{done} run{'s' * (done != 1)} recorded in {place.results}")
     if problems:
         raise UserError("These runs could not be made: " + "; ".join(problems))
+
+
+def _say_what_it_costs(wanted: "list[Run]") -> None:
+    """Print each run with its cost on the CPU of the recorded runs, and the sum of them."""
+    from deepernets.analysis.costs import in_words, pace
+    from deepernets.training.recipe import recipe
+    from deepernets.training.records import records
+
+    found, total = records(), 0.0
+    for run in wanted:
+        speed = pace(found, recipe(run.recipe).model)
+        total += run.cost / speed if speed else 0
+        about = f"about {in_words(run.cost / speed)} on the recorded CPU" if speed else ""
+        print(f"{run.recipe:45} seed {run.seed}  {run.cost:.1e} multiply-adds  {about}")
+    about = f", about {in_words(total)} on the recorded CPU, one after the other" if total else ""
+    print(f"{len(wanted)} run{'s' * (len(wanted) != 1)}{about}")
 
 
 @app.command
