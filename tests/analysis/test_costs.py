@@ -41,6 +41,14 @@ def test_an_epoch_beside_other_work_does_not_slow_the_estimate() -> None:
     assert costs.pace([disturbed]) == costs.pace([steady])
 
 
+def test_a_gpu_takes_as_long_as_its_arithmetic_or_its_calls_whichever_is_more() -> None:
+    deep, wide = "report-b/resnet-20-mnist/as-reported", "report-c/vgg-16-cifar10/as-reported"
+    smaller = deepernets.recipe(f"{deep}-batch-32")
+    assert costs.on_gpu(smaller) == pytest.approx(4 * costs.on_gpu(deepernets.recipe(deep)), rel=0.01)
+    arithmetic = costs.work(deepernets.recipe(wide).changed(batch_size=1_000)) / costs.ASSUMED_GPU
+    assert costs.on_gpu(deepernets.recipe(wide).changed(batch_size=1_000)) == arithmetic
+
+
 def test_an_estimate_names_both_machines_and_no_cpu_without_a_record() -> None:
     assert costs.estimate("report-a/vgg-16/ours", [record()]).startswith("CPU ")
     assert costs.estimate("report-a/vgg-16/ours", []).startswith("GPU ")

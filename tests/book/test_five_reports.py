@@ -113,3 +113,9 @@ def test_it_counts_what_is_missing(book: "Book", report: str) -> None:
     missing = groups.count(None)
     expected = [report, "theirs", str(whole), str(len(groups) - whole - missing), str(missing)]
     assert expected in book.rows(PAGE)
+
+
+def test_our_recipes_are_counted_once(book: "Book") -> None:
+    """Report B has eight networks and data sets, and several of its own recipes for each."""
+    counted = next(row for row in book.rows(PAGE) if row[:2] == ["B", "ours"])
+    assert sum(map(int, counted[2:])) == 8

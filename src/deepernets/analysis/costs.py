@@ -15,7 +15,10 @@ from deepernets.training.records import Record
 TRAINING_IMAGES = {"mnist": 60_000, "cifar3": 15_000, "cifar10": 50_000, "digits": 1_437, "sketches": 1_500}
 CLASSES = {"cifar3": 3, "sketches": 3}  # of data sets with other than ten
 GREY = ("mnist", "digits")  # one channel
-ASSUMED_GPU = 1e14  # multiply-adds a second: about a fifth of what an H200 is specified to do in bf16
+# Of a GPU, assumed and not measured: multiply-adds a second, about a fifth of what an H200 is specified to do in
+# bf16; and how long a layer of a step takes however small it is, for some five kernels that must be launched.
+ASSUMED_GPU = 1e14
+ASSUMED_LAYER_SECONDS = 5e-5
 
 
 def work(wanted: Recipe) -> int:
@@ -25,12 +28,7 @@ def work(wanted: Recipe) -> int:
     >>> f"{work(recipe('report-a/vgg-16/as-reported')):.2e}"
     '2.63e+14'
     """
-    images = round(TRAINING_IMAGES[wanted.data] * (1 - wanted.validation_fraction))
-    if wanted.train_images:
-        images = min(images, wanted.train_images)
-    channels = 1 if wanted.data in GREY else 3
-    shape = (channels, wanted.image_size, wanted.image_size)
-    return training_cost(wanted.epochs, images, _forward(wanted.model, shape, CLASSES.get(wanted.data, 10)))
+    return training_cost(wanted.epochs, _images(wanted), _size(wanted)[0])
 
 
 def pace(found: Iterable[Record], model: str = "") -> float | None:
@@ -53,15 +51,24 @@ def pace(found: Iterable[Record], model: str = "") -> float | None:
     return median(own or [speed for _, speed in paces]) if paces else None
 
 
-def estimate(name: str, found: Sequence[Record]) -> str:
-    """Say what a recipe's run would take on the CPU of the recorded runs, and on a GPU.
+def on_gpu(wanted: Recipe) -> float:
+    """Return the seconds that a recipe would take on the assumed GPU: for its arithmetic, or its many small calls.
 
-    The latter is no measurement: it divides by `ASSUMED_GPU`, which small networks do not reach.
+    >>> from deepernets.training.recipe import recipe
+    >>> small = recipe("report-b/resnet-20-cifar10/ours")  # the calls take far longer than the arithmetic
+    >>> round(on_gpu(small) / (work(small) / ASSUMED_GPU))
+    22
     """
+    steps = wanted.epochs * -(-_images(wanted) // wanted.batch_size)
+    return max(work(wanted) / ASSUMED_GPU, steps * _size(wanted)[1] * ASSUMED_LAYER_SECONDS)
+
+
+def estimate(name: str, found: Sequence[Record]) -> str:
+    """Say what a recipe's run would take on the CPU of the recorded runs, and on the assumed GPU."""
     wanted = recipe(name)
     speed = pace(found, wanted.model)
     on_cpu = f"CPU {in_words(work(wanted) / speed)}, " if speed else ""
-    return f"{on_cpu}GPU {in_words(work(wanted) / ASSUMED_GPU)} at best"
+    return f"{on_cpu}GPU some {in_words(on_gpu(wanted))}"
 
 
 def in_words(seconds: float) -> str:
@@ -75,8 +82,22 @@ def in_words(seconds: float) -> str:
     return f"{seconds / 60:.0f} min" if seconds < 7200 else f"{seconds / 3600:.0f} h"
 
 
+def _images(wanted: Recipe) -> int:
+    """Return how many images a recipe trains on."""
+    images = round(TRAINING_IMAGES[wanted.data] * (1 - wanted.validation_fraction))
+    return min(images, wanted.train_images) if wanted.train_images else images
+
+
+def _size(wanted: Recipe) -> tuple[int, int]:
+    """Return the multiply-adds of a recipe's network for one image, and its layers of every kind."""
+    channels = 1 if wanted.data in GREY else 3
+    shape = (channels, wanted.image_size, wanted.image_size)
+    return _built(wanted.model, shape, CLASSES.get(wanted.data, 10))
+
+
 @cache
-def _forward(model: str, in_shape: tuple[int, int, int], classes: int) -> int:
+def _built(model: str, in_shape: tuple[int, int, int], classes: int) -> tuple[int, int]:
     with torch.device("meta"):
         network = build(model, in_shape=in_shape, classes=classes)
-    return multiply_adds(network, in_shape)
+    layers = sum(not list(module.children()) for module in network.modules())
+    return multiply_adds(network, in_shape), layers
