@@ -6,6 +6,7 @@ import pytest
 
 import deepernets
 from deepernets.analysis.costs import estimate
+from deepernets.analysis.distance import WALK, walk
 from deepernets.analysis.reproduction import Measured, Row, rows
 from deepernets.analysis.reproduction import ours as our_recipe
 from deepernets.published.reports import REPORTED, WANTED
@@ -119,3 +120,11 @@ def test_our_recipes_are_counted_once(book: "Book") -> None:
     """Report B has eight networks and data sets, and several of its own recipes for each."""
     counted = next(row for row in book.rows(PAGE) if row[:2] == ["B", "ours"])
     assert sum(map(int, counted[2:])) == 8
+
+
+def test_the_walk_is_in_its_table(book: "Book") -> None:
+    steps = walk(deepernets.records())
+    assert len(steps) == len(WALK)
+    for words, step in zip(WALK.values(), steps, strict=True):
+        shown = next(row for row in book.rows(PAGE) if row[0] == words.replace("'", "’"))
+        assert shown[3:] == [str(step), step.particulars]

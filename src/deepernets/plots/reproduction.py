@@ -51,28 +51,34 @@ def against(shown: Sequence[Row]) -> Figure:
     return figure
 
 
-def walked(reached: Sequence[Measured], words: Sequence[str]) -> Figure:
+def walked(
+    reached: Sequence[Measured], words: Sequence[str], ranges: Sequence[tuple[float, float]]
+) -> Figure:
     """Draw the accuracies of recipes that differ by one change each, the first on top, and what each change gained.
 
     Args:
         reached: As `deepernets.analysis.distance.walk` gives them.
         words: What each recipe changes in the one before it.
+        ranges: Lowest and highest accuracy of each run's last epochs on held-out images, drawn as a pale bar.
     """
     figure, axes = grid(1, 1, width=7.5, height=1.1 + 0.5 * max(len(reached), 1))
     ax = axes[0, 0]
     means = [group.mean for group in reached]
     for row, (before, after) in enumerate(pairwise(means), 1):
         ax.plot([before, before, after], [row - 1, row, row], color="0.6", linewidth=1, zorder=0)
-        gain = f"{after - before:+.1f}".replace("-", "−")
-        ax.annotate(gain, ((before + after) / 2, row), xytext=(0, 5), textcoords="offset points",
-                    ha="center", fontsize=9, bbox=PLAIN)  # fmt: skip
-    for row, group in enumerate(reached):
+    gains = ["", *(f" ({after - before:+.1f})".replace("-", "−") for before, after in pairwise(means))]
+    for row, (group, (low, high), gain) in enumerate(
+        zip(reached, ranges, gains, strict=True) if reached else ()
+    ):
+        ax.barh(row, high - low, height=0.36, left=low, color=PALETTE[0], alpha=0.25)
         ax.plot(list(group.interval), [row, row], color=PALETTE[0], linewidth=2)
         ax.plot([group.mean], [row], "o", color=PALETTE[0], markersize=6)
+        ax.annotate(f"{group}{gain}", (1, row), xycoords=("axes fraction", "data"), xytext=(6, 0),
+                    textcoords="offset points", va="center", fontsize=9)  # fmt: skip
     ax.set_yticks(range(len(reached)), words[: len(reached)])
     ax.set_ylim(max(len(reached), 1) - 0.5, -0.5)
     ax.grid(axis="y", visible=False)
-    ax.set(xlabel="test accuracy in %, with its 95 % interval; the number is the change in points")
+    ax.set(xlabel="test accuracy in %, with its 95 % interval")
     say_if_empty(ax, not reached)
     return figure
 
