@@ -130,7 +130,11 @@ def adam(found: Sequence[Record]) -> str:
     said = []
     if runs:
         rates = ", ".join(f"{rate:g}" for rate in sorted({run.recipe.learning_rate for run in runs}))
-        failed = ", ".join(f"`{run.label}`" for run in runs if not learns(run))
+        failed = ", ".join(
+            f"{run.recipe.model} on {run.recipe.data} at {run.recipe.learning_rate:g}"
+            for run in runs
+            if not learns(run)
+        )
         said.append(
             f"Of {len(runs)} recorded runs with Adam, at rates of {rates}, {sum(map(learns, runs))} end at under "
             "half of the training loss of a guess" + (f"; the exceptions: {failed}." if failed else ".")
@@ -165,9 +169,19 @@ def best_epoch_gain(record: Record) -> float:
     return 100 * (max(held_out) - held_out[-1]) if held_out else float("nan")
 
 
+def fell(record: Record) -> bool:
+    """Say whether a run ended at a tenth of its highest learning rate or less, whatever its schedule is called."""
+    rates = [epoch["learning_rate"] for epoch in record.epochs]
+    return bool(rates[-1] <= 0.1 * max(rates))
+
+
 def of_several_seeds(names: Sequence[str], found: Sequence[Record]) -> list[Measured]:
-    """Return what was measured of those recipes that were run with two seeds or more, on equal terms."""
-    summed_up = [measured(name, found) for name in names]
+    """Return what was measured of those recipes that were run with two seeds or more, each profile on its own."""
+    summed_up = [
+        measured(name, [record for record in found if record.profile == profile])
+        for name in names
+        for profile in PROFILES
+    ]
     return [group for group in summed_up if group is not None and group.sd is not None]
 
 
