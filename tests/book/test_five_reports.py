@@ -7,7 +7,7 @@ import pytest
 import deepernets
 from deepernets.analysis.costs import estimate
 from deepernets.analysis.distance import WALK, walk
-from deepernets.analysis.reproduction import Measured, Row, rows
+from deepernets.analysis.reproduction import Measured, Row, measured, rows
 from deepernets.analysis.reproduction import ours as our_recipe
 from deepernets.published.reports import REPORTED, WANTED
 
@@ -95,10 +95,10 @@ def _cells(row: Row, data: str) -> list[str]:
 
     name = row.reported.recipe
     recipe = f"{row.model}, {data}{row.what}, {row.reported.epochs} epochs"
-    measured = [cell(row.theirs, name)]
+    cells = [cell(row.theirs, name)]
     if row.report != "paper":
-        measured.append(cell(row.ours, our_recipe(name)))
-    return [recipe, row.printed, *measured]
+        cells.append(cell(row.ours, our_recipe(name)))
+    return [recipe, row.printed, *cells]
 
 
 def test_the_records_it_uses_are_named(book: "Book") -> None:
@@ -125,6 +125,8 @@ def test_our_recipes_are_counted_once(book: "Book") -> None:
 def test_the_walk_is_in_its_table(book: "Book") -> None:
     steps = walk(deepernets.records())
     assert len(steps) == len(WALK)
-    for words, step in zip(WALK.values(), steps, strict=True):
+    for words, runs in zip(WALK.values(), steps, strict=True):
+        step = measured(runs[0].recipe.name, runs)
+        assert step is not None
         shown = next(row for row in book.rows(PAGE) if row[0] == words.replace("'", "’"))
         assert shown[3:] == [str(step), step.particulars]

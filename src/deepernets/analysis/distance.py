@@ -6,7 +6,7 @@ As in `deepernets.analysis.verdicts`, sentences follow from the records there ar
 from collections.abc import Iterable, Sequence
 from itertools import pairwise
 
-from deepernets.analysis.reproduction import Measured, Row, best_group, measured, rows
+from deepernets.analysis.reproduction import Row, best_group, rows
 from deepernets.analysis.verdicts import train_and_test
 from deepernets.published.resnet import CIFAR_10, CIFAR_ITERATIONS
 from deepernets.training.recipe import recipe
@@ -99,16 +99,15 @@ def _signed(points: float) -> str:
     return f"{points:+.1f}".replace("-", "−")
 
 
-def walk(found: Iterable[Record]) -> list[Measured]:
-    """Return what each of the recipes of `WALK` reached, all run for the same number of epochs at full size.
+def walk(found: Iterable[Record]) -> list[list[Record]]:
+    """Return the runs of each of the recipes of `WALK`, all of them at full size and for the same number of epochs.
 
     Of several such numbers the largest is taken; the list is empty where there is none.
     """
     full = [record for record in found if record.profile == "full"]
-    names = [f"{RESNET_20}/{name}" for name in WALK]
     for epochs in sorted({len(record.epochs) for record in full}, reverse=True):
         alike = [record for record in full if len(record.epochs) == epochs]
-        reached = [group for name in names if (group := measured(name, alike))]
-        if len(reached) == len(names):
-            return reached
+        groups = [best_group(f"{RESNET_20}/{name}", alike) for name in WALK]
+        if all(groups):
+            return groups
     return []

@@ -57,7 +57,7 @@ def walked(
     """Draw the accuracies of recipes that differ by one change each, the first on top, and what each change gained.
 
     Args:
-        reached: As `deepernets.analysis.distance.walk` gives them.
+        reached: What was measured of the recipes of `deepernets.analysis.distance.walk`.
         words: What each recipe changes in the one before it.
         ranges: Lowest and highest accuracy of each run's last epochs on held-out images, drawn as a pale bar.
     """
