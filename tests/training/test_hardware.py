@@ -51,3 +51,11 @@ def test_without_a_compiler_there_is_a_sentence_before_anything_starts(
     with pytest.raises(UserError, match=r"install g\+\+ or clang\+\+"):
         runs.train("quick/vgg", out=tmp_path, compiled=True)
     assert not list(tmp_path.iterdir())
+
+
+@pytest.mark.parametrize(("threads", "words"), [(1, "(1 thread)"), (2, "(2 threads)")])
+def test_a_processor_is_named_with_its_threads(
+    threads: int, words: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(torch, "get_num_threads", lambda: threads)
+    assert hardware.describe(torch.device("cpu")).endswith(words)

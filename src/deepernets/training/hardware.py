@@ -109,7 +109,8 @@ def describe(device: torch.device) -> str:
     """Return the device in words, such as ``AMD EPYC (2 threads)``."""
     if device.type == "cuda":
         return torch.cuda.get_device_name(device)
-    return f"{_processor() or platform.machine()} ({torch.get_num_threads()} threads)"
+    threads = torch.get_num_threads()
+    return f"{_processor() or platform.machine()} ({threads} thread{'s' * (threads > 1)})"
 
 
 def _processor() -> str:
