@@ -7,7 +7,7 @@ import pytest
 from deepernets.course import labs
 from deepernets.course.forks import repository
 from deepernets.course.masters import cells_of, with_stubs
-from deepernets.course.notebooks import assemble
+from deepernets.course.notebooks import assemble, joined
 from deepernets.exceptions import UserError
 
 ROOT = Path(__file__).parents[2]
@@ -246,3 +246,12 @@ def test_a_folder_without_masters_is_named(tmp_path: Path) -> None:
 
 def test_the_courses_own_labs_hold() -> None:
     assert len(labs.check(ROOT)) == 2 * len(list((ROOT / "solutions").glob("*.py")))
+
+
+def test_text_that_came_in_pieces_is_stored_as_one() -> None:
+    def said(text: str) -> nbformat.NotebookNode:
+        return nbformat.v4.new_output("stream", name="stdout", text=text)
+
+    picture = nbformat.v4.new_output("display_data", data={"text/plain": "a picture"})
+    outputs = joined([said("one, "), said("two, "), said("three"), picture, said("four"), picture])
+    assert [output.get("text") for output in outputs] == ["one, two, three", None, "four", None]

@@ -2,7 +2,7 @@
 
 import os
 import re
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from itertools import pairwise
 from pathlib import Path
 from unittest.mock import patch
@@ -77,8 +77,19 @@ def execute(notebook: NotebookNode, folder: Path) -> NotebookNode:
     for cell in notebook.cells:
         cell.metadata.pop("execution", None)  # when the cell ran
         if cell.cell_type == "code":
-            cell.outputs = [output for output in cell.outputs if output.get("name") != "stderr"]
+            cell.outputs = joined(output for output in cell.outputs if output.get("name") != "stderr")
     return notebook
+
+
+def joined(outputs: Iterable[NotebookNode]) -> list[NotebookNode]:
+    """Return a cell's outputs with neighbouring pieces of its text as one: where they break is up to the clock."""
+    whole: list[NotebookNode] = []
+    for output in outputs:
+        if whole and whole[-1].get("name") == output.get("name") == "stdout":
+            whole[-1].text += output.text
+        else:
+            whole.append(output)
+    return whole
 
 
 def differences(made: NotebookNode, path: Path) -> Iterator[str]:
