@@ -40,6 +40,8 @@ def test_the_distance_to_the_paper() -> None:
     assert said.endswith("are **not run yet**.")
     ran = distance.behind_its_paper(rows([_run("as-reported", 0.80)]), 20)
     assert ran.endswith("Of its recipes for this network, 1 of 3 were run here.")
+    short = distance.behind_its_paper(rows([_run("as-reported", 0.80, epochs=15)]), 20)
+    assert short.endswith("1 of 3 were run here, 1 of them in part.")
 
 
 def test_two_full_runs_cut_the_distance_in_three() -> None:

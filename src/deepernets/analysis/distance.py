@@ -43,10 +43,12 @@ def behind_its_paper(shown: Sequence[Row], depth: int) -> str:
         f"{paper - max(accuracies):.1f} points less. Its {chosen.epochs} epochs of batches of {chosen.batch_size} "
         f"are {steps:,} steps, {100 * steps / CIFAR_ITERATIONS:.0f} % of the paper's {CIFAR_ITERATIONS:,}. "
     )
-    ran = sum(row.theirs is not None for row in of_depth)
-    return said + (
-        f"Of its recipes for this network, {ran} of {len(of_depth)} were run here." if ran else MISSING
-    )
+    ran = [row.theirs for row in of_depth if row.theirs is not None]
+    if not ran:
+        return said + MISSING
+    in_part = sum(not group.whole for group in ran)
+    said += f"Of its recipes for this network, {len(ran)} of {len(of_depth)} were run here"
+    return said + (f", {in_part} of them in part." if in_part else ".")
 
 
 def parts_of_the_distance(found: Sequence[Record]) -> str:
