@@ -63,7 +63,7 @@ def test_a_row_says_which_network_data_and_recipe() -> None:
         ("paper/plain-56", "plain-56", "step", "only drawn"),
         ("paper/resnet-20-b", "ResNet-20 B", "step", "only on ImageNet"),
         ("paper/vgg-16/normal", "VGG-16", "N(0, 0.01²)", "only on ImageNet"),
-        ("paper/vgg-16/from-a", "VGG-16", "from A", "only on ImageNet"),
+        ("paper/vgg-16/from-a", "VGG-16", "from A, else N(0, 0.01²)", "only on ImageNet"),
     ],
 )
 def test_what_is_told_in_words_has_its_row_as_well(name: str, model: str, what: str, printed: str) -> None:

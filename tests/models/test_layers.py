@@ -83,6 +83,7 @@ def test_a_residual_block_adds_then_rectifies_and_leaves_its_input_alone() -> No
 VARIANCES: dict[str, Callable[[int, int], float]] = {
     "pytorch": lambda fan_in, fan_out: 1 / (3 * fan_in),
     "paper": lambda fan_in, fan_out: 1e-2,
+    "normal": lambda fan_in, fan_out: 1e-4,
     "glorot": lambda fan_in, fan_out: 2 / (fan_in + fan_out),
     "he": lambda fan_in, fan_out: 2 / fan_in,
 }

@@ -135,11 +135,13 @@ def test_from_report_bs_recipe_to_ours_one_thing_changes_at_a_time() -> None:
     assert changed == [{"pad", "flip"}, {"learning_rate"}, {"schedule"}, {"nesterov", "label_smoothing"}]
 
 
-def test_vggs_d_starts_in_four_ways_and_in_one_of_them_from_a() -> None:
-    rows = {name: recipe(f"paper/vgg-16/{name}") for name in ("normal", "glorot", "he", "from-a")}
-    assert [row.initialisation for row in rows.values()] == ["paper", "glorot", "he", "paper"]
-    assert recipe(rows["from-a"].start_from).model == "vgg-11-cifar"
-    assert {row.model for row in rows.values()} == {"vgg-16-cifar"}
+def test_vggs_d_starts_from_three_draws_and_with_two_of_them_from_a_as_well() -> None:
+    names = ("normal", "glorot", "he", "from-a", "from-a-glorot")
+    rows = [recipe(f"paper/vgg-16/{name}") for name in names]
+    assert [row.initialisation for row in rows] == ["normal", "glorot", "he", "normal", "glorot"]
+    assert [row.start_from for row in rows] == ["", "", "", "paper/vgg-11/glorot", "paper/vgg-11/glorot"]
+    assert recipe("paper/vgg-11/glorot").model == "vgg-11-cifar"
+    assert {row.model for row in rows} == {"vgg-16-cifar"}
 
 
 def test_the_recipes_options_reach_the_optimizer() -> None:

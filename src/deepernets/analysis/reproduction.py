@@ -16,7 +16,7 @@ TEST_IMAGES = {"cifar3": 3_000, "cifar10": 10_000, "mnist": 10_000}  # of the da
 PROFILES = ("laptop", "full")  # the better one last; quick runs are on other images
 CUTS = ("epochs", "warm_up_epochs", "train_images")  # what a profile, or a short run, may change in a recipe
 _KINDS = {"vgg": "VGG", "resnet": "ResNet", "plain": "plain"}
-_STARTS = {"paper": "N(0, 0.01²)", "glorot": "Glorot", "he": "He"}  # first weights
+_STARTS = {"normal": "N(0, 0.01²)", "glorot": "Glorot", "he": "He"}  # first weights
 
 
 @dataclass(frozen=True)
@@ -200,10 +200,9 @@ def _row(name: str, reported: Reported, found: Sequence[Record]) -> Row:
 
 def _what(chosen: Recipe) -> str:
     """Name a recipe by what sets it apart from those beside it."""
-    if chosen.start_from:
-        return "from A"
     if chosen.name.startswith("paper/vgg"):
-        return _STARTS[chosen.initialisation]
+        start = _STARTS[chosen.initialisation]
+        return f"from A, else {start}" if chosen.start_from else start
     if "-batch-" in chosen.name:
         return f"batch {chosen.batch_size}"
     if chosen.schedule != "constant":

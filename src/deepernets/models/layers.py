@@ -147,6 +147,7 @@ def _identity(weight: Tensor) -> Tensor:
 SCHEMES: dict[str, Callable[[Tensor], Tensor] | None] = {
     "pytorch": None,
     "paper": partial(nn.init.normal_, std=1e-2**0.5),  # VGG, section 3.1: variance 1e-2
+    "normal": partial(nn.init.normal_, std=1e-2),  # He et al. (2015, section 2.2): deviation 1e-2
     "glorot": nn.init.xavier_uniform_,  # Glorot & Bengio (2010), eq. 16: variance 2 / (fan in + fan out)
     "he": _he,  # He et al. (2015), eq. 10: variance 2 / fan in
     "identity": _identity,  # of every convolution; the dash's (Jordan 2024, section 3.3)

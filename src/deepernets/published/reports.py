@@ -81,10 +81,17 @@ PAPERS = (
     Reported("paper/resnet-110", 100 - RESNET_110_MEAN, 182, words=f"± {RESNET_110_SD} over 5 runs"),
     *(Reported(f"paper/plain-{depth}", nan, 182, words="only drawn") for depth in (20, 32, 44, 56)),
     *(Reported(f"paper/resnet-20-{option}", nan, 182, words="only on ImageNet") for option in "bc"),
-    Reported("paper/vgg-11/normal", nan, 50, words="only on ImageNet"),
     *(
-        Reported(f"paper/vgg-16/{start}", nan, 50, words="only on ImageNet")
-        for start in ("normal", "glorot", "he", "from-a")
+        Reported(f"paper/vgg-{start}", nan, 50, words="only on ImageNet")
+        for start in (
+            "11/normal",
+            "11/glorot",
+            "16/normal",
+            "16/glorot",
+            "16/he",
+            "16/from-a",
+            "16/from-a-glorot",
+        )
     ),
 )
 

@@ -22,7 +22,7 @@ class Recipe:
         name: What the recipe is called in the table of recipes.
         data: Data set, as `deepernets.load` names it.
         model: Network, as `deepernets.build` names it.
-        initialisation: First weights: pytorch, paper, glorot, he or identity.
+        initialisation: First weights: pytorch, paper, normal, glorot, he or identity.
         epochs: Passes over the training images.
         batch_size: Images per step.
         optimizer: The rule that turns gradients into steps; lookahead is SGD with weights that follow its own.
