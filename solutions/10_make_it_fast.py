@@ -427,7 +427,8 @@ def gradient(inputs, targets):
 mine = gradient(inputs[rank::world], targets[rank::world])
 distributed.all_reduce(mine)
 difference = (mine / world - gradient(inputs, targets)).abs().max().item()
-print(f"rank {rank} of {world}: largest difference {difference:.0e}", flush=True)
+line = f"rank {rank} of {world}: largest difference {difference:.0e}\\n"
+print(line, end="", flush=True)  # in one piece: the other process prints as well
 assert difference < 1e-6
 distributed.destroy_process_group()
 """
