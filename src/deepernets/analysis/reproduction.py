@@ -79,7 +79,7 @@ class Row:
         report: Its letter, A to C, or ``paper``.
         model: Network, such as ``VGG-16``.
         data: Data set, as `deepernets.load` names it.
-        what: Which of its recipes: ``rate 0.01``, ``scheduler``, ``Adam``, ``batch 32``, ``from A``.
+        what: Which of its recipes: ``rate 0.01``, ``scheduler``, ``Adam``, ``batch 32``, ``He``.
         reported: The result as printed.
         theirs: Our runs of the report's recipe; None where there is none.
         ours: Our runs of our recipe for the same network, data and epochs; None where there is none.

@@ -69,7 +69,7 @@ PAPER = (
     *(replace(PAPER_CIFAR, name=f"paper/resnet-20-{option}", model=f"resnet-20-{option}") for option in "bc"),
 )
 
-# VGG's D without batch normalisation (section 3.1), from four kinds of first weights, the last one trained net A's.
+# VGG's D without batch normalisation (section 3.1), from weights drawn in three ways, and from a trained net A's.
 # The paper draws from N(0, 1e-2) and calls that a variance. With weights so large the loss overflows within three
 # steps, for A as well as for D, and there would be nothing to record: here 1e-2 is the deviation. What comes of
 # that draw for A has its own row; the A that D starts from is drawn by Glorot's rule.
