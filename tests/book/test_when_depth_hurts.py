@@ -83,6 +83,6 @@ def test_it_says_how_short_the_recorded_runs_are(book: "Book") -> None:
         run.data["variant"],
         f"{len(run.epochs)} epochs",
         f"starts at {run.recipe.learning_rate:g}",
-        f"Profile {run.profile}, seed {run.seed}, {run.precision} on {run.device}, {run.started}",
+        f"Profile {run.profile}, seed {run.seed}, {run.precision} on {run.device}, {run.date}",
     ):
         assert words in shown

@@ -30,12 +30,12 @@ def test_a_compiled_run_says_so_and_goes_on_uncompiled(
     monkeypatch.setattr(hardware, "can_compile", lambda: True)
     monkeypatch.setattr(nn.Module, "compile", _without_a_compiler)
     tiny = recipe("quick/vgg").changed(epochs=1, train_images=64, batch_size=32)
-    uncompiled = runs.train(tiny, out=tmp_path / "plain", precision="fp32")
-    compiled = runs.train(tiny, out=tmp_path, precision="fp32", compiled=True)
-    assert (uncompiled.compiled, compiled.compiled) == (False, True)
+    uncompiled = runs.train(tiny, out=tmp_path / "plain", precision="fp32").record
+    run = runs.train(tiny, out=tmp_path, precision="fp32", compile=True)
+    compiled = run.record
+    assert (uncompiled.compile, compiled.compile) == (False, True)
     assert compiled.test["loss"] == pytest.approx(uncompiled.test["loss"], rel=1e-4)
-    _, tested = runs.evaluate_run(runs.run_folder(tiny, "full", 0, tmp_path, "fp32"))
-    assert tested.accuracy == compiled.test["accuracy"]
+    assert run.evaluate().accuracy == compiled.test["accuracy"]
 
 
 def _without_a_compiler(model: nn.Module) -> None:
@@ -49,7 +49,7 @@ def test_without_a_compiler_there_is_a_sentence_before_anything_starts(
     monkeypatch.setattr(shutil, "which", lambda name: None)
     assert not hardware.can_compile()
     with pytest.raises(UserError, match=r"install g\+\+ or clang\+\+"):
-        runs.train("quick/vgg", out=tmp_path, compiled=True)
+        runs.train("quick/vgg", out=tmp_path, compile=True)
     assert not list(tmp_path.iterdir())
 
 

@@ -1,7 +1,7 @@
 """The bar reads what a GPU has worked out without ever waiting for it."""
 
 import signal
-from itertools import chain
+from itertools import chain, repeat
 from pathlib import Path
 
 import pytest
@@ -68,15 +68,15 @@ def test_an_epoch_on_a_gpu_never_waits_for_it(tmp_path: Path, monkeypatch: pytes
     accelerator = hardware.accelerator("auto")
     splits = prepare_data(TINY, "full", 0, None, accelerator)
     training = prepare(TINY, splits, accelerator, 0)
-    parts = (training.model, training.criterion, training.optimizer, training.scheduler)
+    parts = (training.model, training.criterion, training.optimizer, training.learning_rate)
     with Progress(tmp_path, TINY, len(splits.train.images), 0) as progress:
         for epoch in (1, 2):
-            model, criterion, optimizer, scheduler = parts
+            model, criterion, optimizer, rate = parts
             batches = splits.train.epoch(epoch)
             batches = chain([next(batches)], batches)
             torch.cuda.set_sync_debug_mode("error" if epoch == 2 else "default")
             try:
-                met = train_epoch(model, batches, criterion, optimizer, scheduler, progress.after_step)
+                met = train_epoch(model, batches, criterion, optimizer, repeat(rate), progress.after_step)
             finally:
                 torch.cuda.set_sync_debug_mode("default")
             assert met.loss < float("inf")

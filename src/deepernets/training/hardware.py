@@ -27,12 +27,12 @@ class How(TypedDict, total=False):
         precision: auto, the default, takes bf16 where the hardware has units for it.
         sync_batch_norm: Let several processes normalise with statistics of the whole batch, and not each with
             those of its own share.
-        compiled: Let PyTorch compile the network; see `compile_calls`.
+        compile: Let PyTorch compile the network; see `compile_calls`.
     """
 
     precision: Precision
     sync_batch_norm: bool
-    compiled: bool
+    compile: bool
 
 
 def has_bf16_units(device: torch.device) -> bool:
