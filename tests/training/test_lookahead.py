@@ -79,5 +79,5 @@ def test_evaluation_between_synchronisations_uses_the_slow_weights(monkeypatch: 
 
     monkeypatch.setattr(loop, "evaluate", note)
     fit(Training(model, nn.CrossEntropyLoss(), optimizer, 0.1), batches, batches, epochs=1)
-    assert torch.equal(seen[0], optimizer.state[model[1].weight]["slow"])
+    assert torch.equal(seen[0], optimizer.state[next(model.parameters())]["slow"])
     assert not torch.equal(seen[0], model.state_dict()["1.weight"])
