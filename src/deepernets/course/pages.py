@@ -64,6 +64,8 @@ def particulars(record: Record) -> "Markdown":
     import pandas as pd
     from IPython.display import Markdown
 
+    from deepernets.plots.runs import smoothing_note
+
     model, data = record.model, record.data
     images = f"{data['train']:,} training, {data['validation']:,} validation and {data['test']:,} test images"
     rows = {
@@ -73,7 +75,7 @@ def particulars(record: Record) -> "Markdown":
         "epochs, seed": f"{len(record.epochs)} epochs, seed {record.seed}",
         "machine": f"{record.device}, {record.precision}",
         "date, training time": f"{record.date}, {record.seconds['training'] / 60:.0f} minutes",
-        "last training loss": f"{record.epochs[-1]['train_loss']:.4f}",
+        f"last training loss{smoothing_note(record)}": f"{record.epochs[-1]['train_loss']:.4f}",
         "**test accuracy**": f"**{record.test['accuracy']:.2%}**",
     }
     frame = pd.DataFrame(rows.items(), columns=["", "as recorded"])
