@@ -79,10 +79,10 @@ def test_it_shows_what_the_records_say(book: "Book", runs: dict[str, Record], na
 
 @pytest.mark.parametrize("kind", ["plain", "resnet"])
 def test_it_says_how_the_two_networks_differ(book: "Book", runs: dict[str, Record], kind: str) -> None:
-    pair = [runs[f"{kind}-{layers}"].epochs for layers in (20, 56)]
-    shallow, deep = (f"{1 - epochs[-1]['train_accuracy']:.1%}" for epochs in pair)
-    found = book.text(PAGE).partition(f"ends with a training error of {deep}")[2]
-    assert found.startswith(f", {kind}-20 with {shallow}: {diagnosis(*pair)}.")
+    shallow, deep = (runs[f"{kind}-{layers}"].epochs for layers in (20, 56))
+    errors = [f"{1 - epochs[-1]['train_accuracy']:.1%}" for epochs in (shallow, deep)]
+    found = book.text(PAGE).partition(f"ends with a training error of {errors[1]}")[2]
+    assert found.replace(" ,", ",").startswith(f", {kind}-20 with {errors[0]}: {diagnosis(shallow, deep)}.")
 
 
 def test_runs_far_from_fitting_their_images_are_not_called_degraded(book: "Book") -> None:
