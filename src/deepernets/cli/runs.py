@@ -214,9 +214,7 @@ def find_lr(
     accelerator = hardware.accelerator(where.precision)
     splits = prepare_data(chosen, profile, where.seed, where.data_root, accelerator)
     training = prepare(chosen, splits, accelerator, where.seed)
-    test = range_test(
-        training.model, splits.train.epoch(1), training.criterion, training.optimizer, steps=steps
-    )
+    test = range_test(training.model, splits.train, training.criterion, training.optimizer, steps=steps)
     path = plots.save(plots.learning_rate_range(test), out / chosen.name / "learning-rate-range.png")
     print(f"Suggested learning rate: {test.suggestion:.2g} (the recipe has {chosen.learning_rate:g})\n{path}")
 
