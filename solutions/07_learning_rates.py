@@ -72,7 +72,7 @@ splits = prepare_data(recipe.at(PROFILE), PROFILE, 0, None, accelerator)
 training = prepare(recipe.at(PROFILE), splits, accelerator, 0)
 tried = range_test(
     training.model,
-    splits.train.epoch(1),
+    splits.train,
     training.criterion,
     training.optimizer,
     rates=(1e-4, 10.0),

@@ -14,6 +14,7 @@ import torch
 from deepernets.data.batches import Batches, Transform
 from deepernets.data.images import Images
 from deepernets.exceptions import UserError
+from deepernets.training import processes
 
 SCRIPT = Path(__file__).with_name("two_processes.py")
 LOOPBACK = "lo" if sys.platform == "linux" else "lo0"
@@ -127,3 +128,11 @@ def test_evaluation_shares_laid_end_to_end_are_all_images_in_order() -> None:
 def test_more_processes_than_images_of_a_batch_are_refused() -> None:
     with pytest.raises(UserError, match="3 processes cannot share batches of 2 images"):
         shares(10, 2, 3, shuffled=True)
+
+
+@pytest.mark.parametrize("left_over", ["4", "many", ""])
+def test_a_world_size_without_a_launcher_is_refused(left_over: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("WORLD_SIZE", left_over)
+    monkeypatch.delenv("RANK", raising=False)
+    with pytest.raises(UserError, match="but no launcher started this process"):
+        processes.state()

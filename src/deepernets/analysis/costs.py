@@ -8,11 +8,11 @@ import torch
 
 from deepernets.analysis.arithmetic import multiply_adds
 from deepernets.analysis.significance import training_cost
+from deepernets.data.sources import TRAINING_IMAGES
 from deepernets.models.zoo import build
 from deepernets.training.recipe import Recipe, recipe
 from deepernets.training.records import Record
 
-TRAINING_IMAGES = {"mnist": 60_000, "cifar3": 15_000, "cifar10": 50_000, "digits": 1_437, "sketches": 1_500}
 CLASSES = {"cifar3": 3, "sketches": 3}  # of data sets with other than ten
 GREY = ("mnist", "digits")  # one channel
 # Of a GPU, assumed and not measured: multiply-adds a second, about a fifth of what an H200 is specified to do in
@@ -84,7 +84,8 @@ def in_words(seconds: float) -> str:
 
 def _images(wanted: Recipe) -> int:
     """Return how many images a recipe trains on."""
-    images = round(TRAINING_IMAGES[wanted.data] * (1 - wanted.validation_fraction))
+    images = TRAINING_IMAGES[wanted.data]
+    images -= round(images * wanted.validation_fraction)
     return min(images, wanted.train_images) if wanted.train_images else images
 
 

@@ -207,7 +207,7 @@ def find_lr(
         out: Folder for the picture.
     """
     from deepernets import plots
-    from deepernets.training import hardware
+    from deepernets.training import hardware, preflight
     from deepernets.training.lr_finder import range_test
     from deepernets.training.preparation import prepare, prepare_data
 
@@ -216,10 +216,9 @@ def find_lr(
     chosen = _changed(recipe_name, changes).at(profile)
     accelerator = hardware.accelerator(where.precision)
     splits = prepare_data(chosen, profile, where.seed, where.data_root, accelerator)
+    preflight.require_two_images(chosen, splits.train)
     training = prepare(chosen, splits, accelerator, where.seed)
-    test = range_test(
-        training.model, splits.train.epoch(1), training.criterion, training.optimizer, steps=steps
-    )
+    test = range_test(training.model, splits.train, training.criterion, training.optimizer, steps=steps)
     path = plots.save(plots.learning_rate_range(test), out / chosen.name / "learning-rate-range.png")
     print(f"Suggested learning rate: {test.suggestion:.2g} (the recipe has {chosen.learning_rate:g})\n{path}")
 

@@ -13,14 +13,24 @@ from accelerate.utils import broadcast, gather, pad_across_processes
 from torch import Tensor, nn
 
 from deepernets.data.batches import Batches
+from deepernets.exceptions import UserError
 
 
 def state() -> PartialState:
     """Return Accelerate's account of the processes and of this one's device.
 
     Without GPUs, several processes have to be told that they are to talk to each other all the same.
+
+    Raises:
+        UserError: `WORLD_SIZE` is set, and not by a program that starts processes.
     """
-    several = int(os.environ.get("WORLD_SIZE", "1")) > 1
+    wanted = os.environ.get("WORLD_SIZE", "1")
+    several = wanted != "1"
+    if several and not (wanted.isdecimal() and "RANK" in os.environ):
+        raise UserError(
+            f"WORLD_SIZE is {wanted}, but no launcher started this process; start several with torchrun, or "
+            "unset WORLD_SIZE."
+        )
     return PartialState(cpu=several and not torch.cuda.is_available())
 
 

@@ -8,8 +8,7 @@ from typing import Any
 import numpy as np
 from jsonschema import Draft202012Validator
 
-from deepernets.analysis.costs import TRAINING_IMAGES
-from deepernets.data.sources import SOURCES
+from deepernets.data.sources import SOURCES, TRAINING_IMAGES
 from deepernets.exceptions import UserError
 from deepernets.training.recipe import recipe
 from deepernets.training.records import Record, load_record
