@@ -1,9 +1,11 @@
 import json
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 import pytest
 import torch
+from safetensors import SafetensorError
 from safetensors.torch import load_file
 
 from deepernets.data.sources import load
@@ -174,6 +176,56 @@ def test_a_run_gives_back_the_network_the_data_and_the_initial_weights(unbroken:
     first = "block1.conv1.weight"
     assert torch.equal(trained[first], stored[first])
     assert not torch.equal(trained[first], initial[first])
+
+
+@pytest.mark.parametrize(
+    ("changes", "options", "sentence"),
+    [
+        ({}, {"seed": -1}, "--seed is -1; expected a whole number of at least 0"),
+        (
+            {"model": "resnet-18", "train_images": 65},
+            {},
+            "65 training images in batches of 32 leave a batch of one",
+        ),
+        ({"name": "n" * 300}, {}, "cannot be used .File name too long"),
+    ],
+)
+def test_what_would_end_a_run_late_is_refused_before_its_first_step(
+    changes: dict[str, Any], options: dict[str, Any], sentence: str, tmp_path: Path
+) -> None:
+    with pytest.raises(UserError, match=sentence):
+        _train(tmp_path, TINY.changed(**changes), **options)
+    assert not list(tmp_path.iterdir())
+
+
+def test_a_seed_may_be_as_long_as_one_likes(tmp_path: Path) -> None:
+    record = _train(tmp_path, TINY.changed(epochs=1), seed=2**70 + 1)
+    assert record.seed == 2**70 + 1
+    assert _figures(record) != _figures(_train(tmp_path, TINY.changed(epochs=1), seed=1))
+
+
+def test_weights_that_find_no_room_leave_the_last_checkpoint(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """PyTorch and safetensors report a full disk in their own ways."""
+    with monkeypatch.context() as patched:
+        patched.setattr(runs, "save_weights", partial(_on_a_full_disk, checkpoints.save_weights, patched))
+        with pytest.raises(
+            UserError, match=r"weights of .* cannot be written \(I/O error.* last checkpoint is kept"
+        ):
+            _train(tmp_path)
+    folder = run_folder(TINY, "full", 0, tmp_path, "fp32")
+    assert [path.name for path in folder.iterdir()] == ["epoch-003"]
+    assert len(_train(tmp_path).epochs) == 3
+
+
+def _on_a_full_disk(save: Any, patched: pytest.MonkeyPatch, folder: Path, training: Training) -> None:
+    def full(model: object, path: str) -> None:
+        Path(path).write_bytes(b"half")
+        raise SafetensorError("I/O error: No space left on device (os error 28)")
+
+    patched.setattr(checkpoints, "save_model", full)
+    save(folder, training)
 
 
 def test_times_are_recorded(unbroken: tuple[Record, Path]) -> None:

@@ -110,6 +110,7 @@ def train(
     import shutil
 
     from deepernets.training import processes
+    from deepernets.training.preflight import require_folder_name
     from deepernets.training.runs import RECORD, run_folder
     from deepernets.training.runs import train as train_recipe
 
@@ -122,6 +123,7 @@ def train(
             batch_size=chosen.batch_size * world, learning_rate=chosen.learning_rate * world
         )
     folder = run_folder(chosen, profile, where.seed, out, where.precision)
+    require_folder_name(folder)
     if fresh and processes.is_main():
         shutil.rmtree(folder, ignore_errors=True)
     processes.wait()

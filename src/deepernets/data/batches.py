@@ -55,7 +55,7 @@ def sample(images: Images, count: int, seed: int) -> Images:
 
     Data sets are often sorted by class: the first images are no sample.
     """
-    generator = torch.Generator().manual_seed(seed)
+    generator = torch.Generator().manual_seed(torch_seed(seed))
     chosen = torch.randperm(len(images), generator=generator)[:count].sort().values
     return images.select(chosen.to(images.labels.device))
 

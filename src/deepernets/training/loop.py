@@ -16,7 +16,7 @@ import torch
 from torch import Tensor, nn
 from torch.optim import Optimizer
 
-from deepernets.data.batches import Batches
+from deepernets.data.batches import Batches, torch_seed
 from deepernets.exceptions import UserError
 from deepernets.training import processes
 from deepernets.training.schedules import Schedule, constant, reduce_on_plateau
@@ -206,7 +206,7 @@ def fit(
     watcher = watcher or Watcher()
     training.started = training.started or datetime.now(UTC).isoformat(timespec="seconds")
     for epoch in range(len(training.history) + 1, epochs + 1):
-        torch.manual_seed(seed * 10_007 + epoch)
+        torch.manual_seed(torch_seed(seed * 10_007 + epoch))
         rates = training.learning_rates(epoch, epochs, len(train))
         start = perf_counter()
         met = train_epoch(

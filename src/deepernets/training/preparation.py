@@ -9,7 +9,15 @@ from accelerate import Accelerator
 from torch import nn
 from torch.optim import SGD, Adam, AdamW, Optimizer
 
-from deepernets.data.batches import Batches, Transform, channel_statistics, resize, sample, stratified_split
+from deepernets.data.batches import (
+    Batches,
+    Transform,
+    channel_statistics,
+    resize,
+    sample,
+    stratified_split,
+    torch_seed,
+)
 from deepernets.data.sources import Dataset, Images, load
 from deepernets.exceptions import UserError
 from deepernets.models.dash import BothWays, whiten
@@ -115,7 +123,7 @@ def optimizer_for(chosen: Recipe, model: nn.Module) -> Optimizer:
 
 def initial_model(chosen: Recipe, splits: Splits, seed: int) -> nn.Module:
     """Build the recipe's network with its initial weights, seeded, on the CPU."""
-    torch.manual_seed(seed)
+    torch.manual_seed(torch_seed(seed))
     model = build(
         chosen.model,
         in_shape=(splits.dataset.train.pixels.shape[1], chosen.image_size, chosen.image_size),

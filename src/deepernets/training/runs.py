@@ -19,6 +19,12 @@ from deepernets.models.zoo import build
 from deepernets.training import hardware, processes
 from deepernets.training.checkpoints import delete_checkpoints, load_weights, restore, save_weights
 from deepernets.training.loop import Evaluation, Training, evaluate, evaluation_weights, fit
+from deepernets.training.preflight import (
+    require_folder_name,
+    require_room,
+    require_seed,
+    require_two_images,
+)
 from deepernets.training.preparation import Splits, initial_model, prepare, prepare_data, split
 from deepernets.training.recipe import Recipe, recipe
 from deepernets.training.records import Record, changes_to, load_record
@@ -143,6 +149,8 @@ def train(
     if compiles:
         hardware.require_compiler()
     folder = run_folder(written, profile, seed, out, requested)
+    require_seed(seed)
+    require_folder_name(folder)
     if (folder / RECORD).is_file():
         run = Run(folder, data_root)
         _require_same_way(run, how)
@@ -152,6 +160,8 @@ def train(
         train(chosen.start_from, profile=profile, seed=seed, data_root=data_root, out=out, **how)
     accelerator = hardware.accelerator(requested)
     splits = prepare_data(chosen, profile, seed, data_root, accelerator)
+    batches = processes.share(splits.train)
+    require_two_images(chosen, batches, how.get("sync_batch_norm", False))
     training = prepare(chosen, splits, accelerator, seed)
     synchronised = how.get("sync_batch_norm", False) and processes.synchronise(training.model)
     if compiles:
@@ -160,11 +170,12 @@ def train(
         _pre_initialise(
             training, splits, run_folder(recipe(chosen.start_from), profile, seed, out, requested)
         )
+    require_room(folder, processes.bare(training.model), chosen.optimizer)
     restore(folder, training)
     progress = Progress(folder, chosen, len(splits.train.images), len(training.history))
     held_out = processes.share(splits.validation) if splits.validation else None
     with progress, _together(folder):
-        fit(training, processes.share(splits.train), held_out, chosen.epochs, seed, progress)
+        fit(training, batches, held_out, chosen.epochs, seed, progress)
         start = perf_counter()
         with evaluation_weights(training.optimizer):
             tested = evaluate(processes.agreed(training.model), processes.share(splits.test).epoch(0))
