@@ -33,7 +33,7 @@ from deepernets.training.runs import run_folder
 torch.manual_seed(0)
 PROFILE = os.environ.get(
     "DEEPERNETS_PROFILE", "quick"
-)  # quick: seconds; laptop: minutes; full: with a GPU
+)  # quick: seconds; laptop: an hour; full: with a GPU
 
 # %% [markdown]
 # ## Predict: what is wrong with a deeper network?
