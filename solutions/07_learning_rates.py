@@ -225,7 +225,7 @@ if PROFILE == "quick":
 else:
     entries = {name: deepernets.recipe(f"race/{name}") for name in names}
 runs = {
-    name: deepernets.train(entry, profile=PROFILE, out=out)
+    name: deepernets.train(entry, profile=PROFILE, out=out).record
     for name, entry in entries.items()
 }
 for name, run in runs.items():

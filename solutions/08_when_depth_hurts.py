@@ -26,9 +26,7 @@ from deepernets.analysis import signals
 from deepernets.data.batches import Batches, Transform
 from deepernets.plots import depth
 from deepernets.training import loop
-from deepernets.training.checkpoints import load_weights
 from deepernets.training.preparation import split
-from deepernets.training.runs import run_folder
 
 torch.manual_seed(0)
 PROFILE = os.environ.get(
@@ -147,9 +145,10 @@ print(
 # Shortcuts of option A have no parameters: twins have the same layers and the same counts.
 
 # %% tags=["nbval-ignore-output"]
-runs = {}
+runs, networks = {}, {}
 for name in ("plain-20", "plain-56", "resnet-20", "resnet-56"):
-    runs[name] = deepernets.train(recipe_for(name), profile=PROFILE, out=OUT)
+    run = deepernets.train(recipe_for(name), profile=PROFILE, out=OUT)
+    runs[name], networks[name] = run.record, run.model
     error = 1 - runs[name].epochs[-1]["train_accuracy"]
     print(f"{name}: training error {error:.1%} at the end")
 for kind in ("plain", "resnet"):
@@ -266,10 +265,7 @@ identity = check("identity_convolution", identity_convolution).or_else(
 # are set to pass on what they get.
 
 # %% tags=["nbval-ignore-output"]
-trained = {}
-for name in ("plain-20", "plain-56"):
-    trained[name] = build(name)
-    load_weights(run_folder(recipe_for(name), PROFILE, 0, OUT), trained[name])
+trained = {name: networks[name] for name in ("plain-20", "plain-56")}
 trained["plain-56 from plain-20"] = signals.deepen(
     trained["plain-20"], build("plain-56"), identity
 )
@@ -504,7 +500,9 @@ for option in ("", "-b", "-c"):
 # %% tags=["nbval-ignore-output"]
 racing = "resnet-8" if PROFILE == "quick" else "resnet-20"
 options = [
-    deepernets.train(recipe_for(f"{racing}{option}"), profile=PROFILE, out=OUT)
+    deepernets.train(
+        recipe_for(f"{racing}{option}"), profile=PROFILE, out=OUT
+    ).record
     for option in ("", "-b", "-c")
 ]
 for run in options:

@@ -79,7 +79,7 @@ def test_it_shows_what_the_record_says(book: "Book", name: str) -> None:
         f"{run.test['accuracy']:.2%}",
         run.precision,
         run.device,
-        run.started,
+        run.date,
         f"{run.model['parameters']:,} parameters",
     ):
         assert words in shown

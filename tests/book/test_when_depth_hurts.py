@@ -99,7 +99,7 @@ def test_it_says_how_long_the_recorded_runs_are(book: "Book", runs: dict[str, Re
         run.data["variant"],
         f"{len(run.epochs)} epochs, which is {depth.steps(run):,} steps",
         f"starts at {run.recipe.learning_rate:g}",
-        f"Profile {run.profile}, seed {run.seed}, {run.precision} on {run.device}, {run.started}",
+        f"Profile {run.profile}, seed {run.seed}, {run.precision} on {run.device}, {run.date}",
     ):
         assert words in shown
 

@@ -68,7 +68,7 @@ def test_synchronised_batch_normalisation_meets_the_losses_of_one_process(tmp_pa
         assert done.returncode == 0, done.stderr
     alone = found(tmp_path / "1" / "local")
     together, local = (found(tmp_path / "2" / norm) for norm in ("synchronised", "local"))
-    assert [run["batch_norm"] for run in (alone, together, local)] == ["local", "synchronised", "local"]
+    assert [run["sync_batch_norm"] for run in (alone, together, local)] == [False, True, False]
     assert together["losses"] == pytest.approx(alone["losses"], rel=1e-3)
     for ours, theirs in zip(together["epochs"], alone["epochs"], strict=True):
         assert ours["validation_loss"] == pytest.approx(theirs["validation_loss"], rel=1e-2)

@@ -35,7 +35,7 @@ def test_a_short_run_does_not_count_as_the_recipe() -> None:
 
 def test_a_precision_asked_for_does_not_stand_for_the_recipe() -> None:
     name = "report-a/vgg-16/as-reported"
-    asked = [replace(record, asked=record.precision) for record in records(name)]
+    asked = [replace(record, requested_precision=record.precision) for record in records(name)]
     assert plan(records(name), [name]) == []
     assert [run.recipe for run in plan(asked, [name])] == [name]
     assert measured(name, asked) is None

@@ -51,13 +51,14 @@ class Noting(runs.Progress):
 def trained(chosen: deepernets.Recipe, out: Path, synchronised: bool = False) -> None:
     Noting.losses.clear()
     try:
-        record = deepernets.train(chosen, out=out, precision="fp32", sync_batch_norm=synchronised)
+        run = deepernets.train(chosen, out=out, precision="fp32", sync_batch_norm=synchronised)
     except deepernets.UserError as error:
         print(f"deepernets: {error}", file=sys.stderr, flush=True)
         os._exit(2)
     if processes.is_main():
+        record = run.record
         found = {"losses": Noting.losses, "accuracy": record.test["accuracy"], "epochs": record.epochs}
-        how = {"processes": record.processes, "batch_norm": record.batch_norm}
+        how = {"processes": record.processes, "sync_batch_norm": record.sync_batch_norm}
         (out / "found.json").write_text(json.dumps({**found, **how}))
 
 

@@ -128,7 +128,7 @@ def train(
     if (folder / RECORD).is_file() and processes.is_main():
         print(f"This run is finished; --fresh trains it again. Its record: {folder / RECORD}")
     try:
-        record = train_recipe(
+        run = train_recipe(
             chosen,
             profile=profile,
             seed=where.seed,
@@ -136,7 +136,7 @@ def train(
             out=out,
             precision=where.precision,
             sync_batch_norm=machinery.sync_batch_norm,
-            compiled=machinery.compile,
+            compile=machinery.compile,
         )
     except KeyboardInterrupt:
         kept = sorted(folder.glob("epoch-*"))
@@ -147,8 +147,8 @@ def train(
         sys.exit(130)
     if not processes.is_main():
         return
-    _report(record)
-    print(f"Pictures: {', '.join(str(path) for path in _draw(record, folder, where.data_root))}")
+    _report(run.record)
+    print(f"Pictures: {', '.join(str(path) for path in _draw(run.record, folder, where.data_root))}")
 
 
 @app.command
@@ -159,10 +159,13 @@ def evaluate(run: Path, /, *, data_root: Path | None = None) -> None:
         run: Folder of a finished run.
         data_root: Folder that holds the data.
     """
-    from deepernets.training.runs import evaluate_run
+    from deepernets.training.runs import load_run
 
-    record, tested = evaluate_run(run, data_root)
-    print(f"{record.label}\nrecorded  {record.test['accuracy']:.2%}\nmeasured  {tested.accuracy:.2%}")
+    finished = load_run(run, data_root)
+    measured = finished.evaluate().accuracy
+    print(
+        f"{finished.record.label}\nrecorded  {finished.record.test['accuracy']:.2%}\nmeasured  {measured:.2%}"
+    )
 
 
 @app.command

@@ -41,6 +41,16 @@ def stratified_split(images: Images, fraction: float, seed: int) -> tuple[Images
     return images.select(rest.to(device)), images.select(chosen.to(device))
 
 
+def sample(images: Images, count: int, seed: int) -> Images:
+    """Return `count` of the images, or all if there are fewer, drawn at random without replacement.
+
+    Data sets are often sorted by class: the first images are no sample.
+    """
+    generator = torch.Generator().manual_seed(seed)
+    chosen = torch.randperm(len(images), generator=generator)[:count].sort().values
+    return images.select(chosen.to(images.labels.device))
+
+
 def channel_statistics(images: Images) -> tuple[Tensor, Tensor]:
     """Return mean and standard deviation of each channel, (C,) each, of pixels scaled to [0, 1].
 

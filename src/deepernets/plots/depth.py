@@ -78,7 +78,7 @@ def describe(records: Sequence[Record]) -> str:
             validation = f", validation error {1 - last['validation_accuracy']:.1%}"
         lines.append(
             f"{record.recipe.model}: training error {1 - last['train_accuracy']:.1%}{validation}, "
-            f"{record.wall_seconds / 60:.0f} min"
+            f"{record.seconds['training'] / 60:.0f} min"
         )
     return "\n".join(lines)
 

@@ -8,10 +8,9 @@ from itertools import cycle, islice
 import numpy as np
 from torch import nn
 from torch.optim import Optimizer
-from torch.optim.lr_scheduler import LambdaLR
 
 from deepernets.exceptions import UserError
-from deepernets.training.loop import Batch, Meter, train_epoch
+from deepernets.training.loop import Batch, train_epoch
 
 
 @dataclass(frozen=True)
@@ -63,24 +62,15 @@ def range_test(
             "give two rising rates above 0 and at least 10 steps."
         )
     before = deepcopy(model.state_dict()), deepcopy(optimizer.state_dict())
-    for group in optimizer.param_groups:
-        group["lr"] = group["initial_lr"] = 1.0  # so that the scheduler's factor is the rate itself
-    scheduler = LambdaLR(optimizer, lambda step: low * (high / low) ** (step / (steps - 1)))
     tried: list[float] = []
     losses: list[float] = []
     try:
-        for batch in islice(cycle(batches), steps):
-            tried.append(optimizer.param_groups[0]["lr"])
-            losses.append(_loss_of_one_step(model, batch, criterion, optimizer, scheduler).loss)
+        for step, batch in enumerate(islice(cycle(batches), steps)):
+            tried.append(low * (high / low) ** (step / (steps - 1)))
+            losses.append(train_epoch(model, [batch], criterion, optimizer, tried[-1:]).loss)
             if not losses[-1] <= 4 * min(losses):
                 break
     finally:
         model.load_state_dict(before[0])
         optimizer.load_state_dict(before[1])
     return RangeTest(np.array(tried), np.nan_to_num(losses, nan=max(losses), posinf=1e4))
-
-
-def _loss_of_one_step(
-    model: nn.Module, batch: Batch, criterion: nn.Module, optimizer: Optimizer, scheduler: LambdaLR
-) -> Meter:
-    return train_epoch(model, [batch], criterion, optimizer, scheduler)

@@ -57,7 +57,11 @@ def plan(
         raise UserError(
             f"No recipe is called like {' or '.join(only)}; `deepernets recipes` lists them; * is anything."
         )
-    there = {(record.recipe, record.profile, record.seed) for record in found if record.asked == "auto"}
+    there = {
+        (record.recipe, record.profile, record.seed)
+        for record in found
+        if record.requested_precision == "auto"
+    }
     wanted = [
         Run(name, seed, work(recipe(name).at(profile)))
         for name in names
