@@ -6,7 +6,7 @@
 # minutes.
 #
 # You should have trained a network in lab 3, and know what a mean, a standard deviation and a probability are. The
-# chapter *ResNet: residual learning* explains the network.
+# chapters *Residual learning* and *The ResNet family* explain the network.
 #
 # How the exercises work: replace each `...` with your answer, run the cell, then run the check below it. A check
 # says *right*, or *wrong* with a hint that fits the mistake. The lab runs to the end whether or not you have

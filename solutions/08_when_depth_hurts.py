@@ -31,7 +31,7 @@ from deepernets.training.preparation import split
 torch.manual_seed(0)
 PROFILE = os.environ.get(
     "DEEPERNETS_PROFILE", "quick"
-)  # quick: seconds; laptop: minutes; full: with a GPU
+)  # quick: seconds; laptop: an hour; full: with a GPU
 
 # %% [markdown]
 # ## Predict: what is wrong with a deeper network?
