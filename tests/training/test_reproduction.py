@@ -1,9 +1,6 @@
 """The queue: its order, what it starts on a machine of which pace, and what it leaves when something goes wrong."""
 
-import os
-import signal
 import subprocess
-import sys
 import time
 from collections.abc import Callable
 from dataclasses import replace
@@ -143,7 +140,7 @@ def test_an_order_has_comments_and_blank_lines(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("line", "sentence"),
     [
-        ("paper/resnet-21 0", "no recipe 'paper/resnet-21'; did you mean paper/resnet-20"),
+        ("paper/resnet-21 0", "There is no recipe 'paper/resnet-21'; did you mean"),
         ("paper/resnet-20", "'paper/resnet-20' is not a run; expected a recipe and a seed"),
         ("paper/resnet-20 0 1", "'paper/resnet-20 0 1' is not a run"),
         ("paper/resnet-20 -1", "'paper/resnet-20 -1' is not a run"),
@@ -240,7 +237,9 @@ def test_when_none_can_end_the_first_leaves_a_checkpoint(tmp_path: Path) -> None
     assert queue.left == [B]
     assert not queue.problems
     assert "nothing in the order can end in the 60 min left" in lines[0]
-    assert 3600 <= fake.now - 1000 <= 3600 + 60  # it looks every 30 s of the fake clock
+    assert (
+        3600 <= fake.now - 1000 <= 3600 + 120
+    )  # each look takes 30 s of the fake clock, and stopping looks thrice
 
 
 def test_a_run_that_does_not_stop_is_killed(tmp_path: Path) -> None:
@@ -347,7 +346,7 @@ def test_steps_are_timed_with_the_recipes_batches(monkeypatch: pytest.MonkeyPatc
 
     monkeypatch.setattr(pace, "prepare", watched)
     assert pace.step_seconds(deepernets.recipe("quick/digits").changed(batch_size=4)) > 0
-    assert shapes == [(4, 1, 28, 28)] * (pace.WARM_UP + pace.TIMED)
+    assert shapes == [(4, 1, 32, 32)] * (pace.WARM_UP + pace.TIMED)
 
 
 # What is left when something goes wrong.
@@ -431,54 +430,30 @@ def test_ctrl_c_stops_what_is_running(tmp_path: Path) -> None:
 # With real processes.
 
 
-def test_a_real_run_leaves_its_record_and_a_broken_one_its_sentence(tmp_path: Path) -> None:
-    (tmp_path / "nothing here").mkdir()
-    place = Place(tmp_path / "results", tmp_path / "runs", tmp_path / "nothing here", profile="quick")
-    short = Run("report-a/vgg-16/as-reported", 0)
-    broken = place.folder(A) / "epoch-001"
-    broken.mkdir(parents=True)
-    machine = Machine(step_seconds=lambda *_: 1e-3)
-    queue = Queue([short, A], place, at_a_time=2, machine=machine)
-    queue.work()
-    assert queue.recorded == [short]
-    assert [record.recipe for record in records(folder=place.results)] == [place.recipe(short)]
-    assert f"no weights in {broken}" in queue.problems[A] or "damaged" in queue.problems[A]
-
-
-QUEUE = """
-import sys
-from pathlib import Path
-from deepernets.training.reproduction import Machine, Place, Queue, Run
-place = Place(Path(sys.argv[1]) / "results", Path(sys.argv[1]) / "runs", profile="quick")
-Queue([Run("report-b/resnet-20-mnist/ours", 0)], place, machine=Machine(step_seconds=lambda *_: 1e-3)).work()
-"""
-
-
-@pytest.mark.skipif(not hasattr(signal, "SIGKILL"), reason="needs signals of POSIX")
-def test_after_a_kill_the_run_ends_too_and_the_next_queue_goes_on(tmp_path: Path) -> None:
+def test_a_real_run_ends_with_its_queue_and_the_next_queue_goes_on(tmp_path: Path) -> None:
+    """Closing the run's standard input is what the system does when the queue is killed."""
     place = Place(tmp_path / "results", tmp_path / "runs", profile="quick")
     run = Run("report-b/resnet-20-mnist/ours", 0)  # five epochs of 512 images
-    command = [sys.executable, "-c", QUEUE, str(tmp_path)]
-    killed = subprocess.Popen(command, stderr=subprocess.DEVNULL, env={**os.environ, "OMP_NUM_THREADS": "1"})
-    wait_until(lambda: place.epochs_left(run) < place.recipe(run).epochs)
-    killed.kill()
-    killed.wait()
-    wait_until(lambda: not training(place))
+    process = TrainingProcess(run, place, compiled=False, show=False)
+    wait_until(lambda: place.epochs_left(run) < place.recipe(run).epochs or process.has_ended())
+    process.stop()
+    wait_until(process.has_ended)
+    assert process.process.returncode == 130, process.problem()
     assert not (place.folder(run) / "record.json").exists()
-    left = place.epochs_left(run)
-    assert 0 < left < place.recipe(run).epochs
-    subprocess.run(command, check=True, capture_output=True, env={**os.environ, "OMP_NUM_THREADS": "1"})
+    assert 0 < place.epochs_left(run) < place.recipe(run).epochs
+
+    broken = place.folder(A) / "epoch-001"
+    broken.mkdir(parents=True)
+    queue = Queue([run, A], place, at_a_time=2, machine=Machine(step_seconds=lambda *_: 1e-3))
+    queue.work()
+    assert queue.recorded == [run]
     (record,) = records(folder=place.results)
-    assert len(record.epochs) == place.recipe(run).epochs
+    assert (record.recipe, len(record.epochs)) == (place.recipe(run), place.recipe(run).epochs)
+    assert f"There are no weights in {broken}" in queue.problems[A]
 
 
-def training(place: Place) -> bool:
-    """Whether a process still trains into this place."""
-    listed = subprocess.run(["ps", "-eo", "args"], capture_output=True, text=True, check=True).stdout
-    return any(str(place.out) in line and " train " in line for line in listed.splitlines())
-
-
-def wait_until(holds: Callable[[], bool], seconds: float = 300) -> None:
+def wait_until(holds: Callable[[], bool], seconds: float = 1800) -> None:
+    """Wait; the limit is far above what it takes, also on a busy machine."""
     deadline = time.monotonic() + seconds
     while not holds():
         assert time.monotonic() < deadline, f"it did not happen in {seconds} s"

@@ -191,17 +191,21 @@ class TrainingProcess:
         """Keep the end of what it prints, and pass all of it on; nobody else empties the pipe."""
         decoder = codecs.getincrementaldecoder("utf-8")("replace")
         assert self.process.stderr is not None
-        while chunk := os.read(self.process.stderr.fileno(), 4096):
-            text = decoder.decode(chunk)
-            self.printed = (self.printed + text)[-4096:]
-            if show:
-                with suppress(OSError):  # a log on a full disk must not stop the run
-                    sys.stderr.write(text)
-                    sys.stderr.flush()
+        with self.process.stderr as pipe:
+            while chunk := os.read(pipe.fileno(), 4096):
+                text = decoder.decode(chunk)
+                self.printed = (self.printed + text)[-4096:]
+                if show:
+                    with suppress(OSError):  # a log on a full disk must not stop the run
+                        sys.stderr.write(text)
+                        sys.stderr.flush()
 
     def has_ended(self) -> bool:
         """Whether it has ended."""
-        return self.process.poll() is not None
+        if self.process.poll() is None:
+            return False
+        self.stop()  # which closes its pipe
+        return True
 
     def stop(self) -> None:
         """Let it end between two steps."""
