@@ -63,6 +63,7 @@ FLOORS = {
     "models.zoo": 2,
     "training.preparation": 3,
     "training.benchmark": 3,
+    "training.pace": 3,
     "training.measured_scaling": 3,
     "training.ways": 3,
     "training.runs": 3,

@@ -28,7 +28,7 @@ def work(wanted: Recipe) -> int:
     >>> f"{work(recipe('report-a/vgg-16/as-reported')):.2e}"
     '2.63e+14'
     """
-    return training_cost(wanted.epochs, _images(wanted), _size(wanted)[0])
+    return training_cost(wanted.epochs, training_images(wanted), _size(wanted)[0])
 
 
 def pace(found: Iterable[Record], model: str = "") -> float | None:
@@ -59,7 +59,7 @@ def on_gpu(wanted: Recipe) -> float:
     >>> round(on_gpu(small) / (work(small) / ASSUMED_GPU))
     22
     """
-    steps = wanted.epochs * -(-_images(wanted) // wanted.batch_size)
+    steps = wanted.epochs * -(-training_images(wanted) // wanted.batch_size)
     return max(work(wanted) / ASSUMED_GPU, steps * _size(wanted)[1] * ASSUMED_LAYER_SECONDS)
 
 
@@ -82,7 +82,7 @@ def in_words(seconds: float) -> str:
     return f"{seconds / 60:.0f} min" if seconds < 7200 else f"{seconds / 3600:.0f} h"
 
 
-def _images(wanted: Recipe) -> int:
+def training_images(wanted: Recipe) -> int:
     """Return how many images a recipe trains on."""
     images = TRAINING_IMAGES[wanted.data]
     images -= round(images * wanted.validation_fraction)
