@@ -5,6 +5,8 @@ from torch.optim import SGD
 
 from deepernets.training.lookahead import Lookahead
 
+pytestmark = pytest.mark.usefixtures("in_double_precision")
+
 
 def descend(optimizer: torch.optim.Optimizer, weight: nn.Parameter, steps: int) -> list[float]:
     """Take steps down the slope of w² / 2 and return the weight after each."""
