@@ -3,8 +3,6 @@ import torch
 
 from deepernets.analysis import insight, similarity
 
-pytestmark = pytest.mark.usefixtures("in_double_precision")
-
 
 def test_a_square_is_covered_where_the_mask_is() -> None:
     masks = torch.zeros(1, 8, 8, dtype=torch.bool)
