@@ -162,7 +162,7 @@ def isolation() -> tuple[str, ...]:
     """
     command = (shutil.which("unshare") or "unshare", *UNSHARED)
     try:
-        tried = subprocess.run([*command, "true"], capture_output=True, timeout=10, check=False)
+        tried = subprocess.run([*command, "true"], capture_output=True, timeout=60, check=False)
     except (OSError, subprocess.TimeoutExpired):
         return ()
     return command if tried.returncode == 0 else ()
