@@ -17,6 +17,8 @@ from deepernets.analysis.signals import (
 from deepernets.exceptions import UserError
 from deepernets.models.zoo import build
 
+pytestmark = pytest.mark.usefixtures("in_double_precision")
+
 
 @pytest.fixture
 def batch() -> tuple[Tensor, Tensor]:

@@ -9,6 +9,8 @@ from deepernets.training import loop
 from deepernets.training.lookahead import Lookahead
 from deepernets.training.loop import Evaluation, Training, fit
 
+pytestmark = pytest.mark.usefixtures("in_double_precision")
+
 
 def descend(optimizer: torch.optim.Optimizer, weight: nn.Parameter, steps: int) -> list[float]:
     """Take steps down the slope of w² / 2 and return the weight after each."""
