@@ -10,7 +10,14 @@ from torch import nn
 from torch.optim import SGD, Adam, AdamW, Optimizer
 from torch.optim.lr_scheduler import LambdaLR
 
-from deepernets.data.batches import Batches, Transform, channel_statistics, resize, stratified_split
+from deepernets.data.batches import (
+    Batches,
+    Transform,
+    channel_statistics,
+    last_split,
+    resize,
+    stratified_split,
+)
 from deepernets.data.sources import Dataset, Images, load
 from deepernets.exceptions import UserError
 from deepernets.models.dash import BothWays, whiten
@@ -62,7 +69,10 @@ def split(chosen: Recipe, dataset: Dataset, seed: int, channels_last: bool = Fal
     Raises:
         UserError: fewer training images than one batch are left.
     """
-    train, validation = stratified_split(dataset.train, chosen.validation_fraction, seed)
+    if chosen.hold_out == "last":
+        train, validation = last_split(dataset.train, chosen.validation_fraction)
+    else:
+        train, validation = stratified_split(dataset.train, chosen.validation_fraction, seed)
     if 0 < chosen.train_images < len(train):
         _, train = stratified_split(train, chosen.train_images / len(train), seed)
     if len(train) < chosen.batch_size:
