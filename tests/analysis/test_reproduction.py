@@ -61,7 +61,7 @@ def test_a_row_says_which_network_data_and_recipe() -> None:
     ("name", "model", "what", "printed"),
     [
         ("report-b/vgg-13-cifar10/as-reported-adam", "VGG-13", "Adam", "did not converge"),
-        ("report-b/resnet-20-mnist/as-reported-batch-32", "ResNet-20", "batch 32", "tried"),
+        ("report-b/resnet-20-mnist/as-reported-batch-32", "ResNet-20", "batch 32", "worse or no convergence"),
         ("paper/plain-56", "plain-56", "step", "only drawn"),
         ("paper/resnet-20-b", "ResNet-20 B", "step", "only on ImageNet"),
         ("paper/vgg-16/normal", "VGG-16", "N(0, 0.01²)", "only on ImageNet"),

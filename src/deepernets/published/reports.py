@@ -125,7 +125,9 @@ REPORT_B_WORDS = (
         for model, data in _REPORT_B
     ),
     *(
-        Reported(f"report-b/resnet-20-mnist/as-reported-batch-{size}", nan, 50, words="tried")
+        Reported(
+            f"report-b/resnet-20-mnist/as-reported-batch-{size}", nan, 50, words="worse or no convergence"
+        )
         for size in (32, 64)
     ),
 )
