@@ -42,7 +42,6 @@ FLOORS = {
     "analysis.ablation": 2,
     "analysis.reproduction": 1,
     "analysis.verdicts": 1,
-    "analysis.distance": 1,
     "analysis.tables": 1,
     "models.dash": 1,
     "models.vgg": 1,

@@ -7,7 +7,7 @@ from matplotlib.patches import Rectangle
 
 import deepernets
 from deepernets.analysis.reproduction import Row, measured, rows
-from deepernets.plots.reproduction import against, walked
+from deepernets.plots.reproduction import ablation_path, against
 
 
 @pytest.fixture(scope="module")
@@ -55,14 +55,14 @@ def test_no_rows_make_an_empty_picture() -> None:
     assert not _texts(against([]))
 
 
-def test_a_walk_shows_what_each_step_gained() -> None:
+def test_an_ablation_path_shows_what_each_step_gained() -> None:
     run = deepernets.records("report-a/vgg-16/as-reported")[0]
     first = measured("report-a/vgg-16/as-reported", [run])
     assert first is not None
     reached = [replace(first, accuracies=(accuracy,)) for accuracy in (80.0, 84.5, 83.5)]
-    figure = walked(reached, ["theirs", "+ crops", "+ rate"], [(78, 81), (82, 85), (83, 84)])
+    figure = ablation_path(reached, ["theirs", "+ crops", "+ rate"], [(78, 81), (82, 85), (83, 84)])
     assert _texts(figure) == ["80.00", "84.50 (+4.5)", "83.50 (−1.0)"]
     bars = [patch for patch in figure.axes[0].patches if isinstance(patch, Rectangle)]
     assert [bar.get_width() for bar in bars] == [3, 3, 1]
     assert [label.get_text() for label in figure.axes[0].get_yticklabels()] == ["theirs", "+ crops", "+ rate"]
-    assert _texts(walked([], [], [])) == ["Nothing has been recorded yet."]
+    assert _texts(ablation_path([], [], [])) == ["Nothing has been recorded yet."]

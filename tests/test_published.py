@@ -4,6 +4,7 @@ from math import isnan
 
 import pytest
 
+from deepernets.analysis.baselines import right_in_last_epoch
 from deepernets.models.resnet import CIFAR_DEPTHS, IMAGENET
 from deepernets.models.vgg import CONFIGURATIONS
 from deepernets.published import reports, resnet, vgg
@@ -32,7 +33,7 @@ def test_resnet_tables_have_the_depths_of_the_builders() -> None:
 
 
 def test_every_reported_result_has_a_recipe_of_as_many_epochs() -> None:
-    assert len(reports.REPORTED) == 2 + 24 + 3
+    assert len(reports.REPORTED) == 2 + 24 + 3 + 2
     for name, row in reports.WANTED.items():
         assert recipe(name).epochs == row.epochs
 
@@ -46,5 +47,25 @@ def test_where_there_is_no_figure_there_are_words() -> None:
 
 
 def test_everything_that_the_reports_and_papers_ran_is_in_the_table() -> None:
-    theirs = {name for name in recipes() if name.startswith("paper/") or "/as-reported" in name}
+    theirs = {name for name in recipes() if name.startswith("paper/") or "/as-" in name}
     assert theirs == set(reports.WANTED)
+
+
+def test_a_lead_is_the_difference_of_two_networks_best_columns_but_for_one_slip() -> None:
+    """Facts, section 3, report B: 6.05, 0.03 and 0.01 agree with its table; 0.07 should be 0.70."""
+    leads = {}
+    for data, first, second in reports.REPORT_B_LEADS:
+        best = [
+            max(row.test_accuracy for row in reports.REPORT_B if f"/{model}-{data}/" in row.recipe)
+            for model in (first, second)
+        ]
+        leads[data, first, second] = round(best[0] - best[1], 2)
+    assert leads == reports.REPORT_B_LEADS | {("cifar10", "resnet-20", "resnet-44"): 0.70}
+
+
+def test_report_cs_last_epoch_follows_from_its_running_means() -> None:
+    """Facts, section 3, report C: 492,112 of 500,000 and 482,234 of 490,000, so 9,878 of 10,000."""
+    means = reports.REPORT_C_RUNNING_MEANS
+    assert [round(mean * epoch * 100) for epoch, mean in means.items()] == [482_234, 492_112]
+    assert right_in_last_epoch(means[49], means[50], epochs=50, images=10_000) == 9_878
+    assert round(means[50], 2) == reports.REPORTED["report-c/resnet-50-mnist/as-reported"].test_accuracy

@@ -6,7 +6,7 @@ from dataclasses import replace
 import pytest
 
 import deepernets
-from deepernets.analysis.ablation import parts
+from deepernets.analysis.ablation import PATH, RESNET_20, last_epochs, parts, path_runs
 from deepernets.training.dash import PARTS
 from deepernets.training.records import Record
 
@@ -55,3 +55,24 @@ def test_gains_are_taken_seed_by_seed_and_sorted_by_their_mean(make: Make) -> No
     assert crops.mean == pytest.approx(1.5)
     assert crops.sd == pytest.approx(0.5**0.5)
     assert not any(worth.gains for worth in others)
+
+
+def test_a_path_is_of_runs_of_the_same_length() -> None:
+    real = deepernets.records("report-a/vgg-16/as-reported")[0]
+
+    def run(name: str, epochs: int) -> Record:
+        chosen = deepernets.recipe(f"{RESNET_20}/{name}").changed(epochs=epochs)
+        history = [{**real.epochs[0], "epoch": number} for number in range(1, epochs + 1)]
+        return replace(real, recipe=chosen, epochs=history, data={**real.data, "name": "cifar10"})
+
+    short = [run(name, 15) for name in PATH]
+    whole = [run("as-reported", 50), run("ours", 50)]
+    assert path_runs([*whole, *short]) == [[one] for one in short]
+    assert path_runs([*whole, *short[:-1]]) == []
+
+
+def test_the_last_five_epochs_have_a_range() -> None:
+    real = deepernets.records("report-a/vgg-16/as-reported")[0]
+    shown = [0.1, 0.9, 0.5, 0.7, 0.6, 0.8, 0.65]
+    run = replace(real, epochs=[{**real.epochs[0], "validation_accuracy": value} for value in shown])
+    assert last_epochs(run) == pytest.approx((50, 80))

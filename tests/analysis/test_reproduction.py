@@ -45,7 +45,7 @@ def _row(found: list[Record], name: str = NAME) -> Row:
 def test_every_reported_result_has_its_row() -> None:
     assert [row.reported.recipe for row in rows([])] == list(REPORTED)
     assert all(row.theirs is None and row.ours is None for row in rows([]))
-    assert [row.report for row in rows([])] == ["A"] * 2 + ["B"] * 24 + ["C"] * 3
+    assert [row.report for row in rows([])] == ["A"] * 2 + ["B"] * 24 + ["C"] * (3 + 2)
 
 
 def test_a_row_says_which_network_data_and_recipe() -> None:
@@ -53,13 +53,15 @@ def test_a_row_says_which_network_data_and_recipe() -> None:
     assert (row.model, row.data, row.what) == ("ResNet-44", "cifar10", "rate 0.001")
     assert _row([], "report-b/vgg-13-mnist/as-reported-scheduler").what == "scheduler"
     assert _row([], "report-c/resnet-50-mnist/as-reported").what == "Adam"
+    assert _row([], "report-c/vgg-16-mnist/as-reported").what == "rate 0.01, momentum 0"
+    assert _row([], "report-c/vgg-16-mnist/as-stated-momentum-0.9").what == "rate 0.01, momentum 0.9"
 
 
 @pytest.mark.parametrize(
     ("name", "model", "what", "printed"),
     [
         ("report-b/vgg-13-cifar10/as-reported-adam", "VGG-13", "Adam", "did not converge"),
-        ("report-b/resnet-20-mnist/as-reported-batch-32", "ResNet-20", "batch 32", "tried"),
+        ("report-b/resnet-20-mnist/as-reported-batch-32", "ResNet-20", "batch 32", "worse or no convergence"),
         ("paper/plain-56", "plain-56", "step", "only drawn"),
         ("paper/resnet-20-b", "ResNet-20 B", "step", "only on ImageNet"),
         ("paper/vgg-16/normal", "VGG-16", "N(0, 0.01²)", "only on ImageNet"),

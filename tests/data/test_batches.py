@@ -6,7 +6,14 @@ import torch
 from torch.nn import functional
 from torchvision.transforms import functional as reference
 
-from deepernets.data.batches import Batches, Transform, channel_statistics, resize, stratified_split
+from deepernets.data.batches import (
+    Batches,
+    Transform,
+    channel_statistics,
+    last_split,
+    resize,
+    stratified_split,
+)
 from deepernets.data.images import Images
 from deepernets.exceptions import UserError
 
@@ -40,6 +47,20 @@ def test_split_is_exact_stratified_and_loses_nothing(fraction: float) -> None:
     assert rest.pixels.flatten().diff().min() > 0, "the order is kept"
     for part in (rest, held_out):
         assert part.labels.tolist() == labels[part.pixels.flatten().long()].tolist()
+
+
+def test_the_last_fifth_is_held_out_in_the_order_of_the_data_set() -> None:
+    labels = torch.arange(100) % 3
+    rest, held_out = last_split(Images(torch.arange(100, dtype=torch.uint8).view(100, 1, 1, 1), labels), 0.2)
+    assert rest.pixels.flatten().tolist() == list(range(80))
+    assert held_out.pixels.flatten().tolist() == list(range(80, 100))
+    assert torch.cat([rest.labels, held_out.labels]).tolist() == labels.tolist()
+
+
+def test_the_last_fifth_of_sorted_images_is_refused() -> None:
+    images = Images(some_images(100).pixels, torch.arange(100) // 10)
+    with pytest.raises(UserError, match=r"last 20 of 100 images .* --hold-out stratified"):
+        last_split(images, 0.2)
 
 
 def test_split_depends_on_the_seed_alone() -> None:

@@ -32,6 +32,7 @@ CLASSES = {"mnist": 10, "digits": 10, "cifar10": 10, "cifar3": 3, "sketches": 3}
         ("pad", -1),
         ("image_size", 0),
         ("validation_fraction", 1.0),
+        ("hold_out", "first"),
         ("train_images", -5),
     ],
 )
@@ -106,15 +107,38 @@ def test_the_resnet_papers_recipe_is_carried_exactly(name: str) -> None:
     assert (chosen.warm_up_epochs > 0) == (name == "paper/resnet-110")
 
 
+COLUMNS = ("", "-rate-0.001", "-scheduler", "-adam")
+
+
 @pytest.mark.parametrize("data", ["mnist", "cifar10"])
 @pytest.mark.parametrize("model", ["vgg-13", "vgg-16", "resnet-20", "resnet-44"])
 def test_report_b_has_its_three_columns_adam_and_ours(model: str, data: str) -> None:
-    rows = [recipe(name) for name in recipes() if name.startswith(f"report-b/{model}-{data}/")]
-    rows = [row for row in rows if "-batch-" not in row.name and "/augmented" not in row.name]
-    assert len(rows) == 5
-    assert {row.epochs for row in rows} == {50}
+    """Facts, section 3, report B: batches of 128, crops and flips on CIFAR-10 alone."""
+    names = [f"as-reported{column}" for column in COLUMNS]
+    rows = [recipe(f"report-b/{model}-{data}/{name}") for name in (*names, "ours")]
+    assert {(row.epochs, row.batch_size) for row in rows} == {(50, 128)}
+    assert {(row.pad, row.flip) for row in rows[:4]} == {(4, True) if data == "cifar10" else (0, False)}
     assert [row.learning_rate for row in rows[:2]] == [0.01, 0.001]
     assert [row.optimizer for row in rows] == ["sgd", "sgd", "sgd", "adam", "sgd"]
+
+
+@pytest.mark.parametrize("name", [name for name in recipes() if "/without-augmentation" in name])
+def test_without_augmentation_report_bs_recipes_lack_crops_and_flips_alone(name: str) -> None:
+    reported = recipe(name.replace("without-augmentation", "as-reported"))
+    assert recipe(name) == reported.changed(name=name, pad=0, flip=False)
+
+
+@pytest.mark.parametrize("data", ["mnist", "cifar10"])
+def test_report_cs_code_and_its_text_differ_in_momentum_alone(data: str) -> None:
+    """Facts, section 3, report C: plain SGD at the library's default rate, the last fifth held out."""
+    code, text = (
+        recipe(f"report-c/vgg-16-{data}/{name}") for name in ("as-reported", "as-stated-momentum-0.9")
+    )
+    assert (code.optimizer, code.learning_rate, code.momentum) == ("sgd", 0.01, 0)
+    assert (code.batch_size, code.epochs, code.initialisation) == (128, 50, "glorot")
+    assert code.validation_fraction == 0.2
+    assert code.hold_out == ("last" if data == "mnist" else "stratified")  # CIFAR-10 may be sorted
+    assert text == code.changed(name=text.name, momentum=0.9)
 
 
 def test_report_b_tried_three_batch_sizes_with_one_network() -> None:
@@ -124,9 +148,15 @@ def test_report_b_tried_three_batch_sizes_with_one_network() -> None:
     assert recipe(f"{row}-batch-32").changed(name=row, batch_size=128) == recipe(row)
 
 
-def test_from_report_bs_recipe_to_ours_one_thing_changes_at_a_time() -> None:
+def test_on_the_ablation_path_to_ours_one_thing_changes_at_a_time() -> None:
     row = "report-b/resnet-20-cifar10"
-    names = ("as-reported", "augmented", "augmented-rate-0.1", "augmented-rate-0.1-falling", "ours")
+    names = (
+        "without-augmentation",
+        "as-reported",
+        "ablation/rate-0.1",
+        "ablation/rate-0.1-one-cycle",
+        "ours",
+    )
     steps = [asdict(recipe(f"{row}/{name}")) for name in names]
     changed = [
         {field for field in before if before[field] != after[field]} - {"name"}

@@ -317,6 +317,16 @@ def test_too_few_images_for_a_batch_are_refused() -> None:
         split(recipe("quick/vgg").changed(train_images=30), load("sketches"), seed=0)
 
 
+def test_the_last_training_images_are_held_out_where_the_recipe_says_so() -> None:
+    dataset = load("digits")
+    chosen = recipe("report-c/vgg-16-mnist/as-reported")
+    splits = split(chosen, dataset, seed=0)
+    held_out = round(0.2 * len(dataset.train))
+    assert splits.validation is not None
+    assert torch.equal(splits.validation.images.labels, dataset.train.labels[-held_out:])
+    assert torch.equal(splits.train.images.labels, dataset.train.labels[:-held_out])
+
+
 def test_every_change_gets_a_folder_of_its_own() -> None:
     folders = {
         run_folder(TINY, "full", 0, "runs"),

@@ -1,6 +1,6 @@
 """What each part of a recipe is worth: runs of the whole against runs without the part, seed by seed."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from statistics import fmean, stdev
 
@@ -9,6 +9,15 @@ from deepernets.training.recipe import recipes
 from deepernets.training.records import Record
 
 WITHOUT = "/without-"
+RESNET_20 = "report-b/resnet-20-cifar10"
+PATH = {  # recipe for report B's ResNet-20: what it changes in the one before it
+    "without-augmentation": "the report's, without crops and flips",
+    "as-reported": "+ crops and flips: the report's recipe",
+    "ablation/rate-0.1": "+ rate 0.1 in place of 0.01",
+    "ablation/rate-0.1-one-cycle": "+ one cycle, which ends at zero",
+    "ours": "+ Nesterov and smoothed labels: ours",
+}
+LAST = 5  # epochs over which a run at a constant rate moves up and down
 
 
 @dataclass(frozen=True)
@@ -64,3 +73,23 @@ def parts(whole: str, found: Sequence[Record]) -> list[Worth]:
 def _accuracies(name: str, found: Sequence[Record]) -> dict[int, float]:
     """Return the test accuracy of a recipe's runs, in per cent, by seed."""
     return {record.seed: 100 * record.test["accuracy"] for record in best_group(name, found)}
+
+
+def path_runs(found: Iterable[Record]) -> list[list[Record]]:
+    """Return the runs of each recipe of `PATH`, all of them in the full profile and for the same number of epochs.
+
+    Of several such numbers the largest is taken; the list is empty where there is none.
+    """
+    full = [record for record in found if record.profile == "full"]
+    for epochs in sorted({len(record.epochs) for record in full}, reverse=True):
+        alike = [record for record in full if len(record.epochs) == epochs]
+        groups = [best_group(f"{RESNET_20}/{name}", alike) for name in PATH]
+        if all(groups):
+            return groups
+    return []
+
+
+def last_epochs(run: Record) -> tuple[float, float]:
+    """Return the lowest and the highest validation accuracy of a run's last `LAST` epochs, in per cent."""
+    last = [100 * epoch["validation_accuracy"] for epoch in run.epochs[-LAST:]]
+    return min(last), max(last)

@@ -139,6 +139,21 @@ def expected_best(accuracy: float, images: int, tries: int) -> float:
     return float((1 - at_most**tries).sum()) / images
 
 
+def right_in_last_epoch(before: float, after: float, epochs: int, images: int) -> int:
+    """Return how many images were right in the last epoch alone, from accuracies averaged over all epochs so far.
+
+    Args:
+        before: Mean accuracy over the first `epochs` - 1 epochs, in per cent.
+        after: Mean accuracy over all `epochs` epochs, in per cent.
+        epochs: Number of the last epoch.
+        images: Images evaluated after every epoch.
+
+    >>> right_in_last_epoch(before=80.0, after=85.0, epochs=2, images=100)
+    90
+    """
+    return round(after / 100 * epochs * images) - round(before / 100 * (epochs - 1) * images)
+
+
 def wrong_images(record: Record) -> int:
     """Return how many test images a recorded run got wrong."""
     counts = np.array(record.test["confusion"])

@@ -207,7 +207,10 @@ def _what(chosen: Recipe) -> str:
         return f"batch {chosen.batch_size}"
     if chosen.schedule != "constant":
         return "scheduler" if chosen.name.startswith("report") else chosen.schedule
-    return "Adam" if chosen.optimizer == "adam" else f"rate {chosen.learning_rate:g}"
+    if chosen.optimizer == "adam":
+        return "Adam"
+    momentum = f", momentum {chosen.momentum:g}" * chosen.name.startswith("report-c/")
+    return f"rate {chosen.learning_rate:g}{momentum}"
 
 
 def _counts(record: Record, written: Recipe) -> bool:

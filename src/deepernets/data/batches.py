@@ -60,6 +60,30 @@ def sample(images: Images, count: int, seed: int) -> Images:
     return images.select(chosen.to(images.labels.device))
 
 
+def last_split(images: Images, fraction: float) -> tuple[Images, Images]:
+    """Hold out the last ``round(fraction * N)`` of the images, in the order in which they are stored.
+
+    Returns:
+        The rest, and the images held out.
+
+    Raises:
+        UserError: no image of some class would be left, because the images are sorted by class.
+
+    >>> images = Images(torch.zeros(5, 1, 2, 2, dtype=torch.uint8), torch.tensor([1, 0, 1, 0, 1]))
+    >>> last_split(images, 0.4)[1].labels
+    tensor([0, 1])
+    """
+    left = len(images) - round(fraction * len(images))
+    positions = torch.arange(len(images), device=images.labels.device)
+    rest, held_out = images.select(positions[:left]), images.select(positions[left:])
+    if len(rest.labels.unique()) < len(images.labels.unique()):
+        raise UserError(
+            f"The last {len(held_out):,} of {len(images):,} images are all there are of some class, because the "
+            "images are sorted by class; train with --hold-out stratified."
+        )
+    return rest, held_out
+
+
 def channel_statistics(images: Images) -> tuple[Tensor, Tensor]:
     """Return mean and standard deviation of each channel, (C,) each, of pixels scaled to [0, 1].
 

@@ -51,13 +51,13 @@ def against(shown: Sequence[Row]) -> Figure:
     return figure
 
 
-def walked(
+def ablation_path(
     reached: Sequence[Measured], words: Sequence[str], ranges: Sequence[tuple[float, float]]
 ) -> Figure:
     """Draw the accuracies of recipes that differ by one change each, the first on top, and what each change gained.
 
     Args:
-        reached: What was measured of the recipes of `deepernets.analysis.distance.walk`.
+        reached: What was measured of the recipes of `deepernets.analysis.ablation.path_runs`.
         words: What each recipe changes in the one before it.
         ranges: Lowest and highest accuracy of each run's last epochs on held-out images, drawn as a pale bar.
     """

@@ -13,6 +13,7 @@ from deepernets.data.batches import (
     Batches,
     Transform,
     channel_statistics,
+    last_split,
     resize,
     sample,
     stratified_split,
@@ -69,7 +70,10 @@ def split(chosen: Recipe, dataset: Dataset, seed: int, channels_last: bool = Fal
     Raises:
         UserError: fewer training images than one batch are left.
     """
-    train, validation = stratified_split(dataset.train, chosen.validation_fraction, seed)
+    if chosen.hold_out == "last":
+        train, validation = last_split(dataset.train, chosen.validation_fraction)
+    else:
+        train, validation = stratified_split(dataset.train, chosen.validation_fraction, seed)
     if 0 < chosen.train_images < len(train):
         _, train = stratified_split(train, chosen.train_images / len(train), seed)
     if len(train) < chosen.batch_size:

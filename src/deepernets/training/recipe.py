@@ -9,6 +9,7 @@ from deepernets.training.schedules import SCHEDULES
 
 Optimizer = Literal["sgd", "lookahead", "adam", "adamw"]
 Profile = Literal["quick", "laptop", "full"]
+HoldOut = Literal["stratified", "last"]
 
 
 @dataclass(frozen=True)
@@ -37,6 +38,8 @@ class Recipe:
         flip: Mirror half of the training images left to right.
         image_size: Height and width in pixels that images are resized to.
         validation_fraction: Share of the training images held out for validation.
+        hold_out: Which images are held out: stratified (the same share of each class, at random), or last (the last
+            ones in the order of the data set, as Keras' `validation_split` does).
         train_images: Use only this many of the training images, stratified; 0 for all.
         start_from: Recipe whose trained network, with the same seed, gives the first weights of the layers that
             `deepernets.models.vgg.PRE_INITIALISED` names; empty to draw all of them.
@@ -63,6 +66,7 @@ class Recipe:
     flip: bool = False
     image_size: int = 32
     validation_fraction: float = 1 / 15
+    hold_out: HoldOut = "stratified"
     train_images: int = 0
     start_from: str = ""
     whiten: bool = False
@@ -87,6 +91,9 @@ class Recipe:
         self._require("pad", self.pad >= 0, "0 or more pixels")
         self._require("image_size", self.image_size >= 1, "at least 1 pixel")
         self._require("validation_fraction", 0 <= self.validation_fraction < 1, "from 0 up to 1, and under 1")
+        self._require(
+            "hold_out", self.hold_out in get_args(HoldOut), f"one of {', '.join(get_args(HoldOut))}"
+        )
         self._require("train_images", self.train_images >= 0, "0 (all) or a number of images")
         self._require("alternate", not self.alternate or self.flip, "used with flip")
         plateau_is_blind = self.schedule == "on-plateau" and self.validation_fraction == 0
