@@ -211,7 +211,7 @@ assert all(min(of_seed.values()) > 0.4 for of_seed in accuracies.values()), (
     "every run should do better than guessing one of three classes"
 )
 for one, other in zip(*runs.values(), strict=True):
-    assert one.data == other.data, "both must see the same split"
+    assert one.record.data == other.record.data, "both must see the same split"
 
 # %% [markdown]
 # Three numbers say more when a mean and a spread stand for them. The **sample standard deviation** estimates how far
