@@ -1,11 +1,13 @@
 # make book    the book, as HTML
 # make test    everything that must hold, the book included
+# make test-elsewhere   the tests as on other processors, and on a busy one
 # make clean   forget the book and what was run for it (make distclean: the environment too)
 #
 # A step runs again only when what it is made from changed. Another Python: make book PYTHON=python3.12
 
 PYTHON ?= python3
 WORKERS ?= 2
+TESTS := --nbval --numprocesses $(WORKERS) --dist loadscope
 BIN := .venv/bin
 READY := .venv/ready
 RUN := runs/quick/vgg/quick-seed0/record.json
@@ -18,8 +20,12 @@ PAGES := $(shell sed -nE 's/^[- ]*(root|file): *//p' _toc.yml)
 SUITABLE := import sys; sys.exit(not (3, 11) <= sys.version_info[:2] <= (3, 13))
 VERSION := import platform; print(platform.python_version())
 
-.PHONY: book test clean distclean
+.PHONY: book test test-elsewhere clean distclean
 .DELETE_ON_ERROR:
+
+# Containers often set it. Every process would then compile all of PyTorch's sources again, which takes longer than
+# most tests.
+unexport PYTHONDONTWRITEBYTECODE
 
 # Jupyter Book would execute one page after the other: jupyter-cache does so for several at a time, one thread
 # each, and the build then finds their outputs. A page that fails is executed again there, and says why.
@@ -27,7 +33,7 @@ book: export JUPYTERCACHE = _build/.jupyter_cache
 book: export OMP_NUM_THREADS = 1
 book: $(READY) $(RUN) _build/executed-for
 	@yes | $(BIN)/jcache notebook add --reader myst_nb_md $(EXECUTED) >/dev/null
-	@$(BIN)/jcache project execute --executor local-parallel --timeout 120 --verbosity WARNING >/dev/null
+	@$(BIN)/jcache project execute --executor local-parallel --timeout 900 --verbosity WARNING >/dev/null
 	@$(BIN)/jupyter-book build . -W -n --keep-going --quiet || { rm -rf _build/.doctrees; exit 1; }
 	@for page in $(PAGES); do \
 	  test -s _build/html/$$page.html || { echo "The page $$page of _toc.yml was not built." >&2; exit 1; }; \
@@ -42,7 +48,10 @@ test: $(READY)
 	$(BIN)/deepernets verify results
 	$(BIN)/deepernets labs build --check
 	@$(MAKE) --no-print-directory book
-	$(BIN)/pytest --nbval --numprocesses $(WORKERS) --dist loadscope
+	DEEPERNETS_BOOK=required $(BIN)/pytest $(TESTS)
+
+test-elsewhere: book
+	@DEEPERNETS_BOOK=required $(BIN)/python tests/elsewhere.py $(TESTS)
 
 clean:
 	rm -rf _build runs

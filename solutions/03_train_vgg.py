@@ -33,7 +33,6 @@ from deepernets.data.batches import (
     stratified_split,
 )
 from deepernets.training import loop
-from deepernets.training.runs import evaluate_run, run_folder
 
 torch.manual_seed(0)
 PROFILE = os.environ.get(
@@ -133,8 +132,9 @@ def train_step(model, images, labels, criterion, optimizer):
 # %%
 def course_step(model, images, labels, criterion, optimizer):
     """The course's own step: an epoch of a single batch."""
+    rate = optimizer.param_groups[0]["lr"]
     return loop.train_epoch(
-        model, [(images, labels)], criterion, optimizer
+        model, [(images, labels)], criterion, optimizer, [rate]
     ).loss
 
 
@@ -230,7 +230,8 @@ recipe = deepernets.recipe(
     "quick/vgg" if PROFILE == "quick" else "report-a/vgg-16/as-reported"
 )
 out = tempfile.mkdtemp() if PROFILE == "quick" else "runs"
-record = deepernets.train(recipe, profile=PROFILE, out=out)
+run = deepernets.train(recipe, profile=PROFILE, out=out)
+record = run.record
 print(fill(plots.describe(record), 76))
 assert record.test["accuracy"] > 0.8
 plots.curves(record)
@@ -242,11 +243,11 @@ plots.curves(record)
 #
 # ## Where is it wrong?
 #
-# An accuracy is one number; a **confusion matrix** says which classes are taken for which. The run's weights,
-# loaded again, give logits for every test image.
+# An accuracy is one number; a **confusion matrix** says which classes are taken for which. The trained network gives
+# logits for every test image.
 
 # %% tags=["nbval-ignore-output"]
-_, tested = evaluate_run(run_folder(recipe, PROFILE, record.seed, out))
+tested = run.evaluate()
 predicted = tested.logits.argmax(dim=1)  # (N,)
 assert (
     abs(

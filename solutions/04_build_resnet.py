@@ -42,9 +42,9 @@ blocks.residual_blocks()
 # A plain block computes $y = H(x)$. A residual block learns what has to be *added* to x instead (He et al. 2016,
 # equations 1 and 2):
 #
-# $$y = \mathrm{ReLU}(\mathcal F(x) + \text{shortcut}(x))$$
+# $$y = \mathrm{ReLU}(F(x) + \text{shortcut}(x))$$
 #
-# **Predict** before you go on: if all weights of the branch $\mathcal F$ are zero, what does a residual block compute,
+# **Predict** before you go on: if all weights of the branch $F$ are zero, what does a residual block compute,
 # and what a plain one?
 #
 # **Exercise 1.** Write `residual_forward`. `branch` and `shortcut` are functions; the branch ends before the last ReLU.

@@ -6,7 +6,7 @@
 # minutes.
 #
 # You should have trained a network in lab 3, and know what a mean, a standard deviation and a probability are. The
-# chapter *ResNet: residual learning* explains the network.
+# chapters *Residual learning* and *The ResNet family* explain the network.
 #
 # How the exercises work: replace each `...` with your answer, run the cell, then run the check below it. A check
 # says *right*, or *wrong* with a hint that fits the mistake. The lab runs to the end whether or not you have
@@ -26,7 +26,6 @@ import deepernets
 from deepernets import check
 from deepernets.analysis import significance
 from deepernets.plots import comparison
-from deepernets.training.runs import evaluate_run, run_folder
 
 PROFILE = os.environ.get(
     "DEEPERNETS_PROFILE", "quick"
@@ -203,7 +202,7 @@ runs = {
     for network, chosen in recipes.items()
 }
 accuracies = {
-    network: {record.seed: record.test["accuracy"] for record in trained}
+    network: {run.record.seed: run.record.test["accuracy"] for run in trained}
     for network, trained in runs.items()
 }
 for network, of_seed in accuracies.items():
@@ -212,7 +211,7 @@ assert all(min(of_seed.values()) > 0.4 for of_seed in accuracies.values()), (
     "every run should do better than guessing one of three classes"
 )
 for one, other in zip(*runs.values(), strict=True):
-    assert one.data == other.data, "both must see the same split"
+    assert one.record.data == other.record.data, "both must see the same split"
 
 # %% [markdown]
 # Three numbers say more when a mean and a spread stand for them. The **sample standard deviation** estimates how far
@@ -358,12 +357,12 @@ def mcnemar(one_right, other_right):
 compare_pair = check("mcnemar", mcnemar).or_else(significance.mcnemar)
 
 # %% [markdown]
-# To compare image by image, the runs of seed 0 are loaded again.
+# To compare image by image, the networks of the first seed are evaluated again.
 
 # %% tags=["nbval-ignore-output"]
 rightly = {}
-for network, chosen in recipes.items():
-    _, tested = evaluate_run(run_folder(chosen, PROFILE, SEEDS[0], out))
+for network, trained in runs.items():
+    tested = trained[0].evaluate()
     rightly[network] = tested.logits.argmax(dim=1) == tested.labels  # (N,)
     share = rightly[network].double().mean().item()
     assert abs(share - accuracies[network][SEEDS[0]]) < 1e-6

@@ -348,7 +348,7 @@ pictures.templates(weights * varies, dataset.classes)
 # %% tags=["nbval-ignore-output"]
 out = tempfile.mkdtemp() if PROFILE == "quick" else "runs"
 for name, recipe in recipes.items():
-    record = deepernets.train(recipe, profile=PROFILE, out=out)
+    record = deepernets.train(recipe, profile=PROFILE, out=out).record
     tables.append(np.array(record.test["confusion"]))
     wrong[name] = baselines.wrong_images(record)
     assert record.test["accuracy"] > 0.8

@@ -72,7 +72,7 @@ splits = prepare_data(recipe.at(PROFILE), PROFILE, 0, None, accelerator)
 training = prepare(recipe.at(PROFILE), splits, accelerator, 0)
 tried = range_test(
     training.model,
-    splits.train.epoch(1),
+    splits.train,
     training.criterion,
     training.optimizer,
     rates=(1e-4, 10.0),
@@ -225,7 +225,7 @@ if PROFILE == "quick":
 else:
     entries = {name: deepernets.recipe(f"race/{name}") for name in names}
 runs = {
-    name: deepernets.train(entry, profile=PROFILE, out=out)
+    name: deepernets.train(entry, profile=PROFILE, out=out).record
     for name, entry in entries.items()
 }
 for name, run in runs.items():

@@ -25,9 +25,6 @@ from deepernets import check
 from deepernets.analysis import insight
 from deepernets.data.batches import stratified_split
 from deepernets.plots import inside
-from deepernets.training.checkpoints import load_weights
-from deepernets.training.preparation import split
-from deepernets.training.runs import run_folder
 
 PROFILE = os.environ.get(
     "DEEPERNETS_PROFILE", "quick"
@@ -48,25 +45,11 @@ else:
     recipe = deepernets.recipe("report-a/vgg-16/ours")
     LAYERS = ("block1.relu1", "block3.relu3", "block5.relu3")
 out = tempfile.mkdtemp() if PROFILE == "quick" else "runs"
-record = deepernets.train(recipe, profile=PROFILE, out=out)
-
-
-def starting_network():
-    """The network with the weights that the run started from."""
-    torch.manual_seed(record.seed)
-    return deepernets.build(
-        record.recipe.model,
-        in_shape=(3, 32, 32),
-        classes=3,
-        initialisation=record.recipe.initialisation,
-    )
-
-
-untrained, model = starting_network().eval(), starting_network().eval()
-load_weights(run_folder(recipe, PROFILE, record.seed, out), model)
-dataset = deepernets.load("cifar3", profile=PROFILE)
+run = deepernets.train(recipe, profile=PROFILE, out=out)
+untrained, model = run.initial_model(), run.model
+dataset = run.data.dataset
 _, test = stratified_split(dataset.test, 500 / len(dataset.test), seed=0)
-as_trained = split(record.recipe, dataset, record.seed).test.transform
+as_trained = run.data.test.transform
 images, labels = as_trained(test.pixels), test.labels  # normalised
 with torch.no_grad():
     logits = torch.cat([model(part) for part in images.split(250)])

@@ -7,7 +7,11 @@ from pathlib import Path
 import pytest
 
 from deepernets import cli
+from deepernets.exceptions import UserError
 from deepernets.published.reports import WANTED
+from deepernets.training import reproduction
+from deepernets.training.records import records
+from deepernets.training.runs import run_folder
 
 
 def run(capsys: pytest.CaptureFixture[str], *words: str) -> tuple[int, str, str]:
@@ -55,19 +59,21 @@ def test_shipped_records_pass_and_an_empty_folder_is_refused(
 
 
 def test_a_dry_run_says_what_is_missing_and_what_it_costs(capsys: pytest.CaptureFixture[str]) -> None:
-    status, printed, _ = run(capsys, "reproduce", "--only", "paper/resnet-110", "--seeds", "2", "--dry-run")
+    status, printed, _ = run(capsys, "reproduce", "--only", "paper/resnet-110", "--dry-run")
     assert status == 0
     *runs, total = printed.splitlines()
-    assert [line.split()[2] for line in runs] == ["0", "1"]
+    assert [line.split()[2] for line in runs] == ["0", "1", "2"]
     assert all("on the recorded CPU" in line for line in runs)
-    assert total.startswith("2 runs, about ")
+    assert total.startswith("3 runs, about ")
 
 
 @pytest.mark.parametrize(
     ("words", "sentence"),
     [
-        (["reproduce", "--only", "report-z/*"], "No recipe is called like report-z/*"),
-        (["reproduce", "--seeds", "0"], "--seeds is 0"),
+        (["reproduce", "--only", "report-z/*"], "The order has no recipe that matches report-z/*"),
+        (["reproduce", "--minutes", "0"], "--minutes is 0; expected more than 0"),
+        (["reproduce", "--minutes", "nan"], "--minutes is nan; expected more than 0"),
+        (["reproduce", "--order", "none.txt"], "The order none.txt cannot be read"),
         (["reproduce", "--at-a-time", "0"], "--at-a-time is 0"),
     ],
 )
@@ -77,3 +83,25 @@ def test_what_cannot_be_run_is_one_sentence(
     status, _, errors = run(capsys, *words)
     assert status == 2
     assert sentence in errors
+
+
+def test_an_order_of_ones_own_is_done_and_said(
+    capsys: pytest.CaptureFixture[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The record of one run is in its folder already; of the other, no step can be timed."""
+    order, results, out = tmp_path / "order.txt", tmp_path / "results", tmp_path / "runs"
+    order.write_text("report-a/vgg-16/as-reported 0\npaper/resnet-20 0\n")
+    recorded = records("report-a/vgg-16/as-reported")[0]
+    recorded.save(run_folder(recorded.recipe, "full", 0, out) / "record.json")
+
+    def fails(*_: object, **__: object) -> float:
+        raise UserError("no step could be timed.")
+
+    monkeypatch.setattr(reproduction.Queue, "_step_seconds", fails)
+    words = ["reproduce", "--order", str(order), "--results", str(results), "--out", str(out)]
+    status, printed, errors = run(capsys, *words)
+    assert status == 2
+    assert f"1 run recorded in {results}" in printed
+    assert "These runs could not be made: paper/resnet-20, seed 0: no step could be timed." in errors
+    assert "Traceback" not in errors
+    assert records(folder=results) == [recorded]

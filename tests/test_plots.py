@@ -4,12 +4,14 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
+from matplotlib.backends.backend_agg import RendererAgg
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 from matplotlib.patches import Rectangle
 
 import deepernets
 from deepernets import plots
+from deepernets.course import pages
 from deepernets.data.sources import Images, load
 from deepernets.models.vgg import CONFIGURATIONS
 from deepernets.plots import style
@@ -45,6 +47,48 @@ def test_curves_tell_two_records_apart_by_name(record: Record) -> None:
     labels = [line.get_label() for line in plots.curves([record, other]).axes[0].lines]
     assert "other training" in labels
     assert f"{record.recipe.name} training" in labels
+
+
+def test_a_smoothed_training_loss_is_labelled_as_one(record: Record) -> None:
+    """The validation and test losses on the same axis are measured without smoothing."""
+    smoothed = replace(record, recipe=record.recipe.changed(label_smoothing=0.1))
+    loss, accuracy, _ = plots.curves(smoothed).axes
+    assert [line.get_label() for line in loss.lines] == [
+        "training (label smoothing 0.1)",
+        "validation",
+        "test",
+    ]
+    assert [line.get_label() for line in accuracy.lines] == ["training", "validation", "test"]
+    legend = loss.get_legend()
+    assert legend is not None
+    assert legend.get_texts()[0].get_text() == "training (label smoothing 0.1)"
+    assert "the training loss (label smoothing 0.1) falls" in plots.describe(smoothed)
+    assert "the training loss falls" in plots.describe(record)
+    assert "last training loss (label smoothing 0.1)" in pages.particulars(smoothed).data
+    assert "smoothing" not in pages.particulars(record).data
+
+
+def test_all_texts_of_a_figure_are_measured_on_one_canvas(
+    record: Record, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A canvas of the figure's size for each class made 22 GB of a confusion matrix of 100 classes."""
+    made: list[tuple[float, float]] = []
+    initialise = RendererAgg.__init__
+
+    def count(renderer: RendererAgg, width: float, height: float, dpi: float) -> None:
+        made.append((width, height))
+        initialise(renderer, width, height, dpi)
+
+    monkeypatch.setattr(RendererAgg, "__init__", count)
+    classes = [str(number) for number in range(12)]
+    wide = replace(
+        record,
+        data={**record.data, "classes": classes},
+        test={**record.test, "confusion": np.eye(12, dtype=int).tolist()},
+    )
+    figure = plots.confusion(wide)
+    assert len(made) <= 1
+    assert [text.get_text() for text in figure.axes[0].get_yticklabels()] == classes
 
 
 def test_confusion_writes_every_count(record: Record) -> None:

@@ -34,12 +34,12 @@ def test_errors_are_one_minus_the_records_accuracies(record: Record) -> None:
         assert heights(drawn[f"{record.recipe.model}, {what}"]) == expected
 
 
-def test_training_is_thin_and_dashed_and_validation_bold(record: Record) -> None:
+def test_training_is_bold_and_validation_thin_and_dashed(record: Record) -> None:
     drawn = lines(depth.errors({"VGG": [record]}).axes[0])
     training, validation = (drawn[f"{record.recipe.model}, {what}"] for what in ("training", "validation"))
-    assert training.get_linestyle() == "--"
-    assert validation.get_linestyle() == "-"
-    assert validation.get_linewidth() > 2 * training.get_linewidth()
+    assert training.get_linestyle() == "-"
+    assert validation.get_linestyle() == "--"
+    assert training.get_linewidth() > 2 * validation.get_linewidth()
     assert training.get_color() == validation.get_color()
 
 
@@ -91,6 +91,13 @@ def test_terms_are_equal_only_where_all_but_the_network_is(record: Record) -> No
     mixed = [faster, record, other_seed, other(record), fewer]
     assert depth.on_equal_terms(mixed) == [record, other(record)]
     assert depth.on_equal_terms([]) == []
+
+
+def test_of_equally_large_groups_the_longer_training_is_taken(record: Record) -> None:
+    longer = replace(record, seed=1, epochs=record.epochs * 2)
+    assert depth.steps(longer) == 2 * depth.steps(record)
+    assert depth.on_equal_terms([record, longer]) == depth.on_equal_terms([longer, record]) == [longer]
+    assert depth.on_equal_terms([record, longer, other(record)]) == [record, other(record)]
 
 
 def test_words_carry_the_errors_of_the_records(record: Record) -> None:

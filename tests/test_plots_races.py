@@ -8,7 +8,7 @@ from deepernets.training.schedules import SCHEDULES
 
 
 def test_schedules_are_drawn_from_the_first_step_to_the_last() -> None:
-    factors = {name: [schedule(step / 20, ()) for step in range(21)] for name, schedule in SCHEDULES.items()}
+    factors = {name: [schedule(step / 20) for step in range(21)] for name, schedule in SCHEDULES.items()}
     lines = {str(line.get_label()): line for line in races.schedules(factors).axes[0].lines}
     assert set(lines) == set(SCHEDULES)
     assert np.asarray(lines["cosine"].get_ydata()).tolist() == factors["cosine"]

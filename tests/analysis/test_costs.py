@@ -4,6 +4,7 @@ import pytest
 
 import deepernets
 from deepernets.analysis import costs
+from deepernets.data.sources import TRAINING_IMAGES
 from deepernets.training.records import Record
 
 
@@ -23,7 +24,7 @@ def test_counts_of_images_are_those_of_the_records() -> None:
     for found in deepernets.records():
         if found.profile == "full":
             held = found.data["train"] + found.data["validation"]
-            assert costs.TRAINING_IMAGES[found.recipe.data] == held
+            assert TRAINING_IMAGES[found.recipe.data] == held
 
 
 def test_the_pace_is_that_of_the_same_network_where_it_was_run() -> None:

@@ -5,6 +5,8 @@ from torch import nn
 import deepernets
 from deepernets.analysis.effective import effective_side, energy, predicted_side, stack_energy
 
+pytestmark = pytest.mark.usefixtures("in_double_precision")
+
 
 def test_energy_of_one_convolution_is_its_squared_kernel() -> None:
     layer = nn.Conv2d(3, 1, 3, padding=1)  # one channel, whose random sign a square forgets

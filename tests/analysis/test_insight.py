@@ -6,6 +6,8 @@ from torch import nn
 import deepernets
 from deepernets.analysis import insight
 
+pytestmark = pytest.mark.usefixtures("in_double_precision")
+
 
 def linear_head(weights: list[list[float]]) -> nn.Sequential:
     """Return a network whose maps are the image's channels, averaged and weighted: all answers are known."""

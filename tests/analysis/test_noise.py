@@ -6,6 +6,8 @@ import deepernets
 from deepernets.analysis.noise import batch_noise, image_gradients, noise_scale
 from deepernets.exceptions import UserError
 
+pytestmark = pytest.mark.usefixtures("in_double_precision")
+
 
 def small_network() -> nn.Module:
     return deepernets.build("vgg-mini-cifar", in_shape=(3, 32, 32), classes=3)

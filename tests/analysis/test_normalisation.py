@@ -6,6 +6,8 @@ from deepernets.analysis.normalisation import without_normalisation
 from deepernets.analysis.signals import activation_variances, convolutions, gradient_norms
 from deepernets.models.zoo import build
 
+pytestmark = pytest.mark.usefixtures("in_double_precision")
+
 NAMES = ("plain-8", "resnet-8", "resnet-8-b", "vgg-mini-bn-cifar")
 
 

@@ -8,6 +8,8 @@ from deepernets.exceptions import UserError
 from deepernets.models.layers import Residual
 from deepernets.models.zoo import build
 
+pytestmark = pytest.mark.usefixtures("in_double_precision")
+
 
 @pytest.fixture
 def images() -> Tensor:

@@ -17,6 +17,8 @@ from deepernets.analysis.signals import (
 from deepernets.exceptions import UserError
 from deepernets.models.zoo import build
 
+pytestmark = pytest.mark.usefixtures("in_double_precision")
+
 
 @pytest.fixture
 def batch() -> tuple[Tensor, Tensor]:
@@ -137,14 +139,23 @@ def test_what_cannot_be_deepened_is_said() -> None:
 @pytest.mark.parametrize(
     ("train", "validation", "expected"),
     [
-        (0.4, 0.4, "degradation"),
-        (0.4, 0.6, "degradation"),
-        (0.6, 0.4, "overfitting"),
-        (0.6, 0.6, "neither"),
-        (0.5, 0.5, "neither"),
+        (0.85, 0.7, "degradation"),
+        (0.85, 0.9, "degradation"),
+        (0.95, 0.7, "overfitting"),
+        (0.95, 0.9, "neither"),
+        (0.895, 0.795, "neither"),
+        (0.79, 0.7, "not converged"),
     ],
 )
 def test_training_error_decides_first(train: float, validation: float, expected: str) -> None:
-    shallow = [{"train_accuracy": 0.5, "validation_accuracy": 0.5}]
+    shallow = [{"train_accuracy": 0.9, "validation_accuracy": 0.8}]
     deep = [{"train_accuracy": train, "validation_accuracy": validation}]
     assert diagnosis(deep[::-1] + shallow, shallow + deep) == expected
+
+
+def test_tolerance_and_what_is_far_can_be_set() -> None:
+    shallow = [{"train_accuracy": 0.7, "validation_accuracy": 0.6}]
+    deep = [{"train_accuracy": 0.66, "validation_accuracy": 0.5}]
+    assert diagnosis(deep, shallow) == diagnosis(shallow, deep) == "not converged"
+    assert diagnosis(shallow, deep, far=0.4) == "degradation"
+    assert diagnosis(shallow, deep, far=0.4, tolerance=0.05) == "overfitting"

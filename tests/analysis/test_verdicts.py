@@ -32,7 +32,7 @@ def test_a_run_has_learned_below_half_the_loss_of_a_guess() -> None:
 def test_adam_at_other_rates_counts_and_other_optimizers_do_not() -> None:
     reported = _run("report-b/vgg-16-cifar10/as-reported-adam", 0.85)
     faster = replace(reported, recipe=reported.recipe.changed(learning_rate=0.01))
-    found = [faster, reported, _run(VGG, 0.9), replace(reported, asked="bf16")]
+    found = [faster, reported, _run(VGG, 0.9), replace(reported, requested_precision="bf16")]
     assert verdicts.adam_runs(found) == [reported, faster]
 
 

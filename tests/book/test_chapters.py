@@ -24,23 +24,22 @@ def test_there_are_fifteen_chapters() -> None:
     assert len(CHAPTERS) == 15
 
 
-@pytest.mark.parametrize("page", CHAPTERS)
-@pytest.mark.parametrize(
-    "part",
-    [
-        r":class: tip",
-        r"admonition\} Before you read on",
-        r"\{dropdown\}",
-        r":class: warning",
-        r"\]\(\.\./labs/\d\d_\w+\.ipynb\)",
-        r"\{cite:[pt]\}`",
-        r"alt: ",
-        r"\n## What people get wrong",
-        r"\n## Exercises",
-    ],
+PARTS = (
+    r":class: tip",
+    r"admonition\} Before you read on",
+    r"\{dropdown\}",
+    r":class: warning",
+    r"\]\(\.\./labs/\d\d_\w+\.ipynb\)",
+    r"\{cite:[pt]\}`",
+    r"alt: ",
+    r"\n## What people get wrong",
+    r"\n## Exercises",
 )
-def test_a_chapter_has_this_part(page: str, part: str) -> None:
-    assert re.search(part, source(page)), f"{page} has nothing like {part}"
+
+
+@pytest.mark.parametrize("page", CHAPTERS)
+def test_a_chapter_has_all_its_parts(page: str) -> None:
+    assert [part for part in PARTS if not re.search(part, source(page))] == []
 
 
 @pytest.mark.parametrize("page", CHAPTERS)
@@ -53,10 +52,9 @@ def test_a_chapter_has_three_exercises_with_solutions_one_of_them_checked_by_a_c
     assert any("assert" in solution.split("{solution-end}")[0] for solution in solutions)
 
 
-@pytest.mark.parametrize("page", CHAPTERS)
-def test_a_chapter_has_a_test_file_of_its_own(page: str) -> None:
-    name = page.removeprefix("book/").replace("-", "_")
-    assert (ROOT / "tests" / "book" / f"test_{name}.py").is_file()
+def test_every_chapter_has_a_test_file_of_its_own() -> None:
+    names = [page.removeprefix("book/").replace("-", "_") for page in CHAPTERS]
+    assert [name for name in names if not (ROOT / "tests" / "book" / f"test_{name}.py").is_file()] == []
 
 
 def test_labels_of_exercises_are_unique_in_the_book() -> None:

@@ -151,7 +151,11 @@ def test_every_part_of_the_dash_has_its_worth_or_is_said_not_to_be_run(book: "Bo
 def test_two_precisions_are_compared_over_seeds_or_said_to_be_missing(book: "Book") -> None:
     name = "race/one-cycle"
     runs = {
-        kind: {run.seed: run for run in deepernets.records(name, asked=kind) if run.profile == "laptop"}
+        kind: {
+            run.seed: run
+            for run in deepernets.records(name, requested_precision=kind)
+            if run.profile == "laptop"
+        }
         for kind in ("fp32", "bf16")
     }
     seeds = runs["fp32"].keys() & runs["bf16"].keys()

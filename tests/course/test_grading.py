@@ -89,6 +89,7 @@ NOTEBOOKS: dict[str, tuple[list[str], int]] = {
             IMPORTS,
             LOSS,
             "while True:\n    try: time.sleep(60)\n    except BaseException: break",
+            "while True:\n    pass",
             CONFUSION,
             CHECKS,
         ],
@@ -153,7 +154,7 @@ def graded(tmp_path_factory: pytest.TempPathFactory) -> Path:
     for name, (text, _) in UNREADABLE.items():
         (folder / f"{name}.ipynb").write_text(text)
     out = tmp_path_factory.mktemp("grades") / "grades.csv"
-    limits = Limits(seconds=90, cell_seconds=10, memory=3 * 2**30, output=2**20)
+    limits = Limits(seconds=90, cell_seconds=3, memory=3 * 2**30, output=2**20)
     with pytest.MonkeyPatch.context() as patch:
         exercises = {name: checks.labs()["lab03"][name] for name in ("first_loss", "confusion")}
         patch.setitem(checks.labs(), "lab03", exercises)
@@ -199,6 +200,8 @@ def test_every_student_gets_a_page(name: str, graded: Path) -> None:
 def test_a_page_says_what_happened_and_runs_no_markup(graded: Path) -> None:
     folder = graded.with_name("grades-feedback")
     assert "Cell 3 ended the process" in (folder / "leaves at once.html").read_text()
+    endless = (folder / "never ends.html").read_text()
+    assert "Cell 4 stopped with CellTimeoutError: it was not done after 3 s of computing" in endless
     assert "Cell 2 stopped with FileNotFoundError" not in (folder / "both right.html").read_text()
     bold = grades.Grade(
         submissions.Submission("<b>", {}, "lab03"),

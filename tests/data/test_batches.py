@@ -247,3 +247,12 @@ def test_a_gpu_makes_the_same_batches_and_is_never_waited_for() -> None:
     for (pixels, labels), (expected, expected_labels) in zip(made, batches.epoch(0), strict=True):
         torch.testing.assert_close(pixels.cpu(), expected)
         assert torch.equal(labels.cpu(), expected_labels)
+
+
+@pytest.mark.parametrize("seed", [1_764_155_132_123_456_789 * 10_007, 2**64, 10**30])
+def test_a_seed_may_have_more_than_64_bits(seed: int) -> None:
+    images = Images(torch.zeros(20, 1, 2, 2, dtype=torch.uint8), torch.arange(20) % 2)
+    first, again = (stratified_split(images, 0.5, seed)[1].labels for _ in range(2))
+    assert torch.equal(first, again)
+    whole = Batches(images, 7, Transform(torch.zeros(1), torch.ones(1), flip=True), shuffle_seed=seed)
+    assert sum(len(labels) for _, labels in whole.epoch(1)) == 20

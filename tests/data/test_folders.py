@@ -1,6 +1,9 @@
 """Image folders and zips, sound ones and bad ones."""
 
+import os
 import random
+import shutil
+import sys
 import zipfile
 from collections.abc import Callable
 from pathlib import Path
@@ -229,3 +232,17 @@ def test_a_folder_without_permission_is_refused(folder: Path, monkeypatch: pytes
 
     monkeypatch.setattr(Path, "read_bytes", forbidden)
     refused(folder, r"train cannot be read \(Permission denied\)")
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="elsewhere names are Unicode")
+def test_names_that_are_not_utf8_are_refused_when_they_are_read(folder: Path, tmp_path: Path) -> None:
+    """They would be met again after the training, when the record is written."""
+    other = tmp_path / os.fsdecode(b"h\xfctte")
+    shutil.copytree(folder, other)
+    with pytest.raises(
+        UserError, match=r"The name of the data folder, .*h\\xfctte', is not UTF-8; rename it"
+    ):
+        load(str(other))
+    for split in ("train", "test"):
+        (folder / split / "cat").rename(folder / split / os.fsdecode(b"K\xe4tzchen"))
+    refused(folder, r"The name of a class folder in .*train, b'K\\xe4tzchen', is not UTF-8; rename it")

@@ -14,7 +14,15 @@ import torchvision.datasets.mnist
 from PIL import Image
 
 from deepernets.data.official import CIFAR10_CLASSES, read_mnist
-from deepernets.data.sources import DATASETS, STAND_INS, Dataset, default_root, load, report
+from deepernets.data.sources import (
+    DATASETS,
+    STAND_INS,
+    TRAINING_IMAGES,
+    Dataset,
+    default_root,
+    load,
+    report,
+)
 from deepernets.exceptions import UserError
 
 DATA = Path(os.environ.get("DEEPERNETS_DATA", ""))
@@ -229,3 +237,12 @@ def test_the_real_cifar3_is_its_first_three_classes(real_cifar10: Dataset) -> No
     assert (cifar3.variant, len(cifar3.train), len(cifar3.test)) == ("cifar10-jpeg", 15_000, 3_000)
     assert torch.equal(cifar3.train.pixels, real_cifar10.train.pixels[:15_000])
     assert torch.equal(cifar3.test.labels, real_cifar10.test.labels[:3_000])
+
+
+@pytest.mark.parametrize("name", ["digits", "sketches"])
+def test_an_embedded_data_set_has_the_stated_number_of_training_images(name: str) -> None:
+    assert TRAINING_IMAGES[name] == len(load(name).train)
+
+
+def test_the_number_of_training_images_of_every_data_set_is_stated() -> None:
+    assert set(TRAINING_IMAGES) == set(DATASETS)

@@ -34,8 +34,7 @@ def assert_same_logits(theirs: nn.Module, ours: nn.Module, side: int) -> None:
         torch.testing.assert_close(ours.eval()(images), logits)
 
 
-@pytest.mark.parametrize("suffix", ["", "-bn"])
-@pytest.mark.parametrize("depth", [11, 13, 16, 19])
+@pytest.mark.parametrize(("depth", "suffix"), [(11, ""), (13, "-bn"), (16, ""), (19, "-bn")])
 def test_vgg(depth: int, suffix: str) -> None:
     with torch.device("meta"):
         theirs = getattr(torchvision.models, f"vgg{depth}{suffix.replace('-', '_')}")(init_weights=False)

@@ -12,6 +12,8 @@ from deepernets.exceptions import UserError
 from deepernets.models.dense import as_convolution, fully_convolutional, image_probabilities
 from deepernets.models.vgg import CONFIGURATIONS, VGGSpec, vgg
 
+pytestmark = pytest.mark.usefixtures("in_double_precision")
+
 
 def narrow(in_shape: tuple[int, int, int], batch_norm: bool = False) -> nn.Sequential:
     """Return two small blocks, and a head of three small fully-connected layers with VGG's names."""

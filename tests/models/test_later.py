@@ -23,6 +23,8 @@ from deepernets.models.later import (
 )
 from deepernets.models.layers import initialise
 
+pytestmark = pytest.mark.usefixtures("in_double_precision")
+
 ALL = {**ORIGINAL_BLOCKS, **LATER_BLOCKS}
 
 # Weights, normalisations (2 a channel) and biases, from the channels C.

@@ -19,6 +19,8 @@ from deepernets.models.layers import (
     zero_last_gamma,
 )
 
+pytestmark = pytest.mark.usefixtures("in_double_precision")
+
 
 def images(*shape: int, seed: int = 0) -> torch.Tensor:
     return torch.randn(*shape, generator=torch.Generator().manual_seed(seed))

@@ -11,6 +11,8 @@ from deepernets.models.layers import Residual, ZeroPad
 from deepernets.models.report_c import ReportCResNetSpec, report_c_resnet
 from deepernets.models.resnet import CIFAR_DEPTHS, CIFAR_WIDTHS, IMAGENET, ResNetSpec, cifar_repeats, resnet
 
+pytestmark = pytest.mark.usefixtures("in_double_precision")
+
 # He et al. (2016): table 1's nets with option B, table 6's nets with ten classes
 IMAGENET_COUNTS = {18: 11_689_512, 34: 21_797_672, 50: 25_557_032, 101: 44_549_160, 152: 60_192_808}
 CIFAR_COUNTS = {20: 269_722, 32: 464_154, 44: 658_586, 56: 853_018, 110: 1_727_962, 1202: 19_421_274}

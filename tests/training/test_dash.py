@@ -1,5 +1,6 @@
 """A run of the dash: whitened from the training split, looked at both ways, resumed with the same numbers."""
 
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -8,12 +9,12 @@ from safetensors.torch import load_file
 
 from deepernets.exceptions import UserError
 from deepernets.models.dash import BothWays, whitening_filters
-from deepernets.training import hardware, runs
+from deepernets.training import hardware, preparation, runs
 from deepernets.training.loop import Training
 from deepernets.training.preparation import prepare, prepare_data
 from deepernets.training.processes import bare
 from deepernets.training.recipe import Recipe, recipe
-from deepernets.training.runs import evaluate_run, run_folder, train
+from deepernets.training.runs import train
 
 SMALL = recipe("cifar10/dash-narrow").changed(
     data="sketches", epochs=20, batch_size=64, train_images=256, validation_fraction=0.2
@@ -34,6 +35,22 @@ def test_the_first_layer_comes_from_the_training_split_alone() -> None:
     trained = {id(weight) for group in training.optimizer.param_groups for weight in group["params"]}
     assert id(first) not in trained
     assert len(trained) == len(list(training.model.parameters())) - 1
+
+
+def test_whitening_sees_all_classes_of_sorted_images(monkeypatch: pytest.MonkeyPatch) -> None:
+    """CIFAR-10's folders come sorted: its first 5,000 images are all airplanes."""
+    monkeypatch.setattr(preparation, "ENOUGH_TO_WHITEN", 60)
+    splits, _ = prepared(SMALL)
+    images = splits.train.images
+    ordered = replace(
+        splits, train=replace(splits.train, images=images.select(images.labels.argsort(stable=True)))
+    )
+    filters = next(preparation.initial_model(SMALL, ordered, 0).parameters())
+    normalise = splits.train.transform.normalise
+    first, seen = ordered.train.images.pixels[:60], preparation.sample(ordered.train.images, 60, 0)
+    assert not torch.allclose(filters, whitening_filters(normalise(first)), atol=1e-3)
+    torch.testing.assert_close(filters.data, whitening_filters(normalise(seen.pixels)))
+    assert seen.labels.unique().tolist() == [0, 1, 2]
 
 
 def test_parts_are_there_only_where_the_recipe_wants_them() -> None:
@@ -67,11 +84,7 @@ def test_a_run_cut_off_between_two_epochs_ends_with_the_same_weights(
         train(SMALL, profile="quick", out=tmp_path / "cut", precision="fp32")
     monkeypatch.undo()
     resumed = train(SMALL, profile="quick", out=tmp_path / "cut", precision="fp32")
-    weights = [
-        load_file(run_folder(SMALL, "quick", 0, tmp_path / name, "fp32") / "model.safetensors")
-        for name in ("whole", "cut")
-    ]
+    weights = [load_file(run.folder / "model.safetensors") for run in (whole, resumed)]
     assert all(torch.equal(weights[0][name], weights[1][name]) for name in weights[0])
-    assert resumed.test["accuracy"] == whole.test["accuracy"]
-    again, evaluation = evaluate_run(run_folder(SMALL, "quick", 0, tmp_path / "cut", "fp32"))
-    assert evaluation.accuracy == again.test["accuracy"]
+    assert resumed.record.test["accuracy"] == whole.record.test["accuracy"]
+    assert resumed.evaluate().accuracy == whole.record.test["accuracy"]

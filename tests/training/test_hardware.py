@@ -1,6 +1,9 @@
 """Compiling: with a compiler the same numbers under the same names, and without one a sentence."""
 
+import os
 import shutil
+from collections.abc import Callable, Iterator
+from importlib.metadata import PackageNotFoundError
 from pathlib import Path
 
 import pytest
@@ -8,7 +11,8 @@ import torch
 from torch import nn
 
 from deepernets.exceptions import UserError
-from deepernets.training import hardware, runs
+from deepernets.training import hardware, runs, ways
+from deepernets.training.benchmark import matrix_peak
 from deepernets.training.recipe import recipe
 
 
@@ -30,12 +34,12 @@ def test_a_compiled_run_says_so_and_goes_on_uncompiled(
     monkeypatch.setattr(hardware, "can_compile", lambda: True)
     monkeypatch.setattr(nn.Module, "compile", _without_a_compiler)
     tiny = recipe("quick/vgg").changed(epochs=1, train_images=64, batch_size=32)
-    uncompiled = runs.train(tiny, out=tmp_path / "plain", precision="fp32")
-    compiled = runs.train(tiny, out=tmp_path, precision="fp32", compiled=True)
-    assert (uncompiled.compiled, compiled.compiled) == (False, True)
+    uncompiled = runs.train(tiny, out=tmp_path / "plain", precision="fp32").record
+    run = runs.train(tiny, out=tmp_path, precision="fp32", compile=True)
+    compiled = run.record
+    assert (uncompiled.compile, compiled.compile) == (False, True)
     assert compiled.test["loss"] == pytest.approx(uncompiled.test["loss"], rel=1e-4)
-    _, tested = runs.evaluate_run(runs.run_folder(tiny, "full", 0, tmp_path, "fp32"))
-    assert tested.accuracy == compiled.test["accuracy"]
+    assert run.evaluate().accuracy == compiled.test["accuracy"]
 
 
 def _without_a_compiler(model: nn.Module) -> None:
@@ -49,7 +53,7 @@ def test_without_a_compiler_there_is_a_sentence_before_anything_starts(
     monkeypatch.setattr(shutil, "which", lambda name: None)
     assert not hardware.can_compile()
     with pytest.raises(UserError, match=r"install g\+\+ or clang\+\+"):
-        runs.train("quick/vgg", out=tmp_path, compiled=True)
+        runs.train("quick/vgg", out=tmp_path, compile=True)
     assert not list(tmp_path.iterdir())
 
 
@@ -59,3 +63,74 @@ def test_a_processor_is_named_with_its_threads(
 ) -> None:
     monkeypatch.setattr(torch, "get_num_threads", lambda: threads)
     assert hardware.describe(torch.device("cpu")).endswith(words)
+
+
+@pytest.mark.parametrize("error", [PackageNotFoundError("torchvision"), KeyError("Version"), None])
+def test_a_missing_package_is_recorded_as_unknown(
+    error: Exception | None, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """After a whole training nothing may fail that only describes it; metadata without a version reads None."""
+
+    def version(name: str) -> str | None:
+        if error is not None and name in ("torchvision", "deepernets"):
+            raise error
+        return None if name in ("torchvision", "deepernets") else "1.2.3"
+
+    monkeypatch.setattr(hardware, "version", version)
+    found = hardware.versions()
+    assert (found["torch"], found["deepernets"]) == ("1.2.3", "unknown")
+    assert all(isinstance(text, str) for text in found.values())
+
+
+def test_a_processor_that_cannot_be_read_gets_the_name_of_its_architecture(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    def refuse(*_: object, **__: object) -> None:
+        raise PermissionError
+
+    monkeypatch.setattr("builtins.open", refuse)
+    monkeypatch.setattr(hardware.platform, "processor", lambda: "")
+    assert hardware.describe(torch.device("cpu")).startswith(hardware.platform.machine())
+
+
+def _uses_tf32() -> tuple[bool, str]:
+    return torch.backends.cudnn.allow_tf32, torch.get_float32_matmul_precision()
+
+
+@pytest.fixture
+def tf32_allowed() -> Iterator[None]:
+    """Allow TF32 wherever PyTorch can use it, and restore what was set before."""
+    before = _uses_tf32()
+    torch.backends.cudnn.allow_tf32 = True
+    torch.set_float32_matmul_precision("high")
+    yield
+    torch.backends.cudnn.allow_tf32 = before[0]
+    torch.set_float32_matmul_precision(before[1])
+
+
+TOY = ways.Size(batch_size=4, steps=1, rounds=1)
+COMPUTES_IN_FP32: dict[str, Callable[[], object]] = {
+    "fp32": lambda: hardware.accelerator("fp32"),
+    "bf16": lambda: hardware.accelerator("bf16"),
+    "the plain loop": lambda: ways.plain("vgg-mini-bn-cifar", TOY, "fp32"),
+    "the peak": lambda: matrix_peak("fp32", side=24),
+}
+
+
+@pytest.mark.parametrize("what", COMPUTES_IN_FP32)
+@pytest.mark.usefixtures("tf32_allowed")
+def test_what_is_recorded_as_fp32_is_not_computed_in_tf32(what: str) -> None:
+    COMPUTES_IN_FP32[what]()
+    assert _uses_tf32() == (False, "highest")
+
+
+@pytest.mark.parametrize("way", ["whole batches", "memory kept", "channels last"])
+def test_no_way_of_the_benchmark_changes_the_environment(way: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    kept: list[str] = []
+    monkeypatch.delenv("DEEPERNETS_KEEP_MEMORY", raising=False)
+    monkeypatch.setattr(hardware, "keep_memory", lambda: kept.append(way))
+    before = dict(os.environ)
+    ways.WAYS[way]("vgg-mini-bn-cifar", TOY, "fp32")
+    ours = {name: value for name, value in os.environ.items() if name.startswith("DEEPERNETS")}
+    assert ours == {name: value for name, value in before.items() if name.startswith("DEEPERNETS")}
+    assert kept == ([] if way == "whole batches" or torch.cuda.is_available() else [way])

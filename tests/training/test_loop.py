@@ -1,17 +1,18 @@
 import copy
+from itertools import repeat
 from typing import Any
 
 import pytest
 import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
-from torch.optim.lr_scheduler import LambdaLR
 
 from deepernets.data.batches import Batches, Transform
 from deepernets.data.sources import Images
 from deepernets.exceptions import UserError
-from deepernets.training.loop import Meter, Training, evaluate, fit, train_epoch
-from deepernets.training.schedules import on_plateau
+from deepernets.training import loop
+from deepernets.training.loop import Evaluation, Meter, Training, evaluate, fit, train_epoch
+from deepernets.training.schedules import cosine, one_cycle
 
 
 def _batches(sizes: tuple[int, ...] = (8, 8, 3)) -> list[tuple[Tensor, Tensor]]:
@@ -26,7 +27,7 @@ def test_an_epoch_is_the_loop_on_the_blackboard() -> None:
     batches, ours = _batches(), _model()
     theirs = copy.deepcopy(ours)
     optimizer = torch.optim.SGD(ours.parameters(), lr=0.1, momentum=0.9)
-    met = train_epoch(ours, batches, nn.CrossEntropyLoss(), optimizer)
+    met = train_epoch(ours, batches, nn.CrossEntropyLoss(), optimizer, repeat(0.1))
 
     velocity = [torch.zeros_like(p) for p in theirs.parameters()]
     total = 0.0
@@ -44,15 +45,26 @@ def test_an_epoch_is_the_loop_on_the_blackboard() -> None:
     assert met.loss == pytest.approx(total / 19)
 
 
-def test_the_scheduler_moves_once_per_step_and_the_callback_sees_each() -> None:
+class _Noting(torch.optim.SGD):
+    """SGD that notes the learning rate of each of its steps."""
+
+    def __init__(self, parameters: Any) -> None:
+        super().__init__(parameters, lr=1.0)
+        self.rates: list[float] = []
+
+    def step(self, closure: Any = None) -> Any:
+        self.rates.append(self.param_groups[0]["lr"])
+        return super().step(closure)
+
+
+def test_each_step_is_taken_at_its_own_learning_rate_and_the_callback_sees_each() -> None:
     model = _model()
-    optimizer = torch.optim.SGD(model.parameters(), lr=1.0)
-    scheduler = LambdaLR(optimizer, lambda step: 1 / (1 + step))
-    seen: list[int] = []
+    optimizer = _Noting(model.parameters())
+    rates, seen = [0.3, 0.2, 0.1], list[int]()
     train_epoch(
-        model, _batches(), nn.CrossEntropyLoss(), optimizer, scheduler, lambda m: seen.append(m.images)
+        model, _batches(), nn.CrossEntropyLoss(), optimizer, rates, lambda meter: seen.append(meter.images)
     )
-    assert optimizer.param_groups[0]["lr"] == pytest.approx(1 / 4)
+    assert optimizer.rates == rates
     assert seen == [8, 16, 19]
 
 
@@ -79,12 +91,9 @@ def test_the_meter_weighs_batches_by_their_size() -> None:
     assert (meter.images, meter.loss, meter.accuracy) == (4, 2.0, 0.75)
 
 
-def _training(rate: float, factor: Any = None) -> Training:
+def _training(rate: float, **options: Any) -> Training:
     model = _model()
-    optimizer = torch.optim.SGD(model.parameters(), lr=rate)
-    return Training(
-        model, nn.CrossEntropyLoss(), optimizer, LambdaLR(optimizer, factor or (lambda step: 1.0))
-    )
+    return Training(model, nn.CrossEntropyLoss(), _Noting(model.parameters()), rate, **options)
 
 
 def _images(count: int) -> Batches:
@@ -114,16 +123,39 @@ def test_a_loss_that_is_no_number_ends_the_run_with_advice() -> None:
     assert training.history == []
 
 
-def test_on_plateau_lowers_the_rate_of_a_real_run() -> None:
-    training = _training(1e-9)  # too low a rate to improve anything
-    errors = training.history
+def test_the_record_has_the_learning_rate_that_was_used_when_it_is_reduced_on_a_plateau(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """The validation error does not improve for five epochs after the first, and the next step is a smaller one."""
+    training = _training(1e-9, on_plateau=True)
+    monkeypatch.setattr(loop, "evaluate", lambda *args: Evaluation(1.0, 0.5, torch.empty(0), torch.empty(0)))
+    fit(training, _images(24), _images(9), epochs=8)
+    assert [row["learning_rate"] for row in training.history] == pytest.approx(
+        [1e-9] * 6 + [1e-10] * 2, rel=1e-6, abs=0
+    )
+    steps = training.optimizer.rates  # type: ignore[attr-defined]
+    assert steps == pytest.approx([1e-9] * 6 * 3 + [1e-10] * 2 * 3, rel=1e-6, abs=0)
 
-    def factor(step: int) -> float:
-        return on_plateau(0.0, [1 - row["validation_accuracy"] for row in errors], patience=2)
 
-    training.scheduler = LambdaLR(training.optimizer, factor)
-    training.model.eval()[1].requires_grad_(False)  # type: ignore[index]
-    fit(training, _images(24), _images(9), epochs=6)
-    rates = [row["learning_rate"] for row in training.history]
-    assert training.optimizer.param_groups[0]["lr"] < 0.5e-9
-    assert len(rates) == 6
+def test_the_schedule_runs_over_all_steps_of_all_epochs() -> None:
+    training = _training(0.5, schedule=one_cycle)
+    fit(training, _images(24), None, epochs=4)
+    expected = [0.5 * one_cycle(step / 12) for step in range(12)]
+    assert training.optimizer.rates == expected  # type: ignore[attr-defined]
+    assert [row["learning_rate"] for row in training.history] == pytest.approx(expected[::3], rel=1e-5)
+
+
+def test_a_resumed_training_has_the_same_learning_rates() -> None:
+    whole, resumed = (_training(0.1, schedule=cosine) for _ in range(2))
+    fit(whole, _images(24), None, epochs=4)
+    resumed.history[:] = whole.history[:2]
+    fit(resumed, _images(24), None, epochs=4)
+    assert resumed.optimizer.rates == whole.optimizer.rates[6:]  # type: ignore[attr-defined]
+
+
+def test_figures_keep_six_significant_digits_however_small() -> None:
+    training = _training(1.23456789e-9)
+    fit(training, _images(24), _images(9), epochs=1)
+    assert training.history[0]["learning_rate"] == 1.23457e-9
+    assert training.history[0]["validation_seconds"] > 0
+    assert training.started.endswith("+00:00")

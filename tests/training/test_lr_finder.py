@@ -1,9 +1,14 @@
 import copy
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from weakref import ReferenceType, ref
 
 import pytest
 import torch
 from torch import nn
 
+from deepernets.data.batches import Batches, Transform
+from deepernets.data.images import Images
 from deepernets.exceptions import UserError
 from deepernets.training.hardware import Precision, accelerator, precision_of
 from deepernets.training.lr_finder import range_test
@@ -25,7 +30,13 @@ class _Half(nn.Module):
         return (logits**2 / 2).mean()
 
 
-BATCHES = [(torch.zeros(4, 1), torch.zeros(4, dtype=torch.long))] * 3
+PIXELS = torch.arange(12, dtype=torch.uint8).reshape(12, 1, 1, 1)
+BATCHES = Batches(
+    Images(PIXELS, torch.zeros(12, dtype=torch.long)),
+    4,
+    Transform(torch.zeros(1), torch.ones(1)),
+    shuffle_seed=0,
+)  # three an epoch
 
 
 def test_the_range_test_stops_where_descent_diverges_and_suggests_a_rate_below() -> None:
@@ -45,6 +56,32 @@ def test_rates_rise_geometrically() -> None:
     optimizer = torch.optim.SGD(model.parameters(), lr=0.1)
     test = range_test(model, BATCHES, nn.CrossEntropyLoss(), optimizer, rates=(1e-4, 1e-2), steps=21)
     assert test.rates == pytest.approx([1e-4 * 10 ** (step / 10) for step in range(21)])
+
+
+@dataclass(frozen=True, eq=False)
+class _Watched(Batches):
+    """Batches that count how many of those they have handed out are still in memory."""
+
+    handed_out: list[ReferenceType[torch.Tensor]] = field(default_factory=list)
+    alive: list[int] = field(default_factory=list)
+    epochs: list[int] = field(default_factory=list)
+
+    def epoch(self, number: int) -> Iterator[tuple[torch.Tensor, torch.Tensor]]:
+        self.epochs.append(number)
+        for images, labels in super().epoch(number):
+            self.handed_out.append(ref(images))
+            self.alive.append(sum(batch() is not None for batch in self.handed_out))
+            yield images, labels
+
+
+def test_the_range_test_draws_epoch_after_epoch_and_keeps_no_batch() -> None:
+    batches = _Watched(BATCHES.images, 4, BATCHES.transform, shuffle_seed=0)
+    model = nn.Sequential(nn.Flatten(), nn.Linear(1, 3)).eval()
+    range_test(model, batches, nn.CrossEntropyLoss(), torch.optim.SGD(model.parameters()), (1e-4, 1e-2), 30)
+    assert batches.epochs == list(range(1, 11))
+    assert len(batches.handed_out) == 30
+    assert max(batches.alive) <= 2
+    assert not model.training
 
 
 @pytest.mark.parametrize(("rates", "steps"), [((1.0, 0.1), 50), ((0.0, 1.0), 50), ((0.1, 1.0), 3)])

@@ -1,12 +1,21 @@
-import re
+import json
+from dataclasses import asdict
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
 
 from deepernets.exceptions import UserError
-from deepernets.training.recipe import Recipe, recipe
-from deepernets.training.records import Record, load_record, records, results_folder, write_whole
+from deepernets.training.recipe import recipe
+from deepernets.training.records import (
+    Record,
+    changes_to,
+    load_record,
+    records,
+    results_folder,
+    write_whole,
+)
 from deepernets.training.runs import run_folder
 
 SHIPPED = sorted(results_folder().rglob("*.json"))
@@ -21,19 +30,12 @@ def test_every_shipped_record_is_whole_and_consistent(path: Path) -> None:
     assert confusion.trace() / confusion.sum() == pytest.approx(record.test["accuracy"], abs=1e-6)
     assert [row["epoch"] for row in record.epochs] == list(range(1, record.recipe.epochs + 1))
     assert path.parent.relative_to(results_folder()).as_posix() == record.recipe.name
-    wanted = _as_its_file_says(path.stem, record.recipe.name)
-    assert path.stem == run_folder(wanted, record.profile, record.seed, "", record.asked).name
+    wanted = recipe(record.recipe.name).changed(**record.changes)
+    assert path.stem == run_folder(wanted, record.profile, record.seed, "", record.requested_precision).name
     assert record.recipe == wanted.at(record.profile)
     assert all(mistake["label"] != mistake["predicted"] for mistake in record.test["mistakes"])
     confidences = [mistake["confidence"] for mistake in record.test["mistakes"]]
     assert confidences == sorted(confidences, reverse=True)
-
-
-def _as_its_file_says(stem: str, name: str) -> Recipe:
-    """Return the recipe of a record's file, with the changes that stand in the file's name."""
-    known = recipe(name)
-    changes = dict(re.findall(r"-([a-z_]+)=([^-]+)", stem))
-    return known.changed(**{field: type(getattr(known, field))(value) for field, value in changes.items()})
 
 
 def test_the_recorded_runs_reach_what_the_course_says_of_them() -> None:
@@ -89,8 +91,61 @@ def test_records_are_found_by_recipe_in_order_of_seeds(tmp_path: Path) -> None:
 
     for seed in (2, 0, 1):
         replace(_some_record(), seed=seed).save(tmp_path / f"{seed}.json")
-    replace(_some_record(), seed=3, asked="fp32").save(tmp_path / "3-fp32.json")
+    replace(_some_record(), seed=3, requested_precision="fp32").save(tmp_path / "3-fp32.json")
     assert [record.seed for record in records(folder=tmp_path)] == [0, 1, 2]
-    assert [record.seed for record in records(folder=tmp_path, asked="fp32")] == [3]
-    assert records(folder=tmp_path, asked="bf16") == []
+    assert [record.seed for record in records(folder=tmp_path, requested_precision="fp32")] == [3]
+    assert records(folder=tmp_path, requested_precision="bf16") == []
     assert records("no/such/recipe", tmp_path) == []
+
+
+def test_a_record_holds_its_changes_of_every_kind() -> None:
+    """None of these can be read back out of a file's name: a boolean, a hyphen, an exponent."""
+    changes = {"nesterov": True, "model": "vgg-13-bn-cifar", "learning_rate": 1e-05}
+    changed = recipe("report-a/vgg-16/as-reported").changed(**changes)
+    assert changes_to(changed) == changes
+    assert changes_to(changed.at("laptop"), "laptop") == changes
+    assert changes_to(changed.changed(name="of-my-own")) == {}
+
+
+def _in_format_1(**recipe_changes: object) -> dict[str, Any]:
+    """Return a record as it was written before format 2: four epochs, of which none improves on the first."""
+    values = json.loads(SHIPPED[0].read_text(encoding="utf-8"))
+    new = ("changes", "compile", "sync_batch_norm", "processes", "requested_precision", "finished", "seconds")
+    values = {name: value for name, value in values.items() if name not in new}
+    values["recipe"] = asdict(recipe("race/on-plateau").changed(epochs=7, **recipe_changes))
+    values["epochs"] = [
+        {
+            "epoch": epoch,
+            "learning_rate": 0.1,
+            "train_loss": 1.0,
+            "train_accuracy": 0.5,
+            "validation_loss": 1.0,
+            "validation_accuracy": 0.5,
+            "seconds": 10.0,
+        }
+        for epoch in range(1, 8)
+    ]
+    return {
+        **values,
+        "profile": "full",
+        "started": "2026-11-01",
+        "wall_seconds": 72.0,
+        "asked": "fp32",
+        "batch_norm": "synchronised",
+        "format": 1,
+    }
+
+
+def test_a_record_of_format_1_is_read_with_the_learning_rates_that_were_used(tmp_path: Path) -> None:
+    path = tmp_path / "old.json"
+    path.write_text(json.dumps(_in_format_1(learning_rate=1e-5)), encoding="utf-8")
+    record = load_record(path)
+    rates = [epoch["learning_rate"] for epoch in record.epochs]
+    assert rates == pytest.approx([1e-5] * 6 + [1e-6], rel=1e-6, abs=0)
+    assert record.changes == {"epochs": 7, "learning_rate": 1e-5}
+    assert (record.started, record.finished, record.date) == (None, "2026-11-01", "2026-11-01")
+    assert record.seconds == {"training": 70.0, "validation": None, "test": 2.0, "total": None}
+    assert (record.requested_precision, record.sync_batch_norm, record.compile) == ("fp32", True, False)
+    assert record.processes == 1
+    record.save(path)
+    assert load_record(path) == record

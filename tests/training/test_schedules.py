@@ -7,8 +7,8 @@ from deepernets.training.schedules import (
     constant,
     cosine,
     named,
-    on_plateau,
     one_cycle,
+    reduce_on_plateau,
     step,
     warm_up,
 )
@@ -20,7 +20,7 @@ PROGRESS = [step / 200 for step in range(200)]
 @pytest.mark.parametrize("share", [0.0, 0.1])
 def test_every_schedule_stays_between_nothing_and_the_full_rate(name: str, share: float) -> None:
     schedule = named(name, share)
-    factors = [schedule(progress, [0.5, 0.4]) for progress in PROGRESS]
+    factors = [schedule(progress) for progress in PROGRESS]
     assert all(0 <= factor <= 1 for factor in factors)
     assert max(factors) > 0.9
 
@@ -28,8 +28,8 @@ def test_every_schedule_stays_between_nothing_and_the_full_rate(name: str, share
 @pytest.mark.parametrize("name", list(SCHEDULES))
 def test_a_schedule_is_a_function_of_its_arguments_alone(name: str) -> None:
     schedule = named(name, 0.1)
-    forwards = [schedule(progress, [0.5]) for progress in PROGRESS]
-    assert [schedule(progress, [0.5]) for progress in reversed(PROGRESS)] == forwards[::-1]
+    forwards = [schedule(progress) for progress in PROGRESS]
+    assert [schedule(progress) for progress in reversed(PROGRESS)] == forwards[::-1]
 
 
 def test_step_has_the_papers_milestones() -> None:
@@ -40,13 +40,13 @@ def test_step_has_the_papers_milestones() -> None:
 
 def test_plateau_drops_three_times_at_most() -> None:
     stuck = [0.3] * 100
-    factors = [on_plateau(0.5, stuck[:epochs], patience=5) for epochs in range(100)]
+    factors = [reduce_on_plateau(stuck[:epochs], patience=5) for epochs in range(100)]
     assert sorted(set(factors), reverse=True) == pytest.approx([1, 0.1, 0.01, 0.001])
     assert sum(factor == 1 for factor in factors) == 6  # the first epoch, and five that were no better
 
 
 def test_plateau_waits_while_the_error_falls() -> None:
-    assert on_plateau(0.9, [1 / epoch for epoch in range(1, 50)]) == 1
+    assert reduce_on_plateau([1 / epoch for epoch in range(1, 50)]) == 1
 
 
 def test_cosine_and_one_cycle_follow_their_formulas() -> None:

@@ -43,10 +43,9 @@ def test_networks_without_common_layers_are_refused() -> None:
 def test_a_recipe_starts_where_another_ended(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     tiny = deepernets.recipe("quick/vgg").changed(epochs=1, train_images=128, batch_size=32)
     shallow = train(tiny, profile="quick", out=tmp_path / "short", precision="fp32")
-    finished = run_folder(tiny, "quick", 0, tmp_path / "short", "fp32")
     place = run_folder(deepernets.recipe("quick/vgg"), "quick", 0, tmp_path, "fp32")
     place.parent.mkdir(parents=True)
-    finished.rename(place)  # as if quick/vgg had been trained in full
+    shallow.folder.rename(place)  # as if quick/vgg had been trained in full
     started: dict[str, torch.Tensor] = {}
     fit = runs.fit
 
@@ -56,8 +55,9 @@ def test_a_recipe_starts_where_another_ended(tmp_path: Path, monkeypatch: pytest
 
     monkeypatch.setattr(runs, "fit", note)
     chosen = tiny.changed(name="from-a", start_from="quick/vgg")
-    assert train(chosen, profile="quick", out=tmp_path, precision="fp32").recipe.start_from == "quick/vgg"
+    run = train(chosen, profile="quick", out=tmp_path, precision="fp32")
+    assert run.record.recipe.start_from == "quick/vgg"
     trained = load_file(place / "model.safetensors")
-    assert shallow.recipe == tiny
+    assert shallow.record.recipe == tiny
     assert torch.equal(started["block3.conv2.weight"], trained["block3.conv2.weight"])
     assert not torch.equal(started["block1.conv2.weight"], trained["block1.conv2.weight"])

@@ -91,15 +91,17 @@ def test_a_precision_asked_for_by_hand_is_in_the_name_and_was_trained_in(tmp_pat
     ]
     paths[0].parent.mkdir(parents=True)
     for path in paths:
-        path.write_text(json.dumps({**values, "asked": values["precision"]}), encoding="utf-8")
+        path.write_text(json.dumps({**values, "requested_precision": values["precision"]}), encoding="utf-8")
     wrong = {
         path.stem.removeprefix("full-seed0").lstrip("-"): found for path, found in verify(tmp_path).items()
     }
     assert wrong[values["precision"]] == []
     assert "should be called" in wrong[""][0]
     assert "should be called" in wrong[other][0]
-    paths[0].write_text(json.dumps({**values, "asked": other}), encoding="utf-8")
-    assert f"asked for in {other} and trained in {values['precision']}" in verify(tmp_path)[paths[0]][1]
+    paths[0].write_text(json.dumps({**values, "requested_precision": other}), encoding="utf-8")
+    assert (
+        f"{other} was requested and it was trained in {values['precision']}" in verify(tmp_path)[paths[0]][1]
+    )
 
 
 def test_files_that_are_no_records_are_said_to_be_none(tmp_path: Path) -> None:

@@ -1,13 +1,18 @@
 """The bar reads what a GPU has worked out without ever waiting for it."""
 
 import signal
-from itertools import chain
+from itertools import chain, repeat
 from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
 
 import pytest
 import torch
 
-from deepernets.training import hardware, watching
+from deepernets.data.batches import Batches, Transform
+from deepernets.data.images import Images
+from deepernets.progress import tqdm
+from deepernets.training import hardware, processes, watching
 from deepernets.training.loop import Meter, train_epoch
 from deepernets.training.preparation import prepare, prepare_data
 from deepernets.training.recipe import recipe
@@ -61,6 +66,47 @@ def test_an_error_goes_before_an_interrupt(tmp_path: Path) -> None:
         interrupted_and_broken()
 
 
+@pytest.mark.parametrize(("setting", "silent"), [("1", True), ("0", False), ("", False)])
+def test_tqdm_disable_silences_every_bar(
+    setting: str,
+    silent: bool,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    monkeypatch.setenv("TQDM_DISABLE", setting)
+    with Progress(tmp_path, TINY, 2, 0) as progress:
+        progress.after_step(_half_right())
+    assert (capsys.readouterr().err == "") == silent
+    assert sum(tqdm(range(3), desc="another")) == 3
+    assert (capsys.readouterr().err == "") == silent
+
+
+@pytest.mark.parametrize("world", [1, 3])
+def test_the_bar_only_moves_forward_and_ends_each_epoch_at_a_whole_one(
+    world: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """50 images in batches of 12 leave a last batch of 2, which three processes cannot share."""
+    monkeypatch.setattr(processes, "count", lambda: world)
+    monkeypatch.setattr(watching, "save_checkpoint", lambda *_: None)
+    images = Images(torch.zeros(50, 1, 2, 2, dtype=torch.uint8), torch.zeros(50, dtype=torch.long))
+    batches = Batches(images, 12, Transform(torch.zeros(1), torch.ones(1)), shuffle_seed=0).share(0, world)
+    training: Any = SimpleNamespace(history=[{}])  # one epoch is done
+    places = [50.0]
+    with Progress(tmp_path, TINY, len(images), len(training.history)) as progress:
+        for epoch in (2, 3):
+            meter = Meter()
+            for _, labels in batches.epoch(epoch):
+                meter.add(torch.tensor(0.0), torch.zeros(len(labels), 2), labels)
+                progress.after_step(meter)
+                places.append(progress.bar.n)
+            training.history.append({})
+            progress.after_epoch(training)
+            assert progress.bar.n == 50 * epoch
+    assert places == sorted(places)
+    assert len(set(places)) == len(places)
+
+
 @pytest.mark.skipif(not torch.cuda.is_available(), reason="there is no CUDA device")
 def test_an_epoch_on_a_gpu_never_waits_for_it(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """After a first epoch, in which libraries choose their kernels; order and moves go over before the second."""
@@ -68,15 +114,15 @@ def test_an_epoch_on_a_gpu_never_waits_for_it(tmp_path: Path, monkeypatch: pytes
     accelerator = hardware.accelerator("auto")
     splits = prepare_data(TINY, "full", 0, None, accelerator)
     training = prepare(TINY, splits, accelerator, 0)
-    parts = (training.model, training.criterion, training.optimizer, training.scheduler)
+    parts = (training.model, training.criterion, training.optimizer, training.learning_rate)
     with Progress(tmp_path, TINY, len(splits.train.images), 0) as progress:
         for epoch in (1, 2):
-            model, criterion, optimizer, scheduler = parts
+            model, criterion, optimizer, rate = parts
             batches = splits.train.epoch(epoch)
             batches = chain([next(batches)], batches)
             torch.cuda.set_sync_debug_mode("error" if epoch == 2 else "default")
             try:
-                met = train_epoch(model, batches, criterion, optimizer, scheduler, progress.after_step)
+                met = train_epoch(model, batches, criterion, optimizer, repeat(rate), progress.after_step)
             finally:
                 torch.cuda.set_sync_debug_mode("default")
             assert met.loss < float("inf")

@@ -1,32 +1,38 @@
-"""Run by `torchrun`: train a small network, and write down the loss of every step over all processes.
+"""Run by `torchrun`: train small networks, and write down the loss of every step over all processes.
 
-    torchrun ... two_processes.py OUT [DIE [NORM ...]]
+    torchrun ... two_processes.py OUT DIE NORM [NORM ...]
 
-With DIE, the second process ends at once after so many epochs, if it is not 0. For each NORM, local or
-synchronised, a network with such batch normalisation is trained instead, each in a folder of that name.
+For each NORM (none, local or synchronised) a network with such batch normalisation is trained, in a folder of that
+name. The second process ends at once after DIE epochs, if that is not 0. Networks compute in double precision: in
+single precision the order of a sum, which depends on the processor, changes the losses of later steps by a percent.
 """
 
+import faulthandler
 import json
 import os
 import sys
 from pathlib import Path
-from typing import ClassVar
+from typing import Any, ClassVar
 
 import torch
+from torch import nn
 
 import deepernets
-from deepernets.training import processes, runs
+from deepernets.training import preparation, processes, runs
 from deepernets.training.loop import Meter, Training
 
+HUNG = 900.0  # seconds; the work takes about one
+MODELS = {"none": "vgg-mini-cifar", "local": "vgg-mini-bn-cifar", "synchronised": "vgg-mini-bn-cifar"}
 RECIPE = deepernets.Recipe(
     "two-processes",
     data="sketches",
-    model="vgg-mini-cifar",  # without batch normalisation, unless asked for
+    model="vgg-mini-cifar",
     epochs=3,
     batch_size=48,
     learning_rate=0.005,
     train_images=240,
     validation_fraction=0.2,
+    image_size=16,
 )
 
 
@@ -48,27 +54,37 @@ class Noting(runs.Progress):
             os._exit(1)
 
 
-def trained(chosen: deepernets.Recipe, out: Path, synchronised: bool = False) -> None:
+def in_double_precision(*args: Any, **options: Any) -> nn.Module:
+    network = deepernets.build(*args, **options).double()
+    network.register_forward_pre_hook(lambda _, inputs: tuple(images.double() for images in inputs))
+    return network
+
+
+def trained(norm: str, out: Path) -> None:
     Noting.losses.clear()
     try:
-        record = deepernets.train(chosen, out=out, precision="fp32", sync_batch_norm=synchronised)
+        record = deepernets.train(
+            RECIPE.changed(model=MODELS[norm]),
+            out=out,
+            precision="fp32",
+            sync_batch_norm=norm == "synchronised",
+        ).record
     except deepernets.UserError as error:
         print(f"deepernets: {error}", file=sys.stderr, flush=True)
         os._exit(2)
     if processes.is_main():
         found = {"losses": Noting.losses, "accuracy": record.test["accuracy"], "epochs": record.epochs}
-        how = {"processes": record.processes, "batch_norm": record.batch_norm}
+        how = {"processes": record.processes, "sync_batch_norm": record.sync_batch_norm}
         (out / "found.json").write_text(json.dumps({**found, **how}))
 
 
 def main() -> None:
-    out = Path(sys.argv[1])
-    Noting.die_after = int(sys.argv[2]) if len(sys.argv) > 2 else 0
+    faulthandler.dump_traceback_later(HUNG, exit=True)
+    out, Noting.die_after = Path(sys.argv[1]), int(sys.argv[2])
     runs.Progress = Noting  # type: ignore[misc]
+    preparation.build = in_double_precision  # type: ignore[assignment]
     for norm in sys.argv[3:]:
-        trained(RECIPE.changed(model="vgg-mini-bn-cifar"), out / norm, norm == "synchronised")
-    if not sys.argv[3:]:
-        trained(RECIPE, out)
+        trained(norm, out / norm)
 
 
 if __name__ == "__main__":

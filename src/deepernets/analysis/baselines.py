@@ -1,6 +1,7 @@
 """What deep networks have to beat on digits, and how far results near 100 % are really apart."""
 
 from collections.abc import Sequence
+from itertools import repeat
 
 import numpy as np
 import torch
@@ -75,9 +76,8 @@ def train_baseline(
     optimizer = torch.optim.Adam(model.parameters(), lr=RATE)
     for _ in range(epochs):
         batches = torch.randperm(len(labels), generator=generator).split(BATCH)
-        train_epoch(
-            model, [(features[batch], labels[batch]) for batch in batches], nn.CrossEntropyLoss(), optimizer
-        )
+        shuffled = [(features[batch], labels[batch]) for batch in batches]
+        train_epoch(model, shuffled, nn.CrossEntropyLoss(), optimizer, repeat(RATE))
 
 
 def confused_pairs(counts: np.ndarray, most: int) -> list[tuple[int, int, int, int]]:

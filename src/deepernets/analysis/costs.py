@@ -8,11 +8,11 @@ import torch
 
 from deepernets.analysis.arithmetic import multiply_adds
 from deepernets.analysis.significance import training_cost
+from deepernets.data.sources import TRAINING_IMAGES
 from deepernets.models.zoo import build
 from deepernets.training.recipe import Recipe, recipe
 from deepernets.training.records import Record
 
-TRAINING_IMAGES = {"mnist": 60_000, "cifar3": 15_000, "cifar10": 50_000, "digits": 1_437, "sketches": 1_500}
 CLASSES = {"cifar3": 3, "sketches": 3}  # of data sets with other than ten
 GREY = ("mnist", "digits")  # one channel
 # Of a GPU, assumed and not measured: multiply-adds a second, about a fifth of what an H200 is specified to do in
@@ -28,7 +28,7 @@ def work(wanted: Recipe) -> int:
     >>> f"{work(recipe('report-a/vgg-16/as-reported')):.2e}"
     '2.63e+14'
     """
-    return training_cost(wanted.epochs, _images(wanted), _size(wanted)[0])
+    return training_cost(wanted.epochs, training_images(wanted), _size(wanted)[0])
 
 
 def pace(found: Iterable[Record], model: str = "") -> float | None:
@@ -59,7 +59,7 @@ def on_gpu(wanted: Recipe) -> float:
     >>> round(on_gpu(small) / (work(small) / ASSUMED_GPU))
     22
     """
-    steps = wanted.epochs * -(-_images(wanted) // wanted.batch_size)
+    steps = wanted.epochs * -(-training_images(wanted) // wanted.batch_size)
     return max(work(wanted) / ASSUMED_GPU, steps * _size(wanted)[1] * ASSUMED_LAYER_SECONDS)
 
 
@@ -82,9 +82,10 @@ def in_words(seconds: float) -> str:
     return f"{seconds / 60:.0f} min" if seconds < 7200 else f"{seconds / 3600:.0f} h"
 
 
-def _images(wanted: Recipe) -> int:
+def training_images(wanted: Recipe) -> int:
     """Return how many images a recipe trains on."""
-    images = round(TRAINING_IMAGES[wanted.data] * (1 - wanted.validation_fraction))
+    images = TRAINING_IMAGES[wanted.data]
+    images -= round(images * wanted.validation_fraction)
     return min(images, wanted.train_images) if wanted.train_images else images
 
 

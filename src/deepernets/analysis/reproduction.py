@@ -216,7 +216,7 @@ def _what(chosen: Recipe) -> str:
 def _counts(record: Record, written: Recipe) -> bool:
     return (
         record.recipe.name == written.name
-        and record.asked == "auto"
+        and record.requested_precision == "auto"
         and record.profile in PROFILES
         and record.data["name"] == written.data
         and not unequal_terms(record.recipe, written, compared=CUTS)

@@ -18,25 +18,39 @@ from deepernets.models.layers import Residual
 Deviation = Callable[[int, int, int], float]  # channels in, channels out, side of the kernel -> deviation
 
 
-def diagnosis(shallow: Sequence[Mapping[str, float]], deep: Sequence[Mapping[str, float]]) -> str:
-    """Say what ails a deeper network, by the errors that training ended with.
+def diagnosis(
+    shallow: Sequence[Mapping[str, float]],
+    deep: Sequence[Mapping[str, float]],
+    tolerance: float = 0.01,
+    far: float = 0.2,
+) -> str:
+    """Say what is wrong with a deeper network, by the errors at the end of training.
 
-    He et al. (2016, section 1): where even the training error is higher, it is not overfitting.
+    He et al. (2016, section 1): where even the training error is higher, it is not overfitting. That holds for
+    runs that have converged. A run that ends far from fitting its training images shows how fast a network
+    learns, not what it can reach.
 
     Args:
         shallow: The epochs of a run, as a record holds them.
         deep: Those of a deeper network.
+        tolerance: Errors count as different only if they are further apart than this.
+        far: A training error above this counts as far from fitting the training images. The value suits small
+            images such as CIFAR-10's; on ImageNet, training errors stay higher.
 
     Returns:
-        "degradation" where the deeper network's training error is higher; else "overfitting" where its
-        validation error is; else "neither".
+        "not converged" if either training error is above `far`; else "degradation" if the deeper network's
+        training error is higher; else "overfitting" if its validation error is; else "neither".
 
-    >>> shallow = [{"train_accuracy": 0.8, "validation_accuracy": 0.7}]
-    >>> diagnosis(shallow, [{"train_accuracy": 0.9, "validation_accuracy": 0.6}])
+    >>> shallow = [{"train_accuracy": 0.9, "validation_accuracy": 0.8}]
+    >>> diagnosis(shallow, [{"train_accuracy": 0.95, "validation_accuracy": 0.7}])
     'overfitting'
+    >>> diagnosis(shallow, [{"train_accuracy": 0.3, "validation_accuracy": 0.3}])
+    'not converged'
     """
+    if min(shallow[-1]["train_accuracy"], deep[-1]["train_accuracy"]) < 1 - far:
+        return "not converged"
     for column, word in (("train_accuracy", "degradation"), ("validation_accuracy", "overfitting")):
-        if deep[-1][column] < shallow[-1][column]:
+        if shallow[-1][column] - deep[-1][column] > tolerance:
             return word
     return "neither"
 

@@ -17,7 +17,7 @@ def adam_runs(found: Sequence[Record]) -> list[Record]:
         if record.recipe.optimizer == "adam"
         and record.recipe.name.startswith(("race/", "report-b/"))
         and record.profile in PROFILES
-        and record.asked == "auto"
+        and record.requested_precision == "auto"
     ]
 
 

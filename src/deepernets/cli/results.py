@@ -2,6 +2,7 @@
 
 import sys
 from dataclasses import dataclass
+from math import inf
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Literal
 
@@ -34,74 +35,91 @@ class Where:
     out: Path = Path("runs")
 
 
+@Parameter(name="*")
+@dataclass(frozen=True)
+class Which:
+    """Which runs to make.
+
+    Attributes:
+        order: File that lists runs in the order in which they are made: a recipe and a seed on each line, such as
+            'paper/resnet-20 0'; # begins a comment. Without it the course's own, results/order.txt.
+        only: Patterns of recipe names, such as 'report-a/*'; what matches none of them is left out.
+    """
+
+    order: Path | None = None
+    only: Annotated[tuple[str, ...], Parameter(negative=())] = ()
+
+
 @app.command
 def reproduce(
     *,
-    only: Annotated[tuple[str, ...], Parameter(negative=())] = (),
-    seeds: int = 1,
+    which: Which | None = None,
     where: Where | None = None,
+    minutes: float | None = None,
     at_a_time: int = 1,
     dry_run: bool = False,
 ) -> None:
-    """Run what the reports and papers did and has no record yet, the cheapest first.
+    """Run what the reports and papers did and has no record yet, in the order of a file.
 
-    Interrupt it whenever you like: the same command goes on, from the last whole epoch of the run that was cut off.
+    After an interruption or a kill, the same command goes on from the last whole epoch of the run that was cut off.
+    Each record is written as soon as its run ends. A run that fails is reported, and the others go on.
+
+    Before a run, a few training steps are timed on this machine, and before a long one also compiled steps, where
+    there is a compiler. The faster way is taken. One line says what was chosen and why.
 
     Args:
-        only: Patterns of recipe names, such as 'report-a/*'.
-        seeds: Runs of each recipe, of seeds from 0.
+        which: Which runs to make.
         where: Where and at which size to run.
+        minutes: Stop after so many minutes. The first run of the order that can end in the time left, at the pace
+            measured here, is started; when none can, the first that gets through an epoch trains until the time is
+            up. It keeps its last whole epoch, and the next call goes on from there.
         at_a_time: Runs side by side, where one alone cannot fill a GPU.
         dry_run: Say what would be run, and what that costs, and stop.
     """
-    from deepernets.progress import tqdm
     from deepernets.training.records import records, results_folder
-    from deepernets.training.reproduction import ROWS, Place, plan
-    from deepernets.training.reproduction import reproduce as run_all
+    from deepernets.training.reproduction import Place, Queue, default_order, plan, read_order
 
     if at_a_time < 1:
         raise UserError(f"--at-a-time is {at_a_time}; at least 1 run must go on at a time.")
-    where = where or Where()
+    if minutes is not None and not minutes > 0:
+        raise UserError(f"--minutes is {minutes:g}; expected more than 0.")
+    which, where = which or Which(), where or Where()
     place = Place(where.results or results_folder(), where.out, where.data_root, where.profile)
     found = records(folder=place.results) if place.results.is_dir() else []
-    wanted = plan(found, only or ROWS, seeds, place.profile)
+    wanted = plan(read_order(which.order or default_order()), found, which.only, place.profile)
     if dry_run:
-        _say_what_it_costs(wanted)
+        _say_what_it_costs(wanted, place.profile)
         return
-    problems: list[str] = []
-    scale = 1e9
-    with tqdm(
-        total=sum(run.cost for run in wanted) / scale, unit="G", unit_scale=True, desc="all runs"
-    ) as bar:
-
-        def over(run: "Run", problem: str | None) -> None:
-            bar.update(run.cost / scale)
-            if problem:
-                problems.append(f"{run.recipe}, seed {run.seed}: {problem}")
-
-        try:
-            run_all(wanted, place, at_a_time, over)
-        except KeyboardInterrupt:
-            print("\nInterrupted; the same command goes on from here.", file=sys.stderr)
-            sys.exit(130)
-    done = len(wanted) - len(problems)
+    queue = Queue(wanted, place, at_a_time, inf if minutes is None else minutes)
+    try:
+        queue.work()
+    except KeyboardInterrupt:
+        print("\nInterrupted; the same command goes on from here.", file=sys.stderr)
+        sys.exit(130)
+    done = len(queue.recorded)
     print(f"{done} run{'s' * (done != 1)} recorded in {place.results}")
-    if problems:
-        raise UserError("These runs could not be made: " + "; ".join(problems))
+    for run in queue.unfinished:
+        total = place.recipe(run).epochs
+        print(
+            f"{run}: {total - place.epochs_left(run)} of {total} epochs are trained; the same command goes on."
+        )
+    if queue.problems:
+        failed = "; ".join(f"{run}: {problem}" for run, problem in queue.problems.items())
+        raise UserError(f"These runs could not be made: {failed}")
 
 
-def _say_what_it_costs(wanted: "list[Run]") -> None:
+def _say_what_it_costs(wanted: "list[Run]", profile: Profile) -> None:
     """Print each run with its cost on the CPU of the recorded runs, and the sum of them."""
-    from deepernets.analysis.costs import in_words, pace
+    from deepernets.analysis.costs import in_words, pace, work
     from deepernets.training.recipe import recipe
     from deepernets.training.records import records
 
     found, total = records(), 0.0
     for run in wanted:
-        speed = pace(found, recipe(run.recipe).model)
-        total += run.cost / speed if speed else 0
-        about = f"about {in_words(run.cost / speed)} on the recorded CPU" if speed else ""
-        print(f"{run.recipe:45} seed {run.seed}  {run.cost:.1e} multiply-adds  {about}")
+        speed, cost = pace(found, recipe(run.recipe).model), work(recipe(run.recipe).at(profile))
+        total += cost / speed if speed else 0
+        about = f"about {in_words(cost / speed)} on the recorded CPU" if speed else ""
+        print(f"{run.recipe:45} seed {run.seed}  {cost:.1e} multiply-adds  {about}")
     about = f", about {in_words(total)} on the recorded CPU, one after the other" if total else ""
     print(f"{len(wanted)} run{'s' * (len(wanted) != 1)}{about}")
 

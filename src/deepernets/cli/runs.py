@@ -110,6 +110,7 @@ def train(
     import shutil
 
     from deepernets.training import processes
+    from deepernets.training.preflight import require_folder_name
     from deepernets.training.runs import RECORD, run_folder
     from deepernets.training.runs import train as train_recipe
 
@@ -122,13 +123,14 @@ def train(
             batch_size=chosen.batch_size * world, learning_rate=chosen.learning_rate * world
         )
     folder = run_folder(chosen, profile, where.seed, out, where.precision)
+    require_folder_name(folder)
     if fresh and processes.is_main():
         shutil.rmtree(folder, ignore_errors=True)
     processes.wait()
     if (folder / RECORD).is_file() and processes.is_main():
         print(f"This run is finished; --fresh trains it again. Its record: {folder / RECORD}")
     try:
-        record = train_recipe(
+        run = train_recipe(
             chosen,
             profile=profile,
             seed=where.seed,
@@ -136,7 +138,7 @@ def train(
             out=out,
             precision=where.precision,
             sync_batch_norm=machinery.sync_batch_norm,
-            compiled=machinery.compile,
+            compile=machinery.compile,
         )
     except KeyboardInterrupt:
         kept = sorted(folder.glob("epoch-*"))
@@ -147,8 +149,8 @@ def train(
         sys.exit(130)
     if not processes.is_main():
         return
-    _report(record)
-    print(f"Pictures: {', '.join(str(path) for path in _draw(record, folder, where.data_root))}")
+    _report(run.record)
+    print(f"Pictures: {', '.join(str(path) for path in _draw(run.record, folder, where.data_root))}")
 
 
 @app.command
@@ -159,10 +161,13 @@ def evaluate(run: Path, /, *, data_root: Path | None = None) -> None:
         run: Folder of a finished run.
         data_root: Folder that holds the data.
     """
-    from deepernets.training.runs import evaluate_run
+    from deepernets.training.runs import load_run
 
-    record, tested = evaluate_run(run, data_root)
-    print(f"{record.label}\nrecorded  {record.test['accuracy']:.2%}\nmeasured  {tested.accuracy:.2%}")
+    finished = load_run(run, data_root)
+    measured = finished.evaluate().accuracy
+    print(
+        f"{finished.record.label}\nrecorded  {finished.record.test['accuracy']:.2%}\nmeasured  {measured:.2%}"
+    )
 
 
 @app.command
@@ -204,7 +209,7 @@ def find_lr(
         out: Folder for the picture.
     """
     from deepernets import plots
-    from deepernets.training import hardware
+    from deepernets.training import hardware, preflight
     from deepernets.training.lr_finder import range_test
     from deepernets.training.preparation import prepare, prepare_data
 
@@ -213,10 +218,9 @@ def find_lr(
     chosen = _changed(recipe_name, changes).at(profile)
     accelerator = hardware.accelerator(where.precision)
     splits = prepare_data(chosen, profile, where.seed, where.data_root, accelerator)
+    preflight.require_two_images(chosen, splits.train)
     training = prepare(chosen, splits, accelerator, where.seed)
-    test = range_test(
-        training.model, splits.train.epoch(1), training.criterion, training.optimizer, steps=steps
-    )
+    test = range_test(training.model, splits.train, training.criterion, training.optimizer, steps=steps)
     path = plots.save(plots.learning_rate_range(test), out / chosen.name / "learning-rate-range.png")
     print(f"Suggested learning rate: {test.suggestion:.2g} (the recipe has {chosen.learning_rate:g})\n{path}")
 

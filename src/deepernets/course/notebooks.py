@@ -66,7 +66,7 @@ def execute(notebook: NotebookNode, folder: Path) -> NotebookNode:
         UserError: a cell fails.
     """
     with patch.dict(os.environ, QUIET):
-        client = NotebookClient(notebook, timeout=300, resources={"metadata": {"path": str(folder)}})
+        client = NotebookClient(notebook, timeout=900, resources={"metadata": {"path": str(folder)}})
         try:
             client.execute()
         except CellExecutionError as error:

@@ -50,10 +50,10 @@ def recorded(recipe: str, **wanted: Any) -> Record | None:
 
     Args:
         recipe: Its name.
-        **wanted: What else the record must have: ``profile="full"``, ``seed=0``; ``asked="fp32"`` for a run in
-            a precision that was asked for by hand.
+        **wanted: What else the record must have: ``profile="full"``, ``seed=0``; ``requested_precision="fp32"`` for
+            a run in a precision that was requested explicitly.
     """
-    for record in records(recipe, asked=wanted.get("asked", "auto")):
+    for record in records(recipe, requested_precision=wanted.get("requested_precision", "auto")):
         if all(getattr(record, name) == value for name, value in wanted.items()):
             return record
     return None
@@ -64,6 +64,8 @@ def particulars(record: Record) -> "Markdown":
     import pandas as pd
     from IPython.display import Markdown
 
+    from deepernets.plots.runs import smoothing_note
+
     model, data = record.model, record.data
     images = f"{data['train']:,} training, {data['validation']:,} validation and {data['test']:,} test images"
     rows = {
@@ -72,8 +74,8 @@ def particulars(record: Record) -> "Markdown":
         "recipe": f"`{record.recipe.name}`, profile {record.profile}",
         "epochs, seed": f"{len(record.epochs)} epochs, seed {record.seed}",
         "machine": f"{record.device}, {record.precision}",
-        "date, time": f"{record.started}, {record.wall_seconds / 60:.0f} minutes",
-        "last training loss": f"{record.epochs[-1]['train_loss']:.4f}",
+        "date, training time": f"{record.date}, {record.seconds['training'] / 60:.0f} minutes",
+        f"last training loss{smoothing_note(record)}": f"{record.epochs[-1]['train_loss']:.4f}",
         "**test accuracy**": f"**{record.test['accuracy']:.2%}**",
     }
     frame = pd.DataFrame(rows.items(), columns=["", "as recorded"])

@@ -12,6 +12,15 @@ from deepernets.data.images import Images
 from deepernets.exceptions import UserError
 
 
+def torch_seed(seed: int) -> int:
+    """Return a seed that PyTorch takes for one of any size: its last 64 bits.
+
+    >>> torch_seed(3), torch_seed(2**64 + 3)
+    (3, 3)
+    """
+    return seed % 2**64
+
+
 def stratified_split(images: Images, fraction: float, seed: int) -> tuple[Images, Images]:
     """Hold `fraction` of the images out, the same share of every class.
 
@@ -26,7 +35,7 @@ def stratified_split(images: Images, fraction: float, seed: int) -> tuple[Images
     """
     if not 0 <= fraction < 1:
         raise UserError(f"A fraction of {fraction} cannot be held out; give one from 0 up to, but under, 1.")
-    generator = torch.Generator().manual_seed(seed)
+    generator = torch.Generator().manual_seed(torch_seed(seed))
     labels = images.labels.cpu()
     shares = torch.bincount(labels).double() * fraction
     counts = shares.long()
@@ -39,6 +48,16 @@ def stratified_split(images: Images, fraction: float, seed: int) -> tuple[Images
     rest, chosen = ((held_out == side).nonzero().flatten() for side in (False, True))
     device = images.labels.device
     return images.select(rest.to(device)), images.select(chosen.to(device))
+
+
+def sample(images: Images, count: int, seed: int) -> Images:
+    """Return `count` of the images, or all if there are fewer, drawn at random without replacement.
+
+    Data sets are often sorted by class: the first images are no sample.
+    """
+    generator = torch.Generator().manual_seed(torch_seed(seed))
+    chosen = torch.randperm(len(images), generator=generator)[:count].sort().values
+    return images.select(chosen.to(images.labels.device))
 
 
 def last_split(images: Images, fraction: float) -> tuple[Images, Images]:
@@ -215,6 +234,16 @@ class Batches:
     def _used(self) -> int:
         """Images of an epoch: all of them, but for a rest of the last batch that cannot be shared equally."""
         return len(self.images) - len(self.images) % self.batch_size % self.world
+
+    @property
+    def smallest(self) -> int:
+        """Images of an epoch's smallest batch, or of the smallest share of it.
+
+        >>> images = Images(torch.zeros(9, 1, 2, 2, dtype=torch.uint8), torch.arange(9))
+        >>> Batches(images, 4, Transform(torch.zeros(1), torch.ones(1))).smallest
+        1
+        """
+        return (self._used % self.batch_size or self.batch_size) // self.world
 
     def share(self, rank: int, world: int) -> "Batches":
         """Return the share of one of several processes, which together make the batches of one.

@@ -11,7 +11,8 @@ from deepernets.data.images import Dataset, Images
 from deepernets.data.sketches import CLASSES, draw
 
 DIGIT_SIDE, MARGIN = 20, 4  # pixels, as in MNIST: a digit fills 20×20, and 28×28 with its margin
-TEST_FRACTION = 0.2
+DIGITS, TEST_FRACTION = 1_797, 0.2
+TRAINING_IMAGES = {"digits": DIGITS - round(TEST_FRACTION * DIGITS), "sketches": 1_500}
 
 
 @lru_cache(maxsize=1)
@@ -36,4 +37,6 @@ def digits() -> Dataset:
 @lru_cache(maxsize=1)
 def sketches() -> Dataset:
     """Return 1,500 training and 600 test drawings, made by `deepernets.data.sketches.draw`."""
-    return Dataset("sketches", "sketches", CLASSES, draw(1500, seed=0), draw(600, seed=1))
+    return Dataset(
+        "sketches", "sketches", CLASSES, draw(TRAINING_IMAGES["sketches"], seed=0), draw(600, seed=1)
+    )

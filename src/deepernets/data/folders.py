@@ -34,6 +34,18 @@ def is_image_folder(place: Path) -> bool:
     return _is_zip(place) or any(_split_at(place, split) for split in SPLITS)
 
 
+def require_utf8(name: str, what: str) -> None:
+    """Raise unless a name can be written into a record.
+
+    Raises:
+        UserError: the name holds bytes that are not UTF-8.
+    """
+    try:
+        name.encode()
+    except UnicodeEncodeError:
+        raise UserError(f"The name of {what}, {os.fsencode(name)!r}, is not UTF-8; rename it.") from None
+
+
 def read_image_folder(place: Path, classes: Sequence[str] = ()) -> tuple[Split, Split]:
     """Read the training and the test split of an image folder.
 
@@ -152,6 +164,8 @@ def _read_classes(store: _Store, wanted: tuple[str, ...]) -> Split:
             "it must hold one folder of images per class."
         )
     classes = wanted or tuple(files)
+    for name in classes:
+        require_utf8(name, f"a class folder in {store.place}")
     names = [name for label in classes for name in files[label]]
     labels = [label for label, name in enumerate(classes) for _ in files[name]]
     pixels, formats = _decode_all(store, names)

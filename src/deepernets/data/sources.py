@@ -7,7 +7,7 @@ from difflib import get_close_matches
 from pathlib import Path
 
 from deepernets.data import embedded
-from deepernets.data.folders import SPLITS, is_image_folder, read_image_folder
+from deepernets.data.folders import SPLITS, is_image_folder, read_image_folder, require_utf8
 from deepernets.data.images import Dataset, Images
 from deepernets.data.official import CIFAR10, MNIST, Collection, download
 from deepernets.exceptions import UserError
@@ -24,6 +24,7 @@ SOURCES: dict[str, tuple[Collection, tuple[str, ...]]] = {
     "cifar3": (CIFAR10, CIFAR10.classes[:3]),
 }
 DATASETS = (*SOURCES, *EMBEDDED)
+TRAINING_IMAGES = {"mnist": 60_000, "cifar10": 50_000, "cifar3": 15_000, **embedded.TRAINING_IMAGES}
 STAND_INS = {"mnist": "digits", "cifar3": "sketches", "cifar10": "sketches"}
 PROFILES = ("quick", "laptop", "full")
 
@@ -70,6 +71,8 @@ def load(name: str, root: str | Path | None = None, profile: str | None = None) 
         place = default_root() if root is None else Path(root).expanduser()
         return _find(name, place) or _download(name, place)
     if (path := Path(name).expanduser().resolve()).exists():
+        require_utf8(name, "the data folder")
+        require_utf8(path.name, "the data folder")
         own_name = path.name.removesuffix(".zip")
         return _read_folder(own_name, own_name, path)
     near = get_close_matches(name, DATASETS, n=1, cutoff=0.4) or DATASETS[:1]

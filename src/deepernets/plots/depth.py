@@ -1,6 +1,7 @@
 """Pictures of depth: training error against validation error, and signals from layer to layer."""
 
-from collections import Counter
+import math
+from collections import defaultdict
 from collections.abc import Hashable, Iterable, Mapping, Sequence
 
 from matplotlib.axes import Axes
@@ -14,11 +15,11 @@ NOTHING = "No run has been recorded yet."
 
 
 def errors(panels: Mapping[str, Sequence[Record]]) -> Figure:
-    """Draw the errors of runs by epoch: training thin and dashed, validation bold.
+    """Draw the errors of runs by epoch: training bold, validation thin and dashed.
 
-    So do He et al. (2016) in figures 1 and 6, with the test error in the place of the validation error. All
-    panels have the same scale. A training error is a mean over the epoch, on augmented images, while the weights
-    change.
+    Degradation shows in the training error, so it gets the bold line. He et al. (2016, figures 4 and 6) draw the
+    training error thin or dashed and the test error bold. All panels have the same scale. A training error is a
+    mean over the epoch, on augmented images, while the weights change.
 
     Args:
         panels: Runs by the title of their panel; at most five each. A panel without runs says so.
@@ -44,10 +45,16 @@ def errors(panels: Mapping[str, Sequence[Record]]) -> Figure:
 
 
 def on_equal_terms(records: Iterable[Record]) -> list[Record]:
-    """Return those runs that differ in nothing but the network: the largest such group among `records`."""
-    found = list(records)
-    largest = Counter(map(_terms, found)).most_common(1)
-    return [record for record in found for terms, _ in largest if _terms(record) == terms]
+    """Return the runs that differ only in the network: the largest such group; of equal ones, the longest."""
+    groups: dict[Hashable, list[Record]] = defaultdict(list)
+    for record in records:
+        groups[_terms(record)].append(record)
+    return max(groups.values(), key=lambda group: (len(group), steps(group[0])), default=[])
+
+
+def steps(record: Record) -> int:
+    """Return how many steps a run took: epochs times batches, the last batch of an epoch included."""
+    return len(record.epochs) * math.ceil(record.data["train"] / record.recipe.batch_size)
 
 
 def describe(records: Sequence[Record]) -> str:
@@ -71,7 +78,7 @@ def describe(records: Sequence[Record]) -> str:
             validation = f", validation error {1 - last['validation_accuracy']:.1%}"
         lines.append(
             f"{record.recipe.model}: training error {1 - last['train_accuracy']:.1%}{validation}, "
-            f"{record.wall_seconds / 60:.0f} min"
+            f"{record.seconds['training'] / 60:.0f} min"
         )
     return "\n".join(lines)
 
@@ -110,12 +117,12 @@ def _terms(record: Record) -> Hashable:
 
 
 def _draw_errors(ax: Axes, record: Record, number: int) -> None:
-    """Draw the two lines of one run; its marker tells it from others where colours do not."""
+    """Draw the two lines of one run; the marker tells it from others where colours do not."""
     epochs = [epoch["epoch"] for epoch in record.epochs]
     name = record.recipe.model
     look = {"color": PALETTE[number], "marker": MARKERS[number], "markevery": max(1, len(epochs) // 6)}
     training = [1 - epoch["train_accuracy"] for epoch in record.epochs]
-    ax.plot(epochs, training, "--", linewidth=1, markersize=3, label=f"{name}, training", **look)
+    ax.plot(epochs, training, "-", linewidth=2.5, markersize=5, label=f"{name}, training", **look)
     if record.data["validation"]:
         validation = [1 - epoch["validation_accuracy"] for epoch in record.epochs]
-        ax.plot(epochs, validation, "-", linewidth=2.5, markersize=5, label=f"{name}, validation", **look)
+        ax.plot(epochs, validation, "--", linewidth=1, markersize=3, label=f"{name}, validation", **look)

@@ -15,8 +15,17 @@ if TYPE_CHECKING:
     from deepernets.training.lr_finder import RangeTest
 
 
+def smoothing_note(record: Record) -> str:
+    """Return what to add to the name of a training loss; the other losses are measured without smoothing."""
+    smoothing = record.recipe.label_smoothing
+    return f" (label smoothing {smoothing:g})" if smoothing else ""
+
+
 def curves(records: Record | Sequence[Record]) -> Figure:
-    """Draw loss, accuracy and learning rate by epoch: training solid, validation dashed, test as a star."""
+    """Draw loss, accuracy and learning rate by epoch: training solid, validation dashed, test as a star.
+
+    A training loss with label smoothing is labelled as such.
+    """
     records = [records] if isinstance(records, Record) else records
     figure, axes = grid(1, 3, width=9.5, height=3.2)
     loss, accuracy, rate = axes[0]
@@ -25,7 +34,8 @@ def curves(records: Record | Sequence[Record]) -> Figure:
         epochs = column["epoch"]
         name = record.recipe.name if len(records) > 1 else ""
         for ax, what in ((loss, "loss"), (accuracy, "accuracy")):
-            ax.plot(epochs, column[f"train_{what}"], color=colour, label=f"{name} training".strip())
+            note = smoothing_note(record) if what == "loss" else ""
+            ax.plot(epochs, column[f"train_{what}"], color=colour, label=f"{name} training{note}".strip())
             if record.data["validation"]:
                 ax.plot(
                     epochs,
@@ -99,8 +109,9 @@ def describe(record: Record) -> str:
     off = counts - np.diag(counts.diagonal())
     true, taken = np.unravel_index(off.argmax(), off.shape)
     return (
-        f"Over {len(record.epochs)} epochs the training loss falls from {first['train_loss']:.3f} to "
-        f"{last['train_loss']:.3f}; test accuracy {record.test['accuracy']:.2%}. Best recognised: "
+        f"Over {len(record.epochs)} epochs the training loss{smoothing_note(record)} falls from "
+        f"{first['train_loss']:.3f} to {last['train_loss']:.3f}; "
+        f"test accuracy {record.test['accuracy']:.2%}. Best recognised: "
         f"{classes[int(recall.argmax())]} ({recall.max():.1%}); worst: {classes[int(recall.argmin())]} "
         f"({recall.min():.1%}); most frequent confusion: {off.max()} images of {classes[true]} taken for "
         f"{classes[taken]}."

@@ -6,6 +6,7 @@ from typing import Any
 import matplotlib.pyplot as plt
 import numpy as np
 from matplotlib.axes import Axes
+from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.colors import to_rgb
 from matplotlib.figure import Figure
 from torch import Tensor
@@ -44,6 +45,7 @@ def grid(rows: int, columns: int, width: float, height: float) -> tuple[Figure, 
             rows, columns, figsize=(width, height), squeeze=False, layout="constrained"
         )
     plt.close(figure)
+    FigureCanvasAgg(figure)  # else matplotlib makes and keeps a canvas of the figure's size per tick label
     return figure, axes
 
 

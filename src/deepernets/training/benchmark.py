@@ -132,6 +132,7 @@ def matrix_peak(precision: str, side: int = 1536) -> float:
         precision: fp32 or bf16.
         side: Rows and columns; large enough that arithmetic and not memory sets the pace.
     """
+    hardware.disable_tf32()
     device = "cuda" if torch.cuda.is_available() else "cpu"
     kind = {"fp32": torch.float32, "bf16": torch.bfloat16}[precision]
     numbers = torch.randn(side, side, device=device, dtype=kind)

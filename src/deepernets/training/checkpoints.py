@@ -1,6 +1,6 @@
 """Checkpoints: one folder per finished epoch, complete or not there at all.
 
-``epoch-007/`` holds the weights as safetensors, the state of optimizer and scheduler, and the history. It is
+``epoch-007/`` holds the weights as safetensors, the optimizer's state, and the history. It is
 written under a temporary name and renamed, and only then is the one before it deleted; a run that is killed
 at any moment finds the last whole epoch.
 """
@@ -10,6 +10,7 @@ import shutil
 from pathlib import Path
 
 import torch
+from safetensors import SafetensorError
 from safetensors.torch import load_model, save_model
 from torch import nn
 
@@ -18,6 +19,7 @@ from deepernets.training import processes
 from deepernets.training.loop import Training
 
 WEIGHTS = "model.safetensors"
+PROGRESS = "progress.json"
 
 
 def save_checkpoint(folder: Path, training: Training) -> None:
@@ -33,14 +35,16 @@ def save_checkpoint(folder: Path, training: Training) -> None:
         shutil.rmtree(temporary, ignore_errors=True)
         temporary.mkdir(parents=True)
         save_model(processes.bare(training.model), str(temporary / WEIGHTS))
-        states = {"optimizer": training.optimizer.state_dict(), "scheduler": training.scheduler.state_dict()}
-        torch.save(states, temporary / "optimizer.pt")
-        (temporary / "history.json").write_text(json.dumps(training.history), encoding="utf-8")
+        torch.save(training.optimizer.state_dict(), temporary / "optimizer.pt")
+        progress = {"started": training.started, "history": training.history}
+        (temporary / PROGRESS).write_text(json.dumps(progress), encoding="utf-8")
         temporary.rename(final)
-    except OSError as error:
+    except (OSError, RuntimeError, SafetensorError) as error:  # torch and safetensors hide the system's error
         shutil.rmtree(temporary, ignore_errors=True)
+        kept = f"{older[-1].name} is kept" if older else "no epoch is kept yet"
         raise UserError(
-            f"The checkpoint {final} cannot be written ({error.strerror}); make room or choose another --out."
+            f"The checkpoint {final} cannot be written ({_reason(error)}); {kept}. "
+            "Make room or choose another --out."
         ) from error
     for checkpoint in older:
         shutil.rmtree(checkpoint)
@@ -58,10 +62,10 @@ def restore(folder: Path, training: Training) -> None:
     newest = checkpoints[-1]
     try:
         load_weights(newest, training.model)
-        states = torch.load(newest / "optimizer.pt", map_location="cpu", weights_only=True)
-        training.optimizer.load_state_dict(states["optimizer"])
-        training.scheduler.load_state_dict(states["scheduler"])
-        training.history[:] = json.loads((newest / "history.json").read_text(encoding="utf-8"))
+        state = torch.load(newest / "optimizer.pt", map_location="cpu", weights_only=True)
+        training.optimizer.load_state_dict(state)
+        progress = json.loads((newest / PROGRESS).read_text(encoding="utf-8"))
+        training.started, training.history[:] = progress["started"], progress["history"]
     except UserError:
         raise
     except Exception as error:  # torch, safetensors and json each have exceptions of their own
@@ -87,13 +91,33 @@ def load_weights(folder: Path, model: nn.Module) -> None:
         ) from error
 
 
-def finish(folder: Path, training: Training) -> None:
-    """Keep the weights of a finished run beside its record, and drop its checkpoints."""
+def save_weights(folder: Path, training: Training) -> None:
+    """Write the weights of a finished run into its folder, atomically.
+
+    Raises:
+        UserError: the folder cannot be written to; the last checkpoint is kept.
+    """
     temporary = folder / f".{WEIGHTS}.part"
-    save_model(processes.bare(training.model), str(temporary))
-    temporary.replace(folder / WEIGHTS)
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        save_model(processes.bare(training.model), str(temporary))
+        temporary.replace(folder / WEIGHTS)
+    except (OSError, RuntimeError, SafetensorError) as error:
+        temporary.unlink(missing_ok=True)
+        raise UserError(
+            f"The weights of {folder} cannot be written ({_reason(error)}); its last checkpoint is kept. "
+            "Make room, and the same command goes on from there."
+        ) from error
+
+
+def delete_checkpoints(folder: Path) -> None:
+    """Delete the checkpoints of a finished run."""
     for checkpoint in _checkpoints(folder):
         shutil.rmtree(checkpoint)
+
+
+def _reason(error: Exception) -> str:
+    return getattr(error, "strerror", None) or str(error).splitlines()[0]
 
 
 def _checkpoints(folder: Path) -> list[Path]:

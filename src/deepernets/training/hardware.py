@@ -27,12 +27,12 @@ class How(TypedDict, total=False):
         precision: auto, the default, takes bf16 where the hardware has units for it.
         sync_batch_norm: Let several processes normalise with statistics of the whole batch, and not each with
             those of its own share.
-        compiled: Let PyTorch compile the network; see `compile_calls`.
+        compile: Let PyTorch compile the network; see `compile_calls`.
     """
 
     precision: Precision
     sync_batch_norm: bool
-    compiled: bool
+    compile: bool
 
 
 def has_bf16_units(device: torch.device) -> bool:
@@ -45,8 +45,24 @@ def has_bf16_units(device: torch.device) -> bool:
     return any(getattr(torch.cpu, unit, lambda: False)() for unit in units)
 
 
-def accelerator(precision: Precision = "auto") -> Accelerator:
+def disable_tf32() -> None:
+    """Compute what is float32 in float32, in this process from now on, whatever was set before.
+
+    On GPUs since 2020 PyTorch by default lets convolutions round their factors to TF32, which keeps 11 of the 24
+    bits.
+    """
+    torch.set_float32_matmul_precision("highest")
+    torch.backends.cudnn.allow_tf32 = False
+
+
+def accelerator(precision: Precision = "auto", *, keeps_memory: bool = True) -> Accelerator:
     """Return the accelerator that places the network and wraps its forward pass in the wanted precision.
+
+    Whatever the precision, what is left in float32 is computed without TF32; see `disable_tf32`.
+
+    Args:
+        precision: auto takes bf16 where the hardware has units for it.
+        keeps_memory: Call `keep_memory` on a CPU, unless `DEEPERNETS_KEEP_MEMORY` is 0.
 
     Raises:
         UserError: the precision has no such name.
@@ -54,10 +70,11 @@ def accelerator(precision: Precision = "auto") -> Accelerator:
     if precision not in ("auto", "bf16", "fp32"):
         raise UserError(f"There is no precision {precision!r}; choose auto, bf16 or fp32.")
     mixed = precision == "bf16" or (precision == "auto" and has_bf16_units(processes.state().device))
-    if processes.state().device.type == "cpu" and os.environ.get("DEEPERNETS_KEEP_MEMORY", "1") != "0":
-        keep_memory()
-    AcceleratorState._reset_state()  # it outlives a run, and the next run may want another precision
     on_cpu = processes.state().device.type == "cpu"
+    if on_cpu and keeps_memory and os.environ.get("DEEPERNETS_KEEP_MEMORY", "1") != "0":
+        keep_memory()
+    disable_tf32()
+    AcceleratorState._reset_state()  # it outlives a run, and the next run may want another precision
     return Accelerator(cpu=on_cpu, mixed_precision="bf16" if mixed else "no")
 
 
@@ -115,12 +132,16 @@ def describe(device: torch.device) -> str:
 
 def _processor() -> str:
     """Return the processor's name; on Linux the standard library does not know it."""
-    if os.path.exists("/proc/cpuinfo"):
-        with open("/proc/cpuinfo", encoding="utf-8") as lines:
-            for line in lines:
-                if line.startswith("model name"):
-                    return line.partition(":")[2].strip()
-    return platform.processor()
+    return _field("/proc/cpuinfo", "model name") or platform.processor()
+
+
+def _field(path: str, name: str) -> str:
+    """Return the first value of a name in one of Linux's lists of ``name: value``; empty if there is none."""
+    try:
+        with open(path, encoding="utf-8", errors="replace") as lines:
+            return next((line.partition(":")[2].strip() for line in lines if line.startswith(name)), "")
+    except OSError:
+        return ""
 
 
 # Parameters of mallopt, from glibc's malloc.h.
@@ -163,9 +184,8 @@ def peak_memory() -> float:
 
 def _status(field: str) -> float:
     """Return a field of Linux's account of this process, in megabytes; elsewhere what it has held at most."""
-    if os.path.exists("/proc/self/status"):
-        with open("/proc/self/status", encoding="utf-8") as lines:
-            return next(int(line.split()[1]) for line in lines if line.startswith(field)) * 1024 / 1e6
+    if kibibytes := _field("/proc/self/status", field).removesuffix("kB"):
+        return int(kibibytes) * 1024 / 1e6
     import resource
 
     held = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
@@ -173,6 +193,13 @@ def _status(field: str) -> float:
 
 
 def versions() -> dict[str, str]:
-    """Return the versions that a run's figures may depend on."""
+    """Return the versions that a run's figures may depend on; unknown where a package is not installed as one."""
     libraries = ("torch", "torchvision", "numpy", "accelerate", "deepernets")
-    return {"python": platform.python_version(), **{name: version(name) for name in libraries}}
+    return {"python": platform.python_version(), **{name: _version(name) for name in libraries}}
+
+
+def _version(name: str) -> str:
+    try:
+        return version(name) or "unknown"
+    except Exception:  # damaged metadata raises many kinds, and a finished training must get its record
+        return "unknown"

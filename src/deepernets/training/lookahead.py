@@ -10,7 +10,8 @@ class Lookahead(SGD):
     """SGD whose weights are, every few steps, set half of the way back to where they were (algorithm 1).
 
     The slow weights are a running average of where the quick ones have been: noise across the path cancels, and a
-    larger learning rate can be borne. They are part of the optimizer's state, and so of its checkpoints.
+    larger learning rate can be borne. They are part of the optimizer's state, and so of its checkpoints. The
+    network is evaluated with its slow weights: `eval` puts them in, `train` puts the quick ones back.
 
     Args:
         parameters: What to train.
@@ -30,7 +31,7 @@ class Lookahead(SGD):
     def __init__(self, parameters: Any, *, every: int = 5, share: float = 0.5, **options: Any) -> None:
         super().__init__(parameters, **options)
         for group in self.param_groups:
-            group.update(every=every, share=share, taken=0)
+            group.update(every=every, share=share, taken=0, evaluating=False)
 
     @torch.no_grad()
     def step(self, closure: Any = None) -> Any:
@@ -48,3 +49,24 @@ class Lookahead(SGD):
                     slow.lerp_(weight, group["share"])
                     weight.copy_(slow)
         return loss
+
+    def eval(self) -> None:
+        """Give the network its slow weights, until `train` is called."""
+        self._exchange(evaluating=True)
+
+    def train(self) -> None:
+        """Give the network its quick weights back."""
+        self._exchange(evaluating=False)
+
+    @torch.no_grad()
+    def _exchange(self, evaluating: bool) -> None:
+        for group in self.param_groups:
+            if group["evaluating"] == evaluating:
+                continue
+            group["evaluating"] = evaluating
+            for weight in group["params"]:
+                if "slow" in self.state[weight]:
+                    slow = self.state[weight]["slow"]
+                    quick = weight.clone()
+                    weight.copy_(slow)
+                    slow.copy_(quick)

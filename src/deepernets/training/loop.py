@@ -5,19 +5,21 @@ and its optimizer to Accelerate, which wraps their `forward` and `step`; the loo
 blackboard.
 """
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field
+from datetime import UTC, datetime
 from time import perf_counter
 from typing import Any
 
 import torch
 from torch import Tensor, nn
 from torch.optim import Optimizer
-from torch.optim.lr_scheduler import LRScheduler
 
-from deepernets.data.batches import Batches
+from deepernets.data.batches import Batches, torch_seed
 from deepernets.exceptions import UserError
 from deepernets.training import processes
+from deepernets.training.schedules import Schedule, constant, reduce_on_plateau
 
 Batch = tuple[Tensor, Tensor]  # images (N, C, H, W), labels (N,)
 
@@ -76,27 +78,40 @@ def train_epoch(
     batches: Iterable[Batch],
     criterion: nn.Module,
     optimizer: Optimizer,
-    scheduler: LRScheduler | None = None,
+    learning_rates: Iterable[float],
     after_step: Callable[[Meter], Any] = lambda meter: None,
 ) -> Meter:
     """Take one optimizer step per batch and return the loss and accuracy met on the way.
 
     These are measured while the weights change and while images are augmented: an epoch's training loss is a
     mean over the epoch, not the loss of the network that comes out of it.
+
+    Args:
+        model: The network; it is left in training mode.
+        batches: Images (N, C, H, W) and labels (N,).
+        criterion: From logits (N, K) and labels (N,) to a scalar loss.
+        optimizer: Its gradients are zeroed before each backward pass.
+        learning_rates: One for each step, or `itertools.repeat(rate)`.
+        after_step: Called with the meter after each step.
     """
     model.train()
     meter = Meter()
-    for images, labels in batches:  # (N, C, H, W), (N,)
+    for (images, labels), learning_rate in zip(batches, learning_rates, strict=False):  # (N, C, H, W), (N,)
+        set_learning_rate(optimizer, learning_rate)
         logits = model(images)  # (N, K)
         loss = criterion(logits, labels)
         optimizer.zero_grad()
         loss.backward()
         optimizer.step()
-        if scheduler is not None:
-            scheduler.step()
         meter.add(loss, logits, labels)
         after_step(meter)
     return meter
+
+
+def set_learning_rate(optimizer: Optimizer, learning_rate: float) -> None:
+    """Give every parameter group of the optimizer the same learning rate."""
+    for group in optimizer.param_groups:
+        group["lr"] = learning_rate
 
 
 @dataclass(frozen=True)
@@ -130,20 +145,46 @@ def evaluate(model: nn.Module, batches: Iterable[Batch]) -> Evaluation:
     return Evaluation(loss, accuracy, logits, labels)
 
 
+@contextmanager
+def evaluation_weights(optimizer: Optimizer) -> Iterator[None]:
+    """Let the network have the weights it is to be evaluated with; only Lookahead trains with others."""
+    if hasattr(optimizer, "eval"):
+        optimizer.eval()
+    yield
+    if hasattr(optimizer, "train"):
+        optimizer.train()
+
+
 @dataclass
 class Training:
-    """All that changes while a network trains, and so all that a checkpoint must hold.
+    """All that a training consists of; what changes during it is in a checkpoint.
 
     Attributes:
-        history: One dictionary per finished epoch: epoch, learning_rate, train_loss, train_accuracy,
-            validation_loss, validation_accuracy (None without a validation split), seconds.
+        learning_rate: What the schedule's factor is multiplied by.
+        schedule: Factor of the learning rate as a function of the share of training done.
+        on_plateau: Divide the learning rate by ten when the validation error has stopped improving.
+        started: When the first step was taken, in UTC, as ISO 8601; empty before that.
+        history: One dictionary per finished epoch: epoch, learning_rate (of its first step), train_loss,
+            train_accuracy, validation_loss, validation_accuracy (None without a validation split), seconds (of
+            training), validation_seconds.
     """
 
     model: nn.Module
     criterion: nn.Module
     optimizer: Optimizer
-    scheduler: LRScheduler
+    learning_rate: float
+    schedule: Schedule = constant
+    on_plateau: bool = False
+    started: str = ""
     history: list[dict[str, Any]] = field(default_factory=list)
+
+    def learning_rates(self, epoch: int, epochs: int, steps: int) -> list[float]:
+        """Return the learning rate of each of the `steps` of an epoch, the first of which has number 1."""
+        rate = self.learning_rate
+        if self.on_plateau:
+            rate *= reduce_on_plateau([1 - past["validation_accuracy"] for past in self.history])
+        first = (epoch - 1) * steps
+        return [rate * self.schedule(step / (epochs * steps)) for step in range(first, first + steps)]
 
 
 def fit(
@@ -163,37 +204,46 @@ def fit(
         UserError: the loss is no longer a number.
     """
     watcher = watcher or Watcher()
+    training.started = training.started or datetime.now(UTC).isoformat(timespec="seconds")
     for epoch in range(len(training.history) + 1, epochs + 1):
-        torch.manual_seed(seed * 10_007 + epoch)
-        rate = training.optimizer.param_groups[0]["lr"]
-        started = perf_counter()
+        torch.manual_seed(torch_seed(seed * 10_007 + epoch))
+        rates = training.learning_rates(epoch, epochs, len(train))
+        start = perf_counter()
         met = train_epoch(
             training.model,
             train.epoch(epoch),
             training.criterion,
             training.optimizer,
-            training.scheduler,
+            rates,
             watcher.after_step,
         )
         met.sum_over_processes()
-        seconds = perf_counter() - started
+        trained = perf_counter()
         if not met.loss < float("inf"):
             raise UserError(
                 f"The training loss became {met.loss} in epoch {epoch}: the network has diverged; "
-                f"try a lower --learning-rate than {rate:g}, or a warm-up."
+                f"try a lower --learning-rate than {rates[0]:g}, or a warm-up."
             )
-        held_out = evaluate(processes.agreed(training.model), validation.epoch(epoch)) if validation else None
+        with evaluation_weights(training.optimizer):
+            held_out = (
+                evaluate(processes.agreed(training.model), validation.epoch(epoch)) if validation else None
+            )
         figures = {
-            "epoch": epoch,
-            "learning_rate": rate,
+            "learning_rate": rates[0],
             "train_loss": met.loss,
             "train_accuracy": met.accuracy,
             "validation_loss": held_out.loss if held_out else None,
             "validation_accuracy": held_out.accuracy if held_out else None,
-            "seconds": seconds,
+            "seconds": trained - start,
+            "validation_seconds": perf_counter() - trained if held_out else 0.0,
         }
-        training.history.append({name: value and round(value, 6) for name, value in figures.items()})
+        training.history.append({"epoch": epoch} | {name: _rounded(value) for name, value in figures.items()})
         watcher.after_epoch(training)
+
+
+def _rounded(value: float | None) -> float | None:
+    """Return a figure with six significant digits."""
+    return value if value is None else float(f"{value:.6g}")
 
 
 class Watcher:

@@ -1,17 +1,15 @@
 """The learning-rate range test: raise the rate a little at every step, watch the loss (Smith 2017, 3.3)."""
 
-from collections.abc import Iterable
 from copy import deepcopy
 from dataclasses import dataclass
-from itertools import cycle, islice
+from itertools import chain, count
 
 import numpy as np
 from torch import nn
 from torch.optim import Optimizer
-from torch.optim.lr_scheduler import LambdaLR
 
+from deepernets.data.batches import Batches
 from deepernets.exceptions import UserError
-from deepernets.training.loop import Batch, Meter, train_epoch
 
 
 @dataclass(frozen=True)
@@ -43,7 +41,7 @@ class RangeTest:
 
 def range_test(
     model: nn.Module,
-    batches: Iterable[Batch],
+    batches: Batches,
     criterion: nn.Module,
     optimizer: Optimizer,
     rates: tuple[float, float] = (1e-5, 10.0),
@@ -51,7 +49,8 @@ def range_test(
 ) -> RangeTest:
     """Train for `steps` batches while the rate rises from `rates[0]` to `rates[1]`, then put everything back.
 
-    It stops early once the loss is four times its lowest. The network and the optimizer leave as they came.
+    It draws epoch after epoch, and stops early once the loss is four times its lowest. The network and the
+    optimizer leave as they came.
 
     Raises:
         UserError: the rates do not rise, or there are too few steps to see anything.
@@ -62,25 +61,24 @@ def range_test(
             f"A range test from {low:g} to {high:g} in {steps} steps shows nothing; "
             "give two rising rates above 0 and at least 10 steps."
         )
-    before = deepcopy(model.state_dict()), deepcopy(optimizer.state_dict())
-    for group in optimizer.param_groups:
-        group["lr"] = group["initial_lr"] = 1.0  # so that the scheduler's factor is the rate itself
-    scheduler = LambdaLR(optimizer, lambda step: low * (high / low) ** (step / (steps - 1)))
-    tried: list[float] = []
+    before = deepcopy(model.state_dict()), deepcopy(optimizer.state_dict()), model.training
+    ladder = np.geomspace(low, high, steps)
     losses: list[float] = []
+    model.train()
     try:
-        for batch in islice(cycle(batches), steps):
-            tried.append(optimizer.param_groups[0]["lr"])
-            losses.append(_loss_of_one_step(model, batch, criterion, optimizer, scheduler).loss)
+        endless = chain.from_iterable(map(batches.epoch, count(1)))
+        for rate, (images, labels) in zip(ladder, endless, strict=False):
+            for group in optimizer.param_groups:
+                group["lr"] = float(rate)
+            loss = criterion(model(images), labels)
+            optimizer.zero_grad()
+            loss.backward()
+            optimizer.step()
+            losses.append(loss.item())
             if not losses[-1] <= 4 * min(losses):
                 break
     finally:
         model.load_state_dict(before[0])
         optimizer.load_state_dict(before[1])
-    return RangeTest(np.array(tried), np.nan_to_num(losses, nan=max(losses), posinf=1e4))
-
-
-def _loss_of_one_step(
-    model: nn.Module, batch: Batch, criterion: nn.Module, optimizer: Optimizer, scheduler: LambdaLR
-) -> Meter:
-    return train_epoch(model, [batch], criterion, optimizer, scheduler)
+        model.train(before[2])
+    return RangeTest(ladder[: len(losses)], np.nan_to_num(losses, nan=max(losses), posinf=1e4))

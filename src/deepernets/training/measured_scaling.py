@@ -129,7 +129,7 @@ def measure(networks: Sequence[str], images: int = 64, repeats: int = 3) -> Scal
 def _child(networks: Sequence[str], meeting: str, images: int, repeats: int, rank: int) -> None:
     """Measure together with the other process; the first says what was found."""
     dist.init_process_group(
-        "gloo", init_method=meeting, rank=rank, world_size=PROCESSES, timeout=timedelta(minutes=2)
+        "gloo", init_method=meeting, rank=rank, world_size=PROCESSES, timeout=timedelta(minutes=15)
     )
     messages = {size: _message_seconds(size) for size in MESSAGES}
     steps = [_step(name, images, repeats) for name in networks]

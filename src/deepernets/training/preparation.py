@@ -8,7 +8,6 @@ import torch
 from accelerate import Accelerator
 from torch import nn
 from torch.optim import SGD, Adam, AdamW, Optimizer
-from torch.optim.lr_scheduler import LambdaLR
 
 from deepernets.data.batches import (
     Batches,
@@ -16,13 +15,15 @@ from deepernets.data.batches import (
     channel_statistics,
     last_split,
     resize,
+    sample,
     stratified_split,
+    torch_seed,
 )
 from deepernets.data.sources import Dataset, Images, load
 from deepernets.exceptions import UserError
 from deepernets.models.dash import BothWays, whiten
 from deepernets.models.zoo import build
-from deepernets.training import hardware, processes
+from deepernets.training import hardware
 from deepernets.training.lookahead import Lookahead
 from deepernets.training.loop import Training
 from deepernets.training.recipe import Recipe
@@ -124,35 +125,32 @@ def optimizer_for(chosen: Recipe, model: nn.Module) -> Optimizer:
     return kind(model.parameters(), lr=chosen.learning_rate, weight_decay=chosen.weight_decay)
 
 
-def prepare(chosen: Recipe, splits: Splits, accelerator: Accelerator, seed: int) -> Training:
-    """Build the recipe's network, seeded, with its optimizer and schedule, on the accelerator's device."""
-    torch.manual_seed(seed)
-    channels = splits.dataset.train.pixels.shape[1]
+def initial_model(chosen: Recipe, splits: Splits, seed: int) -> nn.Module:
+    """Build the recipe's network with its initial weights, seeded, on the CPU."""
+    torch.manual_seed(torch_seed(seed))
     model = build(
         chosen.model,
-        in_shape=(channels, chosen.image_size, chosen.image_size),
+        in_shape=(splits.dataset.train.pixels.shape[1], chosen.image_size, chosen.image_size),
         classes=len(splits.dataset.classes),
         initialisation=chosen.initialisation,
     )
     if chosen.whiten:
-        some = splits.train.images.pixels[:ENOUGH_TO_WHITEN]
-        whiten(model, splits.train.transform.normalise(some).cpu())
-    if chosen.both_ways:
-        model = BothWays(model)
+        some = sample(splits.train.images, ENOUGH_TO_WHITEN, seed)
+        whiten(model, splits.train.transform.normalise(some.pixels).cpu())
+    return BothWays(model) if chosen.both_ways else model
+
+
+def prepare(chosen: Recipe, splits: Splits, accelerator: Accelerator, seed: int) -> Training:
+    """Build the recipe's network with its optimizer and schedule, on the accelerator's device."""
+    model = initial_model(chosen, splits, seed)
     if splits.train.channels_last:
         model = model.to(memory_format=torch.channels_last)
-    optimizer = optimizer_for(chosen, model)
-    schedule = named(chosen.schedule, chosen.warm_up_epochs / chosen.epochs)
-    steps = chosen.epochs * len(processes.share(splits.train))
-    history: list[dict[str, Any]] = []
-
-    def factor(step: int) -> float:
-        errors = [
-            1 - epoch["validation_accuracy"] for epoch in history if epoch["validation_accuracy"] is not None
-        ]
-        return schedule(step / steps, errors)
-
-    scheduler = LambdaLR(optimizer, factor)
-    criterion = nn.CrossEntropyLoss(label_smoothing=chosen.label_smoothing)
-    prepared, stepping = accelerator.prepare(model, optimizer)
-    return Training(prepared, criterion, stepping, scheduler, history)
+    prepared, optimizer = accelerator.prepare(model, optimizer_for(chosen, model))
+    return Training(
+        prepared,
+        nn.CrossEntropyLoss(label_smoothing=chosen.label_smoothing),
+        optimizer,
+        chosen.learning_rate,
+        named(chosen.schedule, chosen.warm_up_epochs / chosen.epochs),
+        on_plateau=chosen.schedule == "on-plateau",
+    )

@@ -13,14 +13,24 @@ from accelerate.utils import broadcast, gather, pad_across_processes
 from torch import Tensor, nn
 
 from deepernets.data.batches import Batches
+from deepernets.exceptions import UserError
 
 
 def state() -> PartialState:
     """Return Accelerate's account of the processes and of this one's device.
 
     Without GPUs, several processes have to be told that they are to talk to each other all the same.
+
+    Raises:
+        UserError: `WORLD_SIZE` is set, and not by a program that starts processes.
     """
-    several = int(os.environ.get("WORLD_SIZE", "1")) > 1
+    wanted = os.environ.get("WORLD_SIZE", "1")
+    several = wanted != "1"
+    if several and not (wanted.isdecimal() and "RANK" in os.environ):
+        raise UserError(
+            f"WORLD_SIZE is {wanted}, but no launcher started this process; start several with torchrun, or "
+            "unset WORLD_SIZE."
+        )
     return PartialState(cpu=several and not torch.cuda.is_available())
 
 
@@ -78,7 +88,7 @@ class SynchronisedBatchNorm(nn.BatchNorm2d):
         """Normalise (N, C, H, W) by channel, and take the batch's statistics into the running ones in training."""
         if not self.training or count() == 1:
             return super().forward(images)
-        wide = images.float()
+        wide = images.to(torch.promote_types(images.dtype, torch.float32))
         mean, variance, numbers = _of_all_processes(wide)
         self._remember(mean.detach(), variance.detach() * numbers / (numbers - 1))
         scale = self.weight * (variance + self.eps).rsqrt()  # (C,)
@@ -113,14 +123,15 @@ def _of_all_processes(images: Tensor) -> tuple[Tensor, Tensor, Tensor]:
     """Return mean and variance of each channel, (C,) each, over all processes' images, and how many numbers it has.
 
     Shares may differ in size. Moments are added up in double precision, since the variance is a small difference of
-    them.
+    them; what is returned has the precision of the images.
     """
     variance, mean = (part.double() for part in torch.var_mean(images, dim=(0, 2, 3), correction=0))
     numbers = torch.full_like(mean, images.numel() / images.shape[1])
     moments = torch.stack([numbers, numbers * mean, numbers * (variance + mean.square())])  # (3, C)
     numbers, first, second = _Sum.apply(moments)
     mean = first / numbers
-    return mean.float(), (second / numbers - mean.square()).float(), numbers.float()
+    kind = images.dtype
+    return mean.to(kind), (second / numbers - mean.square()).to(kind), numbers.to(kind)
 
 
 def synchronise(model: nn.Module) -> bool:

@@ -3,15 +3,16 @@
 import json
 import os
 from collections.abc import Callable
-from dataclasses import MISSING, asdict, dataclass, fields
+from dataclasses import asdict, dataclass, fields
 from importlib.resources import files
 from pathlib import Path
 from typing import Any
 
 from deepernets.exceptions import UserError
-from deepernets.training.recipe import Recipe
+from deepernets.training.recipe import Recipe, recipe, recipes
+from deepernets.training.schedules import reduce_on_plateau
 
-FORMAT = 1
+FORMAT = 2
 
 
 @dataclass(frozen=True)
@@ -19,7 +20,8 @@ class Record:
     """One finished run.
 
     Attributes:
-        recipe: What was trained, with all changes applied.
+        recipe: What was trained, at this profile and with all changes applied.
+        changes: Fields of the recipe of this name that were changed explicitly, before the profile was applied.
         profile: quick, laptop or full.
         seed: The one number that all randomness of the run was drawn from.
         data: name, variant, classes; numbers of train, validation and test images; mean and std of the
@@ -28,20 +30,24 @@ class Record:
         epochs: One dictionary per epoch, as `deepernets.training.loop.Training.history` has them.
         test: loss, accuracy, confusion (row: true class, column: predicted), mistakes (index in the test set,
             label, predicted, confidence; the most confident first). Measured once, after the last epoch.
-        precision: fp32 or bf16.
-        channels_last: Whether images and weights lay in memory with the channels innermost.
+        precision: What the forward pass was computed in, fp32 or bf16.
+        requested_precision: auto, or fp32 or bf16 where one of them was asked for, to compare the two.
+        compile: Whether the network was compiled by `torch.compile`.
+        sync_batch_norm: Whether several processes normalised with the statistics of the whole batch, and not each
+            with those of its own share.
+        processes: How many trained together, each with its share of every batch.
+        channels_last: Whether images and weights were laid out with the channels innermost.
         device: Processor or GPU, and how many of its cores.
         versions: Python's and the libraries' versions.
-        started: Date of the first step, year-month-day.
-        wall_seconds: Time spent in epochs and evaluation, interruptions left out.
-        processes: How many trained together, each with its share of every batch.
-        asked: The precision that was asked for by hand, fp32 or bf16, to compare the two; else auto.
-        batch_norm: local, with the statistics of each process's own share of a batch, or synchronised.
-        compiled: Whether the network was compiled by `torch.compile`.
+        started: Time of the first step in UTC (ISO 8601); None in records of format 1, which did not have it.
+        finished: Time at which the record was written; in records of format 1 the day alone.
+        seconds: Spent in training, validation, test and in total; interruptions are left out. Validation and total
+            are None in records of format 1, which did not have them.
         format: Version of this layout.
     """
 
     recipe: Recipe
+    changes: dict[str, Any]
     profile: str
     seed: int
     data: dict[str, Any]
@@ -49,27 +55,33 @@ class Record:
     epochs: list[dict[str, Any]]
     test: dict[str, Any]
     precision: str
+    requested_precision: str
+    compile: bool
+    sync_batch_norm: bool
+    processes: int
     channels_last: bool
     device: str
     versions: dict[str, str]
-    started: str
-    wall_seconds: float
-    processes: int = 1
-    asked: str = "auto"
-    batch_norm: str = "local"
-    compiled: bool = False
+    started: str | None
+    finished: str
+    seconds: dict[str, Any]
     format: int = FORMAT
+
+    @property
+    def date(self) -> str:
+        """The day on which the run ended, year-month-day."""
+        return self.finished[:10]
 
     @property
     def label(self) -> str:
         """The sentence that belongs beside every figure drawn from this record."""
         return (
             f"{self.recipe.name}, {len(self.epochs)} epochs on {self.data['name']} ({self.data['variant']}), "
-            f"seed {self.seed}, {self.precision} on {self.device}, {self.started}"
+            f"seed {self.seed}, {self.precision} on {self.device}, {self.date}"
         )
 
     def save(self, path: Path) -> None:
-        """Write the record as JSON, whole or not at all."""
+        """Write the record as JSON, atomically."""
         text = json.dumps(asdict(self), indent=1, ensure_ascii=False)
         write_whole(path, lambda temporary: temporary.write_text(text + "\n", encoding="utf-8"))
 
@@ -82,11 +94,9 @@ def load_record(path: Path) -> Record:
     """
     try:
         values = json.loads(Path(path).read_text(encoding="utf-8"))
-        known = {field.name for field in fields(Record)}
-        late = {
-            field.name for field in fields(Record) if field.default is not MISSING
-        }  # older ones lack them
-        if values["format"] != FORMAT or set(values) | late != known:
+        if values["format"] == 1:
+            values = from_format_1(values)
+        if values["format"] != FORMAT or set(values) != {field.name for field in fields(Record)}:
             raise ValueError("its fields are not those of a record")
         return Record(**{**values, "recipe": Recipe(**values["recipe"])})
     except OSError as error:
@@ -99,23 +109,86 @@ def load_record(path: Path) -> Record:
         ) from error
 
 
+def from_format_1(values: dict[str, Any]) -> dict[str, Any]:
+    """Return the JSON of a record of format 1 as one of format 2.
+
+    Format 1 gave the learning rate of the step before an epoch. Where it is reduced on a plateau, the learning rate
+    is computed again from the validation errors. Format 1 gave as start of a run the day on which the run ended,
+    and did not time validation.
+    """
+    values = dict(values)
+    trained = Recipe(**values["recipe"])
+    ended, wall = values.pop("started"), values.pop("wall_seconds")
+    training = sum(epoch["seconds"] for epoch in values["epochs"])
+    if trained.schedule == "on-plateau":
+        errors = [1 - epoch["validation_accuracy"] for epoch in values["epochs"]]
+        for past, epoch in enumerate(values["epochs"]):
+            epoch["learning_rate"] = float(f"{trained.learning_rate * reduce_on_plateau(errors[:past]):.6g}")
+    renamed = {
+        "requested_precision": values.pop("asked", "auto"),
+        "compile": values.pop("compiled", False),
+        "sync_batch_norm": values.pop("batch_norm", "local") == "synchronised",
+    }
+    return {
+        "processes": 1,
+        **values,
+        **renamed,
+        "changes": changes_to(trained, values["profile"]),
+        "epochs": [{**epoch, "validation_seconds": None} for epoch in values["epochs"]],
+        "started": None,
+        "finished": ended,
+        "seconds": {
+            "training": round(training, 1),
+            "validation": None,
+            "test": round(max(wall - training, 0.0), 1),
+            "total": None,
+        },
+        "format": 2,
+    }
+
+
+def changes_to(trained: Recipe, profile: str = "full") -> dict[str, Any]:
+    """Return the fields in which a recipe differs from the one of its name in the table, with their values.
+
+    A recipe whose name is in no table has no changes.
+
+    Args:
+        trained: As it was trained.
+        profile: The profile it was cut down to; full for a recipe as written.
+    """
+    if trained.name not in recipes():
+        return {}
+    listed = recipe(trained.name).at(profile)
+    return {
+        field.name: getattr(trained, field.name)
+        for field in fields(Recipe)
+        if getattr(trained, field.name) != getattr(listed, field.name)
+    }
+
+
 def results_folder() -> Path:
     """Return the folder of recorded runs: inside an installed package, or `results/` of the repository."""
     installed = Path(str(files("deepernets"))) / "results"
     return installed if installed.is_dir() else installed.parents[2] / "results"
 
 
-def records(recipe: str | None = None, folder: Path | None = None, asked: str = "auto") -> list[Record]:
-    """Return the recorded runs that ship with the course, by name and seed.
+def records(
+    recipe: str | None = None, folder: Path | None = None, requested_precision: str = "auto"
+) -> list[Record]:
+    """Return the recorded runs that ship with the course, sorted by recipe, profile and seed.
 
     Args:
         recipe: Those of this recipe alone.
-        folder: Where they lie, if not with the course.
-        asked: With fp32 or bf16, the runs that were asked for in this precision by hand; they stand beside the
-            standard ones, and are never among them.
+        folder: Where they are, if not with the course.
+        requested_precision: fp32 or bf16 for the runs in which this precision was requested; they are never among
+            the others.
     """
     found = [load_record(path) for path in sorted((folder or results_folder()).rglob("*.json"))]
-    wanted = [record for record in found if recipe in (None, record.recipe.name) and record.asked == asked]
+    wanted = [
+        record
+        for record in found
+        if recipe in (None, record.recipe.name) and record.requested_precision == requested_precision
+    ]
     return sorted(wanted, key=lambda record: (record.recipe.name, record.profile, record.seed))
 
 

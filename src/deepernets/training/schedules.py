@@ -1,29 +1,24 @@
 """Learning-rate schedules as pure functions.
 
-Each takes `progress`, the share of training done (0 at the first step, 1 after the last), and `history`, the
-validation errors of the epochs that are over, and returns the factor by which the recipe's learning rate is
-multiplied. Because they hold no state, a schedule can be drawn before training, and a resumed run cannot
-disagree with an unbroken one.
+Each takes `progress`, the share of training done (0 at the first step, 1 after the last), and returns the factor by
+which the recipe's learning rate is multiplied. A schedule has no state: it can be drawn before training, and a
+resumed run has the same learning rates as an unbroken one. `reduce_on_plateau` is not a schedule, since it depends
+on the validation errors; `deepernets.training.loop.fit` calls it before each epoch.
 """
 
 import math
 from collections.abc import Callable, Sequence
 from functools import partial
 
-Schedule = Callable[[float, Sequence[float]], float]
+Schedule = Callable[[float], float]
 
 
-def constant(progress: float, history: Sequence[float] = ()) -> float:
+def constant(progress: float) -> float:
     """The same rate from the first step to the last: 1."""
     return 1.0
 
 
-def step(
-    progress: float,
-    history: Sequence[float] = (),
-    milestones: Sequence[float] = (0.5, 0.75),
-    gamma: float = 0.1,
-) -> float:
+def step(progress: float, milestones: Sequence[float] = (0.5, 0.75), gamma: float = 0.1) -> float:
     """Divide by ten at fixed points: `gamma` to the number of `milestones` passed.
 
     The default milestones are those of the ResNet paper on CIFAR-10, 32k and 48k of 64k iterations
@@ -35,24 +30,24 @@ def step(
     return gamma ** sum(progress >= milestone for milestone in milestones)
 
 
-def on_plateau(
-    progress: float,
-    history: Sequence[float] = (),
-    patience: int = 5,
-    gamma: float = 0.1,
-    most: int = 3,
-) -> float:
+def reduce_on_plateau(errors: Sequence[float], patience: int = 5, gamma: float = 0.1, most: int = 3) -> float:
     """Divide by ten when the validation error has not improved for `patience` epochs, `most` times at most.
 
-    The VGG paper decreases its rate in this way, three times in all (Simonyan & Zisserman 2015, section 3.1).
+    The VGG paper reduces its learning rate so, three times in all (Simonyan & Zisserman 2015, section 3.1).
 
-    >>> on_plateau(0.5, [0.5, 0.4, 0.4, 0.4], patience=2)
+    Args:
+        errors: Validation error of each epoch so far.
+        patience: Epochs without improvement before the learning rate is reduced.
+        gamma: Factor of one reduction.
+        most: Reductions at most.
+
+    >>> reduce_on_plateau([0.5, 0.4, 0.4, 0.4], patience=2)
     0.1
-    >>> on_plateau(0.5, [0.5, 0.4, 0.4, 0.3], patience=2)
+    >>> reduce_on_plateau([0.5, 0.4, 0.4, 0.3], patience=2)
     1.0
     """
     best, waited, drops = math.inf, 0, 0
-    for error in history:
+    for error in errors:
         if error < best:
             best, waited = error, 0
         else:
@@ -62,7 +57,7 @@ def on_plateau(
     return gamma ** min(drops, most)
 
 
-def cosine(progress: float, history: Sequence[float] = (), last: float = 0.0) -> float:
+def cosine(progress: float, last: float = 0.0) -> float:
     """Half a cosine from 1 down to `last` (Loshchilov & Hutter 2017, equation 5, without restarts).
 
     >>> [round(cosine(progress), 3) for progress in (0, 0.5, 1)]
@@ -71,13 +66,7 @@ def cosine(progress: float, history: Sequence[float] = (), last: float = 0.0) ->
     return last + (1 - last) * (1 + math.cos(math.pi * progress)) / 2
 
 
-def one_cycle(
-    progress: float,
-    history: Sequence[float] = (),
-    peak: float = 0.3,
-    first: float = 0.04,
-    last: float = 0.0,
-) -> float:
+def one_cycle(progress: float, peak: float = 0.3, first: float = 0.04, last: float = 0.0) -> float:
     """Rise from `first` to 1 at `peak`, then fall to `last`, both along half a cosine (Smith & Topin 2019).
 
     >>> [round(one_cycle(progress), 3) for progress in (0, 0.3, 1)]
@@ -88,29 +77,24 @@ def one_cycle(
     return cosine((progress - peak) / (1 - peak), last=last)
 
 
-def warm_up(
-    progress: float,
-    history: Sequence[float] = (),
-    schedule: Schedule = constant,
-    share: float = 0.05,
-    first: float = 0.1,
-) -> float:
+def warm_up(progress: float, schedule: Schedule = constant, share: float = 0.05, first: float = 0.1) -> float:
     """Rise in a straight line from `first` of the schedule to all of it, over the first `share` of training.
 
-    ResNet-110 needs something of the kind: at 0.1 from the first step it does not start to learn (He et al.
-    2016, section 4.2, which holds the rate at a tenth until the training error is below 80 %).
+    It helps ResNet-110: at 0.1 from the first step the network takes several epochs before its error falls, and
+    then reaches a similar accuracy (He et al. 2016, section 4.2, where the learning rate is a tenth of this until
+    the training error is below 80 %).
 
     >>> [round(warm_up(progress, share=0.1), 3) for progress in (0, 0.05, 0.1, 1)]
     [0.1, 0.55, 1.0, 1.0]
     """
-    factor = schedule(progress, history)
+    factor = schedule(progress)
     return factor if progress >= share else factor * (first + (1 - first) * progress / share)
 
 
 SCHEDULES: dict[str, Schedule] = {
     "constant": constant,
     "step": step,
-    "on-plateau": on_plateau,
+    "on-plateau": constant,  # until `reduce_on_plateau` divides it
     "cosine": cosine,
     "one-cycle": one_cycle,
 }
@@ -119,7 +103,7 @@ SCHEDULES: dict[str, Schedule] = {
 def named(name: str, warm_up_share: float = 0.0) -> Schedule:
     """Return the schedule called `name`, after a warm-up over `warm_up_share` of training if that is not 0.
 
-    >>> round(named("cosine", warm_up_share=0.1)(0.0, ()), 3)
+    >>> round(named("cosine", warm_up_share=0.1)(0.0), 3)
     0.1
     """
     schedule = SCHEDULES[name]

@@ -1,7 +1,6 @@
 """Recorded runs held against the table of recipes: what a record must be to be shown."""
 
 import json
-import re
 from importlib.resources import files
 from pathlib import Path
 from typing import Any
@@ -9,10 +8,9 @@ from typing import Any
 import numpy as np
 from jsonschema import Draft202012Validator
 
-from deepernets.analysis.costs import TRAINING_IMAGES
-from deepernets.data.sources import SOURCES
+from deepernets.data.sources import SOURCES, TRAINING_IMAGES
 from deepernets.exceptions import UserError
-from deepernets.training.recipe import Recipe, recipe
+from deepernets.training.recipe import recipe
 from deepernets.training.records import Record, load_record
 from deepernets.training.runs import run_folder
 
@@ -66,19 +64,19 @@ def problems(path: Path, folder: Path) -> list[str]:
 
 
 def _against_its_recipe(record: Record, path: Path, folder: Path) -> list[str]:
-    """Recipe, epochs and place must be those of the table of recipes, but for changes that the file name tells."""
-    wanted = _as_its_file_says(path.stem, record.recipe.name)
+    """Recipe and epochs must be those of the table with the record's changes; its place follows from them."""
+    wanted = recipe(record.recipe.name).changed(**record.changes)
     wrong = []
     if record.recipe != wanted.at(record.profile):
         wrong.append(
-            f"its recipe is not that of the table at profile {record.profile}, nor does its name say so"
+            f"its recipe is not that of the table at profile {record.profile} with the changes that it states"
         )
-    run = run_folder(wanted, record.profile, record.seed, folder, record.asked)
+    run = run_folder(wanted, record.profile, record.seed, folder, record.requested_precision)
     place = run.with_name(f"{run.name}.json")
     if path != place:
         wrong.append(f"it should be called {place}")
-    if record.asked not in ("auto", record.precision):
-        wrong.append(f"it was asked for in {record.asked} and trained in {record.precision}")
+    if record.requested_precision not in ("auto", record.precision):
+        wrong.append(f"{record.requested_precision} was requested and it was trained in {record.precision}")
     if [row["epoch"] for row in record.epochs] != list(range(1, record.recipe.epochs + 1)):
         wrong.append(f"it has {len(record.epochs)} epochs where its recipe has {record.recipe.epochs}")
     return wrong
@@ -108,10 +106,3 @@ def _against_its_data(record: Record) -> list[str]:
     elif abs(confusion.trace() / confusion.sum() - record.test["accuracy"]) > 1e-6:
         wrong.append("its accuracy is not that of its confusion matrix")
     return wrong
-
-
-def _as_its_file_says(stem: str, name: str) -> Recipe:
-    """Return the recipe of a record's file, with the changes that stand in the file's name."""
-    known = recipe(name)
-    changes = dict(re.findall(r"-([a-z_]+)=([^-]+)", stem))
-    return known.changed(**{field: type(getattr(known, field))(value) for field, value in changes.items()})

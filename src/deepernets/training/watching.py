@@ -48,7 +48,7 @@ class Progress(Watcher):
     """
 
     def __init__(self, folder: Path, chosen: Recipe, images: int, done: int) -> None:
-        self.folder, self.epochs, self.images = folder, chosen.epochs, images
+        self.folder, self.epochs, self.images, self.done = folder, chosen.epochs, images, done
         self.bar = tqdm(
             total=chosen.epochs * images,
             initial=done * images,
@@ -86,7 +86,7 @@ class Progress(Watcher):
         """
         if self.interrupted:
             raise KeyboardInterrupt
-        self.bar.update(meter.images * processes.count() - (self.bar.n % self.images))
+        self._move_to(self.done * self.images + meter.images * processes.count())
         if perf_counter() - self.shown > BETWEEN_LOOKS:
             self.reading = self.reading or Reading(meter)
             if self.reading.has_come():
@@ -95,8 +95,13 @@ class Progress(Watcher):
             self.shown = perf_counter()
 
     def after_epoch(self, training: Training) -> None:
-        """Write the checkpoint, then say which epoch is over."""
+        """Write the checkpoint, then move the bar to the end of the epoch and state its number."""
         if processes.is_main():
             save_checkpoint(self.folder, training)
         processes.wait()
-        self.bar.set_description(f"epoch {len(training.history)} of {self.epochs} done")
+        self.done = len(training.history)
+        self._move_to(self.done * self.images)  # past images that the processes could not share equally
+        self.bar.set_description(f"epoch {self.done} of {self.epochs} done")
+
+    def _move_to(self, images: int) -> None:
+        self.bar.update(images - self.bar.n)

@@ -1,6 +1,5 @@
 """The ways to train that the benchmark compares: a plain loop, ours, the steps between them, and one beyond."""
 
-import os
 import sys
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
@@ -59,6 +58,7 @@ class SetUp(NamedTuple):
 
 def plain(network: str, size: Size, precision: hardware.Precision) -> SetUp:
     """Set up ``benchmarks/plain_loop.py``, which has fp32 whatever the precision asked for."""
+    hardware.disable_tf32()
     device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
     images = _images(size)
     loop = plain_loop()
@@ -80,8 +80,7 @@ def ours(network: str, size: Size, precision: hardware.Precision) -> SetUp:
 
 def whole_batches(network: str, size: Size, precision: hardware.Precision) -> SetUp:
     """Set up the first step: images as one tensor, augmented a whole batch at a time; everything else is plain."""
-    os.environ["DEEPERNETS_KEEP_MEMORY"] = "0"
-    return _set_up(network, size, hardware.accelerator("fp32"), channels_last=False)
+    return _set_up(network, size, hardware.accelerator("fp32", keeps_memory=False), channels_last=False)
 
 
 def kept_memory(network: str, size: Size, precision: hardware.Precision) -> SetUp:

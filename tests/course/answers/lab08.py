@@ -14,17 +14,21 @@ def end_errors(epochs: Any, place: int = -1) -> tuple[float, float]:
     return 1 - epochs[place]["train_accuracy"], 1 - epochs[place]["validation_accuracy"]
 
 
-def diagnose_as_in_the_solution(shallow: Any, deep: Any) -> str:
+def diagnose_as_in_the_solution(shallow: Any, deep: Any, tolerance: float = 0.01, far: float = 0.2) -> str:
     (train, validation), (deep_train, deep_validation) = end_errors(shallow), end_errors(deep)
-    if deep_train > train:
+    if train > far or deep_train > far:
+        return "not converged"
+    if deep_train > train + tolerance:
         return "degradation"
-    return "overfitting" if deep_validation > validation else "neither"
+    return "overfitting" if deep_validation > validation + tolerance else "neither"
 
 
 def diagnose_by_accuracies(shallow: Any, deep: Any) -> str:
+    if min(epochs[-1]["train_accuracy"] for epochs in (shallow, deep)) < 0.8:
+        return "not converged"
     last = {key: deep[-1][key] - shallow[-1][key] for key in ("train_accuracy", "validation_accuracy")}
-    worse = "overfitting" if last["validation_accuracy"] < 0 else "neither"
-    return "degradation" if last["train_accuracy"] < 0 else worse
+    worse = "overfitting" if last["validation_accuracy"] < -0.01 else "neither"
+    return "degradation" if last["train_accuracy"] < -0.01 else worse
 
 
 def diagnosis(
@@ -34,28 +38,50 @@ def diagnosis(
 
     def diagnose(shallow: Any, deep: Any) -> str:
         one, other = end_errors(shallow, place), end_errors(deep, place)
+        if max(one[0], other[0]) > 0.2:
+            return "not converged"
         if reverse:
             one, other = other, one
-        if other[first] > one[first] and (not both or other[1] > one[1]):
+        if other[first] > one[first] + 0.01 and (not both or other[1] > one[1] + 0.01):
             return "degradation"
-        if other[0] > one[0] and both:
+        if other[0] > one[0] + 0.01 and both:
             return "neither"
-        worse = other[1] > other[0] if gap else other[1 - first] > one[1 - first]
+        worse = other[1] > other[0] if gap else other[1 - first] > one[1 - first] + 0.01
         return "overfitting" if worse else "neither"
 
     return diagnose
 
 
 def diagnose_at_best(shallow: Any, deep: Any) -> str:
-    best = [
+    if max(end_errors(shallow)[0], end_errors(deep)[0]) > 0.2:
+        return "not converged"
+    one, other = (
         [{key: max(epoch[key] for epoch in epochs) for key in ("train_accuracy", "validation_accuracy")}]
         for epochs in (shallow, deep)
-    ]
-    return diagnose_as_in_the_solution(*best)
+    )
+    return diagnose_as_in_the_solution(one, other)
 
 
 def diagnose_validation_alone(shallow: Any, deep: Any) -> str:
-    return "degradation" if end_errors(deep)[1] > end_errors(shallow)[1] else "neither"
+    if max(end_errors(shallow)[0], end_errors(deep)[0]) > 0.2:
+        return "not converged"
+    return "degradation" if end_errors(deep)[1] > end_errors(shallow)[1] + 0.01 else "neither"
+
+
+def diagnose_one_run(place: int) -> Callable[[Any, Any], str]:
+    """Ask only one of the two runs whether it has converged."""
+
+    def diagnose(shallow: Any, deep: Any) -> str:
+        if end_errors((shallow, deep)[place])[0] > 0.2:
+            return "not converged"
+        return diagnose_as_in_the_solution(shallow, deep, far=1)
+
+    return diagnose
+
+
+def diagnose_convergence_last(shallow: Any, deep: Any) -> str:
+    found = diagnose_as_in_the_solution(shallow, deep, far=1)
+    return diagnose_as_in_the_solution(shallow, deep) if found == "neither" else found
 
 
 def identity_as_in_the_solution(channels: int) -> Any:
@@ -183,8 +209,15 @@ WRONG: list[tuple[str, str, Any]] = [
     ("diagnose_depth", "best epoch", diagnose_at_best),
     ("diagnose_depth", "both", diagnosis(both=True)),
     ("diagnose_depth", "gap", diagnosis(gap=True)),
+    ("diagnose_depth", "no tolerance", lambda one, two: diagnose_as_in_the_solution(one, two, 0)),
+    ("diagnose_depth", "never unconverged", lambda one, two: diagnose_as_in_the_solution(one, two, far=1)),
+    ("diagnose_depth", "never unconverged", lambda one, two: diagnose_as_in_the_solution(one, two, 0, 1)),
+    ("diagnose_depth", "one run", diagnose_one_run(0)),
+    ("diagnose_depth", "one run", diagnose_one_run(1)),
+    ("diagnose_depth", "convergence last", diagnose_convergence_last),
     ("diagnose_depth", "words", lambda shallow, deep: end_errors(deep)[0] > end_errors(shallow)[0]),
     ("diagnose_depth", "other", lambda shallow, deep: "degradation"),
+    ("diagnose_depth", "other", lambda shallow, deep: "not converged"),
     ("diagnose_depth", "no function", "degradation"),
     ("identity_convolution", "off centre", identity_at(0, 0)),
     ("identity_convolution", "off centre", identity_at(2, 2)),

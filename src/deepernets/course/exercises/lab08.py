@@ -11,11 +11,18 @@ from deepernets.course.checks import Exercise
 from deepernets.course.exercises.lab08_signals import GRADIENT_NORMS, HE_STD
 from deepernets.course.exercises.numbers import draws, nearest, number
 
-DEGRADATION, OVERFITTING, NEITHER = WORDS = ("degradation", "overfitting", "neither")
+DEGRADATION, OVERFITTING, NEITHER, UNCONVERGED = WORDS = (
+    "degradation",
+    "overfitting",
+    "neither",
+    "not converged",
+)
 SPLITS = ("train", "validation")
+TOLERANCE, FAR = 0.01, 0.2
 
 Epochs = list[dict[str, float]]
 Pair = tuple[Epochs, Epochs]
+Errors = tuple[float, float]  # training, validation
 
 # For each pair of nets, whether the deeper one has the higher (training, validation) error: in the first epoch,
 # at its best, at the end. The end is what counts; the others tell mistakes apart.
@@ -25,40 +32,77 @@ ORDERS = (
     ((False, True), (True, True), (False, False)),
     ((False, True), (False, False), (True, False)),
 )
-LEVELS = (0.85, 0.15, 0.45)  # of the errors then
+LEVELS = (0.12, 0.01, 0.07)  # of the errors then
+MARGIN = 0.03  # by how much one net is worse, at least: beyond the tolerance
+# The last errors of pairs that are too close to tell, and of pairs of which one net or both have not converged:
+# the lower error, whether the deeper one is higher, and by how much.
+CLOSE = ((0.07, True, 0.004), (0.07, False, 0.004))
+FAR_OFF = ((0.07, True, 0.5), (0.07, False, 0.5), (0.35, True, 0.1), (0.35, False, 0.1))
 
 
-def _pair(order: tuple[tuple[bool, bool], ...], generator: torch.Generator) -> Pair:
-    """Return the epochs of a shallow and a deep net whose errors are in this `order`."""
-    nets: Pair = ([], [])
-    for number_of_epoch, (level, deep_is_higher) in enumerate(zip(LEVELS, order, strict=True), 1):
-        base, margin = (torch.rand(2, generator=generator) * 0.02 + torch.tensor([level, 0.03])).tolist()
-        for epochs, is_deep in zip(nets, (False, True), strict=True):
-            epoch: dict[str, float] = {"epoch": number_of_epoch}
-            for split, higher in zip(SPLITS, deep_is_higher, strict=True):
-                # above the training error of either net, so that "validation above training" tells nothing
-                error = base + margin * (higher == is_deep) + 0.06 * (split == "validation")
-                epoch |= {f"{split}_loss": 2 * error, f"{split}_accuracy": 1 - error}
-            epochs.append(epoch)
-    return nets
+def _epoch(
+    number: int, base: float, margin: float, deep_is_higher: tuple[bool, bool]
+) -> list[dict[str, float]]:
+    """Return one epoch of the shallow net and one of the deep net."""
+    epochs = []
+    for is_deep in (False, True):
+        epoch: dict[str, float] = {"epoch": number}
+        for split, higher in zip(SPLITS, deep_is_higher, strict=True):
+            # above the training error of either net, so that "validation above training" tells nothing
+            error = base + margin * (higher == is_deep) + 0.06 * (split == "validation")
+            epoch |= {f"{split}_loss": 2 * error, f"{split}_accuracy": 1 - error}
+        epochs.append(epoch)
+    return epochs
 
 
-def _errors(epoch: dict[str, float]) -> tuple[float, float]:
+def _pairs(generator: torch.Generator) -> list[Pair]:
+    """Return the epochs of pairs of nets, shallow and deep, in a random order."""
+    draw = torch.rand(len(ORDERS), len(LEVELS), 2, generator=generator)
+    drawn = (draw * torch.tensor([0.005, 0.02])).tolist()
+    stages = [
+        [
+            _epoch(place, level + base, MARGIN + margin, order)
+            for place, (level, order, (base, margin)) in enumerate(
+                zip(LEVELS, orders, numbers, strict=True), 1
+            )
+        ]
+        for orders, numbers in zip(ORDERS, drawn, strict=True)
+    ]
+    start = _epoch(1, LEVELS[0], 0.0, (False, False))
+    stages += [[start, _epoch(2, base, gap, (higher, higher))] for base, higher, gap in CLOSE + FAR_OFF]
+    pairs = [([shallow for shallow, _ in stage], [deep for _, deep in stage]) for stage in stages]
+    return [pairs[place] for place in torch.randperm(len(pairs), generator=generator).tolist()]
+
+
+def _errors(epoch: dict[str, float]) -> Errors:
     return 1 - epoch["train_accuracy"], 1 - epoch["validation_accuracy"]
 
 
-def _verdict(shallow: tuple[float, float], deep: tuple[float, float]) -> str:
-    if deep[0] > shallow[0]:
+def _lowest(epochs: Epochs) -> Errors:
+    train, validation = zip(*map(_errors, epochs), strict=True)
+    return min(train), min(validation)
+
+
+def _verdict(shallow: Errors, deep: Errors, tolerance: float = TOLERANCE) -> str:
+    if deep[0] - shallow[0] > tolerance:
         return DEGRADATION
-    return OVERFITTING if deep[1] > shallow[1] else NEITHER
+    return OVERFITTING if deep[1] - shallow[1] > tolerance else NEITHER
 
 
 def _at_the_end(shallow: Epochs, deep: Epochs) -> str:
     return _verdict(_errors(shallow[-1]), _errors(deep[-1]))
 
 
+def _converged(*nets: Epochs) -> bool:
+    return all(_errors(epochs[-1])[0] <= FAR for epochs in nets)
+
+
+def _if_converged(rule: Callable[[Epochs, Epochs], str]) -> Callable[[Epochs, Epochs], str]:
+    return lambda shallow, deep: rule(shallow, deep) if _converged(shallow, deep) else UNCONVERGED
+
+
 def _by_validation(shallow: Epochs, deep: Epochs) -> str:
-    return DEGRADATION if _errors(deep[-1])[1] > _errors(shallow[-1])[1] else NEITHER
+    return DEGRADATION if _errors(deep[-1])[1] - _errors(shallow[-1])[1] > TOLERANCE else NEITHER
 
 
 def _splits_exchanged(shallow: Epochs, deep: Epochs) -> str:
@@ -66,8 +110,7 @@ def _splits_exchanged(shallow: Epochs, deep: Epochs) -> str:
 
 
 def _at_best(shallow: Epochs, deep: Epochs) -> str:
-    best = [tuple(map(min, *map(_errors, epochs))) for epochs in (shallow, deep)]
-    return _verdict(*best)
+    return _verdict(_lowest(shallow), _lowest(deep))
 
 
 def _both(shallow: Epochs, deep: Epochs) -> str:
@@ -79,28 +122,53 @@ def _by_gap(shallow: Epochs, deep: Epochs) -> str:
     return DEGRADATION if _at_the_end(shallow, deep) == DEGRADATION else OVERFITTING
 
 
+def _without_tolerance(shallow: Epochs, deep: Epochs) -> str:
+    return _verdict(_errors(shallow[-1]), _errors(deep[-1]), tolerance=0)
+
+
+def _one_run(place: int) -> Callable[[Epochs, Epochs], str]:
+    """Ask only one of the two nets whether it has converged."""
+    return lambda *nets: _at_the_end(*nets) if _converged(nets[place]) else UNCONVERGED
+
+
+def _convergence_last(shallow: Epochs, deep: Epochs) -> str:
+    found = _at_the_end(shallow, deep)
+    return found if found != NEITHER or _converged(shallow, deep) else UNCONVERGED
+
+
+def _convergence_after_degradation(shallow: Epochs, deep: Epochs) -> str:
+    found = _at_the_end(shallow, deep)
+    return found if found == DEGRADATION or _converged(shallow, deep) else UNCONVERGED
+
+
 USUAL_VERDICTS: list[tuple[str, Callable[[Epochs, Epochs], str]]] = [
-    ("validation", _by_validation),
-    ("validation", _splits_exchanged),
-    ("reversed", lambda shallow, deep: _at_the_end(deep, shallow)),
-    ("first epoch", lambda shallow, deep: _at_the_end(shallow[:1], deep[:1])),
-    ("best epoch", _at_best),
-    ("both", _both),
-    ("gap", _by_gap),
+    ("validation", _if_converged(_by_validation)),
+    ("validation", _if_converged(_splits_exchanged)),
+    ("reversed", _if_converged(lambda shallow, deep: _at_the_end(deep, shallow))),
+    ("first epoch", lambda shallow, deep: _if_converged(_at_the_end)(shallow[:1], deep[:1])),
+    ("best epoch", _if_converged(_at_best)),
+    ("both", _if_converged(_both)),
+    ("gap", _if_converged(_by_gap)),
+    ("no tolerance", _if_converged(_without_tolerance)),
+    ("never unconverged", _at_the_end),
+    ("never unconverged", _without_tolerance),
+    ("one run", _one_run(0)),
+    ("one run", _one_run(1)),
+    ("convergence last", _convergence_last),
+    ("convergence last", _convergence_after_degradation),
 ]
 
 
 def judge_diagnose_depth(answer: Any, seed: int) -> str | None:
-    """Higher training error is degradation; else higher validation error is overfitting; else neither."""
+    """Both converged? Then a higher training error is degradation, else a higher validation error overfitting."""
     if not callable(answer):
         return "no function"
-    generator = draws(seed, 31)
-    pairs = [_pair(order, generator) for order in ORDERS]
-    pairs = [pairs[place] for place in torch.randperm(len(pairs), generator=generator).tolist()]
+    pairs = _pairs(draws(seed, 31))
     said = [answer(shallow, deep) for shallow, deep in pairs]
     if not all(type(word) is str and word in WORDS for word in said):
         return "words"
-    if said == [_at_the_end(*pair) for pair in pairs]:
+    right = _if_converged(_at_the_end)
+    if said == [right(*pair) for pair in pairs]:
         return None
     usual = (mistake for mistake, rule in USUAL_VERDICTS if said == [rule(*pair) for pair in pairs])
     return next(usual, "other")
@@ -110,17 +178,22 @@ DIAGNOSE_DEPTH = Exercise(
     "diagnose_depth",
     judge_diagnose_depth,
     {
-        "no function": "A function is wanted: diagnose_depth(shallow, deep).",
-        "words": 'Return one of three words, always: "degradation", "overfitting" or "neither".',
-        "validation": "Degradation shows on the images that were trained on; which accuracy do you compare first?",
-        "reversed": "The wrong way round: an error is one minus an accuracy, and the deeper net is the second.",
-        "first epoch": "That is how the nets began; which epoch says how they ended?",
-        "best epoch": "The lowest error on the way is not the one that training ended with.",
-        "both": "A deeper net that trains worse is degraded, whatever the validation images happen to say.",
-        "gap": "A net may do better than the shallower one on both counts; is every net that is not degraded "
-        "overfitted?",
-        "other": "Compare training errors at the end; only where the deeper net's is not higher, look at the "
-        "validation errors at the end.",
+        "no function": "Expected a function: diagnose_depth(shallow, deep).",
+        "words": 'Always return one of four strings: "not converged", "degradation", "overfitting" or "neither".',
+        "validation": "Degradation shows on the images that were trained on. Which accuracy do you compare first?",
+        "reversed": "The two networks are exchanged: an error is one minus an accuracy, and the deeper network is "
+        "the second argument.",
+        "first epoch": "You judge by the first epoch. Which epoch says how training ended?",
+        "best epoch": "You judge by the lowest error of any epoch. Which epoch says how training ended?",
+        "both": "A deeper network with the higher training error is degraded, whatever its validation error.",
+        "gap": "A deeper network may do better on both counts. Is every network that is not degraded overfitted?",
+        "no tolerance": "Two of the pairs differ by less than one percentage point. What do you return for them?",
+        "never unconverged": "Some of these runs end with a training error of more than 20 %. What can be said "
+        "about them?",
+        "one run": "You ask only one of the two runs whether it has converged.",
+        "convergence last": "You return another answer before you have asked whether both runs have converged.",
+        "other": "In this order: has either run a training error above 20 % at the end? Is the deeper network's "
+        "training error higher by more than one point? Is its validation error?",
     },
 )
 

@@ -17,7 +17,6 @@ from types import FrameType, ModuleType
 from typing import Any
 
 CANDIDATES = 3  # versions of an answer that are judged, the latest first
-JUDGING = 20.0  # seconds for one answer on one set of inputs
 REFUSED = {
     *("socket.connect", "socket.bind", "socket.getaddrinfo", "socket.gethostbyname", "socket.sendto"),
     *("os.fork", "os.forkpty", "os.posix_spawn", "os.exec", "os.system", "os.kill", "os.killpg"),
@@ -27,6 +26,7 @@ CHANGING = {
     *("os.remove", "os.rename", "os.rmdir", "os.mkdir", "os.link", "os.symlink", "os.truncate"),
     *("os.chmod", "os.chown", "shutil.rmtree", "shutil.move", "shutil.copyfile"),
 }
+CLOCKS = {signal.SIGPROF: signal.ITIMER_PROF, signal.SIGALRM: signal.ITIMER_REAL}
 WRITING = os.O_WRONLY | os.O_RDWR | os.O_CREAT | os.O_TRUNC | os.O_APPEND
 
 
@@ -45,7 +45,7 @@ def main(job_path: str, report_to: int, secret_from: int) -> None:
     untouched = Untouched()
     _forbid(Path(job_path).parent.resolve())
     candidates = _run_cells(job, report)
-    signal.setitimer(signal.ITIMER_REAL, 0)
+    _stop_clocks()
     untouched.put_back()
     report(ready=True)
     secret = json.loads(os.read(secret_from, 4096))
@@ -72,7 +72,7 @@ def _run_cells(job: dict[str, Any], report: Any) -> dict[str, list[Any]]:
     for number, source in job["cells"]:
         report(cell=number)
         try:
-            with _at_most(job["cell_seconds"]):
+            with _at_most(job["cell_seconds"], job["slowdown"]):
                 _execute(source, f"<cell {number}>", notebook.__dict__)
         except BaseException as error:  # SystemExit included: the next cell has its chance
             report(failed=number, error=_in_words(error))
@@ -88,23 +88,32 @@ def _execute(source: str, name: str, namespace: dict[str, Any]) -> None:
 
 
 @contextmanager
-def _at_most(seconds: float) -> Iterator[None]:
-    def too_long(signal_number: int, frame: FrameType | None) -> None:
-        raise CellTimeoutError(f"it was not done after {seconds:g} s")
+def _at_most(seconds: float, slowdown: float) -> Iterator[None]:
+    """Interrupt what takes more than `seconds` of processor time, or `slowdown` times as long by the clock."""
 
-    signal.signal(signal.SIGALRM, too_long)
-    signal.setitimer(signal.ITIMER_REAL, seconds, 1.0)  # and every second again, for those who catch it
+    def too_long(signal_number: int, frame: FrameType | None) -> None:
+        clock = "s" if signal_number == signal.SIGALRM else "s of computing"
+        raise CellTimeoutError(f"it was not done after {limits[signal_number]:g} {clock}")
+
+    limits: dict[int, float] = {signal.SIGPROF: seconds, signal.SIGALRM: seconds * slowdown}
+    for number, timer in CLOCKS.items():
+        signal.signal(number, too_long)
+        signal.setitimer(timer, limits[number], 1.0)  # and every second again, for those who catch it
     try:
         yield
     finally:
-        signal.setitimer(signal.ITIMER_REAL, 0)
+        _stop_clocks()
+
+
+def _stop_clocks() -> None:
+    for timer in CLOCKS.values():
+        signal.setitimer(timer, 0)
 
 
 def _judge(name: str, versions: list[Any], seeds: list[int]) -> dict[str, str]:
     """Return the verdict on the best of the last versions of an answer: right must be right on all seeds."""
     from deepernets.course import checks
 
-    checks.SECONDS = JUDGING
     verdict = {"name": name, "status": "not attempted", "hint": ""}
     for answer in reversed(versions[-CANDIDATES:]):
         tries = [checks.judge(name, answer, seed) for seed in seeds[:1]]
@@ -124,12 +133,10 @@ class Untouched:
     def __init__(self) -> None:
         import torch
 
-        from deepernets.course.checks import labs
+        from deepernets.course import checks
 
-        labs()
-        torch.optim.SGD(
-            [torch.zeros(1, requires_grad=True)]
-        ).step()  # the first step ever imports for seconds
+        checks.labs()
+        checks._import_optimizers()
         ways: tuple[list[Any], ...] = (sys.path, sys.meta_path, sys.path_hooks)
         self.ways = [(way, list(way)) for way in ways]
         self.modules = {name: module for name, module in sys.modules.items() if not _ours(name)}
