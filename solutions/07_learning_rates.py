@@ -391,7 +391,7 @@ races.validation(
 # 1. Look at the lines of the constant rate and of the falling ones. Where do they part, and why do they move together
 #    before?
 # 2. One student report found that Adam "did not converge". Which of these lines speaks to that, and what would you ask
-#    the report's authors first?
+#    the report's author first?
 # 3. Which differences of this race would you bet on after one seed? Remember lab 5: on 1,000 validation images, how
 #    wide is the interval of an accuracy of 90 %?
 

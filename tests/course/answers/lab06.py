@@ -139,6 +139,25 @@ def pairs_in_torch(counts: Any, most: int) -> Any:
     return torch.stack([b, a, counts[b, a], counts[a, b]], dim=1)
 
 
+def last_epoch(
+    weight_before: Callable[[int], float] = lambda epochs: epochs - 1,
+    weight_after: Callable[[int], float] = lambda epochs: epochs,
+    scale: float = 0.01,
+    finish: Callable[[float], float] = round,
+) -> Callable[[float, float, int, int], float]:
+    """Return a `right_in_last_epoch` with a mistake built in."""
+
+    def right_in_last_epoch(before: float, after: float, epochs: int, images: int) -> float:
+        of_all, of_the_others = after * weight_after(epochs), before * weight_before(epochs)
+        return finish(scale * images * (of_all - of_the_others))
+
+    return right_in_last_epoch
+
+
+def last_epoch_by_counts(before: float, after: float, epochs: int, images: int) -> float:
+    return round(after * epochs * images / 100) - round(before * (epochs - 1) * images / 100)
+
+
 RIGHT: list[tuple[str, Any]] = [
     ("images_apart", 28),
     ("images_apart", (0.9965 - 0.9937) * 10_000),
@@ -155,6 +174,8 @@ RIGHT: list[tuple[str, Any]] = [
     ("standardise_pixels", standardise_by_column),
     ("confused_pairs", pairs()),
     ("confused_pairs", pairs_in_torch),
+    ("right_in_last_epoch", last_epoch()),
+    ("right_in_last_epoch", last_epoch_by_counts),
 ]
 WRONG: list[tuple[str, str, Any]] = [
     ("images_apart", "percentage points", 99.65 - 99.37),
@@ -244,4 +265,26 @@ WRONG: list[tuple[str, str, Any]] = [
     ("confused_pairs", "ascending", pairs(score=lambda forth, back: forth + back)),
     ("confused_pairs", "order", lambda counts, most: pairs()(counts, most)[::-1]),
     ("confused_pairs", "other", lambda counts, most: [(0, 1, 2, 3), (0, 2, 3, 1), (1, 2, 3, 4)]),
+    ("right_in_last_epoch", "no function", 9878),
+    ("right_in_last_epoch", "no number", lambda before, after, epochs, images: "9,878"),
+    ("right_in_last_epoch", "percent", last_epoch(finish=lambda right: right / 100)),
+    ("right_in_last_epoch", "share", last_epoch(finish=lambda right: right / 10_000)),
+    ("right_in_last_epoch", "sign", last_epoch(scale=-0.01)),
+    ("right_in_last_epoch", "hundredfold", last_epoch(scale=1.0)),
+    (
+        "right_in_last_epoch",
+        "difference of means",
+        last_epoch(lambda epochs: 1, lambda epochs: 1, finish=float),
+    ),
+    ("right_in_last_epoch", "mean", last_epoch(lambda epochs: 0, lambda epochs: 1, finish=float)),
+    ("right_in_last_epoch", "all epochs", last_epoch(lambda epochs: 0)),
+    ("right_in_last_epoch", "as many epochs", last_epoch(lambda epochs: epochs, finish=float)),
+    (
+        "right_in_last_epoch",
+        "an epoch too many",
+        last_epoch(lambda epochs: epochs, lambda epochs: epochs + 1),
+    ),
+    ("right_in_last_epoch", "not whole", last_epoch(finish=float)),
+    ("right_in_last_epoch", "cut off", last_epoch(finish=lambda right: round(right) - 1)),
+    ("right_in_last_epoch", "other", lambda before, after, epochs, images: images),
 ]

@@ -8,6 +8,7 @@ from deepernets.analysis import baselines
 from deepernets.course.checks import Exercise
 from deepernets.course.exercises.lab06_features import STANDARDISE_PIXELS
 from deepernets.course.exercises.lab06_images import PAD_TO_32
+from deepernets.course.exercises.lab06_means import RIGHT_IN_LAST_EPOCH
 from deepernets.course.exercises.lab06_pairs import CONFUSED_PAIRS
 from deepernets.course.exercises.numbers import close, draws, nearest, number
 
@@ -140,4 +141,5 @@ EXERCISES = (
     LINEAR_PARAMETERS,
     STANDARDISE_PIXELS,
     CONFUSED_PAIRS,
+    RIGHT_IN_LAST_EPOCH,
 )
