@@ -31,8 +31,6 @@ def load_weights(model: nn.Module, file: str | Path) -> nn.Module:
 
     Raises:
         UserError: the file cannot be read, or its tensors are not those of this network.
-
-    >>> network = load_weights(build("resnet-20", (3, 32, 32), 10), "resnet20-12fca82f.th")  # doctest: +SKIP
     """
     found = _read(Path(file))
     named = _renamed(found, model, Path(file))

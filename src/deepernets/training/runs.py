@@ -140,9 +140,6 @@ def train(
     Raises:
         UserError: the recipe, the data or the folder cannot be used, or the run is finished and was made in another
             way than is asked for.
-
-    >>> run = train("quick/vgg", profile="quick")  # doctest: +SKIP
-    >>> run.model, run.record.test["accuracy"]  # doctest: +SKIP
     """
     written = recipe(wanted) if isinstance(wanted, str) else wanted
     requested, compiles = how.get("precision", "auto"), how.get("compile", False)
