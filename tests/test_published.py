@@ -40,7 +40,7 @@ def test_every_reported_result_has_a_recipe_of_as_many_epochs() -> None:
 
 def test_where_there_is_no_figure_there_are_words() -> None:
     without = {name: row for name, row in reports.WANTED.items() if name not in reports.REPORTED}
-    assert len(without) == 8 + 2 + 18
+    assert len(without) == 8 + 2 + 21
     assert all(row.words for row in without.values() if isnan(row.test_accuracy))
     assert without["paper/resnet-56"].test_accuracy == pytest.approx(93.03)
     assert without["paper/resnet-110"].test_accuracy == pytest.approx(93.39)

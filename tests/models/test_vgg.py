@@ -7,7 +7,7 @@ from torch import nn
 from deepernets.analysis.arithmetic import count_parameters
 from deepernets.exceptions import UserError
 from deepernets.models.layers import Convolution
-from deepernets.models.vgg import CONFIGURATIONS, COURSE_CONFIGURATIONS, VGGSpec, convolutions, vgg
+from deepernets.models.vgg import CONFIGURATIONS, OTHER_CONFIGURATIONS, VGGSpec, convolutions, vgg
 
 D = CONFIGURATIONS["D"]
 
@@ -97,7 +97,7 @@ def test_the_last_map_is_what_the_network_makes_of_the_image(side: int, last_poo
 def test_28_pixels_do_not_fit_through_five_pools() -> None:
     with pytest.raises(UserError, match=r"28×28 pixels are too few: 5 max-pools.*32×32.*report-c-vgg-16"):
         VGGSpec(configuration=D, in_shape=(1, 28, 28))
-    VGGSpec(configuration=COURSE_CONFIGURATIONS["mini"], in_shape=(1, 28, 28))
+    VGGSpec(configuration=OTHER_CONFIGURATIONS["mini"], in_shape=(1, 28, 28))
 
 
 def test_the_notation_reads_as_the_paper_writes_it() -> None:
@@ -139,6 +139,18 @@ def test_networks_are_initialised_as_asked_and_with_glorots_by_default(
     changes: dict[str, Any], variance: float
 ) -> None:
     torch.manual_seed(0)
-    mini = VGGSpec(configuration=COURSE_CONFIGURATIONS["mini"], head="cifar", in_shape=(3, 8, 8), **changes)
+    mini = VGGSpec(configuration=OTHER_CONFIGURATIONS["mini"], head="cifar", in_shape=(3, 8, 8), **changes)
     weights = vgg(mini).get_parameter("block3.conv2.weight")
     assert weights.var().item() == pytest.approx(variance, rel=0.05)  # 64 to 64 channels, 3×3
+
+
+def test_the_twin_of_b_has_one_5x5_for_each_pair_of_3x3_and_sees_as_far() -> None:
+    """Section 4.1: the widths and pools are B's, 25C² weights stand for 18C², and two 3×3 see as far as one 5×5."""
+    pairs, twins = (convolutions(text) for text in (CONFIGURATIONS["B"], OTHER_CONFIGURATIONS["b-5x5"]))
+    assert [[layer.channels for layer in block[:1]] for block in pairs] == [
+        [layer.channels for layer in block] for block in twins
+    ]
+    fields = [
+        [1 + sum(layer.kernel - 1 for layer in block) for block in network] for network in (pairs, twins)
+    ]
+    assert fields == [[5] * 5] * 2

@@ -200,6 +200,10 @@ def _row(name: str, reported: Reported, found: Sequence[Record]) -> Row:
 
 def _what(chosen: Recipe) -> str:
     """Name a recipe by what sets it apart from those beside it."""
+    if chosen.name.startswith("paper/vgg-13"):
+        return chosen.name.rpartition("/")[2].replace("x", "×")
+    if chosen.name.endswith("no-warm-up"):
+        return f"{chosen.schedule}, no warm-up"
     if chosen.name.startswith("paper/vgg"):
         start = _STARTS[chosen.initialisation]
         return f"from A, else {start}" if chosen.start_from else start

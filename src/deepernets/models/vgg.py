@@ -33,8 +33,12 @@ CONFIGURATIONS = {
     ),
 }
 
-# The course's own: six convolutions that train in seconds.
-COURSE_CONFIGURATIONS = {"mini": "conv3-16 conv3-16 | conv3-32 conv3-32 | conv3-64 conv3-64"}
+# Not in the table: the net of section 4.1 that has one 5×5 convolution for each pair of 3×3 in B; and the course's
+# own, six convolutions that train in seconds.
+OTHER_CONFIGURATIONS = {
+    "b-5x5": "conv5-64 | conv5-128 | conv5-256 | conv5-512 | conv5-512",
+    "mini": "conv3-16 conv3-16 | conv3-32 conv3-32 | conv3-64 conv3-64",
+}
 
 # Units of the hidden fully-connected layers; one linear layer with a logit per class follows.
 HEADS: dict[str, tuple[int, ...]] = {"paper": (4096, 4096), "cifar": ()}

@@ -2,9 +2,9 @@
 
 Names compose:
 
-* ``vgg-{a,a-lrn,b,c,d,e}`` as in the paper's table, ``vgg-{11,13,16,19}`` for A, B, D, E by their depth, and
-  ``vgg-mini``, the course's own; behind each ``-bn`` for batch normalisation, then ``-cifar`` for a head of
-  one linear layer.
+* ``vgg-{a,a-lrn,b,c,d,e}`` as in the paper's table, ``vgg-{11,13,16,19}`` for A, B, D, E by their depth,
+  ``vgg-b-5x5`` for the twin of B in section 4.1, and ``vgg-mini``, the course's own; then ``-bn`` for batch
+  normalisation, then ``-cifar`` for a head of one linear layer.
 * ``resnet-{18,34,50,101,152}`` for ImageNet; behind each ``-cifar`` for a 3×3 stem of stride 1 without
   max-pool.
 * ``resnet-{20,32,44,56,110,1202}`` for CIFAR, and any other depth 6n + 2, with shortcut A; behind it ``-b`` or
@@ -28,7 +28,7 @@ from deepernets.models.dash import DashSpec, dash
 from deepernets.models.report_c import ReportCResNetSpec, report_c_resnet
 from deepernets.models.resnet import CIFAR_DEPTHS, CIFAR_WIDTHS, IMAGENET, ResNetSpec, cifar_repeats, resnet
 from deepernets.models.specification import NetworkSpec
-from deepernets.models.vgg import CONFIGURATIONS, COURSE_CONFIGURATIONS, VGGSpec, vgg
+from deepernets.models.vgg import CONFIGURATIONS, OTHER_CONFIGURATIONS, VGGSpec, vgg
 
 BUILDERS: dict[type[NetworkSpec], Callable[[Any], nn.Sequential]] = {
     VGGSpec: vgg,
@@ -40,7 +40,7 @@ BUILDERS: dict[type[NetworkSpec], Callable[[Any], nn.Sequential]] = {
 _VGG = {
     **{name.lower(): configuration for name, configuration in CONFIGURATIONS.items()},
     **{depth: CONFIGURATIONS[name] for depth, name in {"11": "A", "13": "B", "16": "D", "19": "E"}.items()},
-    **COURSE_CONFIGURATIONS,
+    **OTHER_CONFIGURATIONS,
 }
 
 # What a name of finite choice says about its network: the kind of specification, and its fields.

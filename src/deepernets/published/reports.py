@@ -137,6 +137,7 @@ REPORT_B_WORDS = (
 PAPERS = (
     *(Reported(f"paper/resnet-{depth}", 100 - CIFAR_10[depth].error, 182) for depth in (20, 32, 44, 56)),
     Reported("paper/resnet-110", 100 - RESNET_110_MEAN, 182, words=f"± {RESNET_110_SD} over 5 runs"),
+    Reported("paper/resnet-110/no-warm-up", nan, 182, words="similar"),
     *(Reported(f"paper/plain-{depth}", nan, 182, words="only drawn") for depth in (20, 32, 44, 56)),
     *(Reported(f"paper/resnet-20-{option}", nan, 182, words="only on ImageNet") for option in "bc"),
     *(
@@ -149,6 +150,8 @@ PAPERS = (
             "16/he",
             "16/from-a",
             "16/from-a-glorot",
+            "13/3x3",
+            "13/5x5",
         )
     ),
 )

@@ -65,6 +65,7 @@ PAPER = (
     ),
     # about 400 iterations at a low rate, which is a little over one epoch
     replace(PAPER_CIFAR, name="paper/resnet-110", model="resnet-110", warm_up_epochs=1.2),
+    replace(PAPER_CIFAR, name="paper/resnet-110/no-warm-up", model="resnet-110"),
     # section 4.1 compares the shortcuts on ImageNet; these do so on CIFAR-10
     *(replace(PAPER_CIFAR, name=f"paper/resnet-20-{option}", model=f"resnet-20-{option}") for option in "bc"),
 )
@@ -94,6 +95,9 @@ PAPER_VGG_ROWS = (
     PAPER_VGG.changed(
         name="paper/vgg-16/from-a-glorot", start_from="paper/vgg-11/glorot", initialisation="glorot"
     ),
+    # section 4.1: B against its twin with one 5×5 convolution for each pair of 3×3
+    PAPER_VGG.changed(name="paper/vgg-13/3x3", model="vgg-b-cifar", initialisation="he"),
+    PAPER_VGG.changed(name="paper/vgg-13/5x5", model="vgg-b-5x5-cifar", initialisation="he"),
 )
 
 # One network under one budget; each row changes one thing.
