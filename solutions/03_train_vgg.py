@@ -386,5 +386,6 @@ plots.confusion(published)
 #    generalisation gap. It is a sign of overfitting only where the validation line gets worse while the training
 #    line still improves. Mind that the training figure is measured during the epoch, on augmented images.
 # 3. The `laptop` profile has a third of the images and a fifth of the epochs, so it ends clearly lower. With all of
-#    them another seed moves the result by some tenths of a point, and 3,000 test images alone leave about one point to
-#    either side (lab 5 computes it).
+#    them the seed moves the result as well. By how much, one record cannot tell, but a line that still jumps by a
+#    point at its end leaves room for a point. The 3,000 test images alone leave about one point to either side (lab 5
+#    computes it).

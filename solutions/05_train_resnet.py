@@ -494,9 +494,10 @@ comparison.seeds(
 # %% [markdown] tags=["answer"]
 # 1. Too many parameters for the data means overfitting: the training loss would be the *lower* one, and the
 #    test accuracy would fall short of it. In the report it is the other way round: ResNet-50's training loss, 0.0586,
-#    is more than a hundred times VGG-16's. It did not learn too much of the training images, it was not done learning
-#    them: fewer epochs, at a rate that nobody had chosen for it. ImageNet's networks make the same point: VGG-16 has
-#    138 million parameters there, ResNet-50 26 million. Parameters are not what sets these two apart.
+#    is more than a hundred times VGG-16's. The report does not say what its losses are means over, and that of a last
+#    batch says little. Those of our records are means over the epoch, and ResNet-50 has the larger one as well. So it
+#    had not learned its training images better than VGG-16, but less well, in fewer epochs. ImageNet's networks make
+#    the same point: VGG-16 has 138 million parameters there, ResNet-50 26 million.
 # 2. They do not overlap, so the 3,000 images do not explain it. Another seed, another split (ours holds 1,000 images
 #    out), the epoch at which training happened to end on a line that jumps by a point or two, and all that a report
 #    does not state: each is a draw or a choice that a recipe's name does not show.

@@ -6,6 +6,8 @@ from typing import TYPE_CHECKING
 import pytest
 
 import deepernets
+from deepernets.analysis.signals import diagnosis
+from deepernets.plots import depth
 
 if TYPE_CHECKING:
     from tests.book.conftest import Book
@@ -91,6 +93,17 @@ def test_gradients_of_the_deep_plain_network_do_not_vanish(book: "Book") -> None
     found = re.search(r"plain-56 first convolution ([\d.]+), last ([\d.]+)", book.text(PAGE))
     assert found is not None
     assert float(found[1]) > 10 * float(found[2])
+
+
+def test_short_plain_runs_are_not_called_degraded(book: "Book") -> None:
+    runs = {
+        run.recipe.model: run.epochs
+        for run in depth.on_equal_terms(
+            run for name in ("plain-20", "plain-56") for run in deepernets.records(f"paper/{name}")
+        )
+    }
+    verdict = diagnosis(runs["plain-20"], runs["plain-56"])
+    assert f"Together the two runs are: {verdict}" in book.text(PAGE)
 
 
 def test_the_small_networks_results_are_the_records(book: "Book") -> None:

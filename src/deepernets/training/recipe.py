@@ -43,7 +43,8 @@ class Recipe:
         train_images: Use only this many of the training images, stratified; 0 for all.
         start_from: Recipe whose trained network, with the same seed, gives the first weights of the layers that
             `deepernets.models.vgg.PRE_INITIALISED` names; empty to draw all of them.
-        whiten: Compute the first layer from the training images instead of learning it (the dash's networks).
+        whiten: Compute the first layer from a random sample of the training images instead of learning it (the
+            dash's networks).
         alternate: Mirror each image in every other epoch, instead of by chance (with `flip`).
         both_ways: Look at the mirror image as well, where the network is evaluated.
     """

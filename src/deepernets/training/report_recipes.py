@@ -2,7 +2,8 @@
 
 A name ends in what it is: `as-reported` is the report's optimizer, schedule, epochs and augmentation as far
 as it states them; `ours` is the same model on the same data for the same number of epochs, with everything
-else chosen by us on the validation split. Other endings are ablations of one of the two.
+else chosen by us on the validation split. (For report C's VGG-16 on CIFAR-10 it adds batch normalisation.)
+Other endings are ablations of one of the two.
 """
 
 from deepernets.training.recipe import Recipe
