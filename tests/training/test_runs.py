@@ -1,4 +1,5 @@
 import json
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -150,6 +151,19 @@ def test_a_finished_run_made_in_another_way_is_not_handed_back(
     monkeypatch.undo()
     with pytest.raises(UserError, match="precision=fp32 and not auto"):
         _train(out, precision="auto")
+
+
+def test_a_finished_run_without_batch_normalisation_has_none_to_synchronise(
+    unbroken: tuple[Record, Path], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    record, folder = unbroken
+    monkeypatch.setattr(runs.processes, "count", lambda: 2)
+    with pytest.raises(UserError, match="sync_batch_norm=False and not True"):
+        _train(folder.parents[2], sync_batch_norm=True)
+    monkeypatch.setattr(
+        runs, "load_record", lambda path: replace(record, recipe=TINY.changed(model="vgg-mini-cifar"))
+    )
+    assert _train(folder.parents[2], sync_batch_norm=True).recipe.model == "vgg-mini-cifar"
 
 
 def test_a_run_is_finished_only_when_its_weights_are_written(
