@@ -151,8 +151,8 @@ def train(
         The run. Its folder holds ``record.json`` and the weights, ``model.safetensors``.
 
     Raises:
-        UserError: the recipe, the data or the folder cannot be used, or the run is finished and was made in another
-            way than is asked for.
+        UserError: the recipe, the data or the folder cannot be used, or what there is of the run was made by
+            another recipe of this name, or with other options.
     """
     written = recipe(wanted) if isinstance(wanted, str) else wanted
     requested = how.get("precision", "auto")
@@ -163,7 +163,7 @@ def train(
     require_folder_name(folder)
     if (folder / RECORD).is_file():
         run = Run(folder, data_root)
-        _require_same_way(run, how)
+        _require_same_run(run, written.at(profile), how)
         return run
     chosen = written.at(profile)
     shallow = _shallow_run(chosen, profile, seed, out, requested)
@@ -173,7 +173,7 @@ def train(
     splits = prepare_data(chosen, profile, seed, data_root, accelerator)
     training, synchronised = _set_up(chosen, splits, accelerator, seed, shallow, how)
     require_room(folder, processes.bare(training.model), chosen.optimizer)
-    restore(folder, training)
+    restore(folder, training, chosen)
     with _together(folder):
         tested, seconds = _fit_and_test(chosen, splits, training, seed, folder)
         if processes.is_main():
@@ -263,13 +263,18 @@ def _machine(accelerator: Accelerator) -> dict[str, Any]:
     }
 
 
-def _require_same_way(run: Run, how: hardware.How) -> None:
-    """Raise if a finished run was made with other options than those that are asked for.
+def _require_same_run(run: Run, chosen: Recipe, how: hardware.How) -> None:
+    """Raise if a finished run is of another recipe, or was made with other options than those that are asked for.
 
     Raises:
-        UserError: compiling, synchronised batch normalisation or precision differ.
+        UserError: the recipe, compiling, synchronised batch normalisation or precision differ.
     """
     record = run.record
+    if record.recipe != chosen:
+        raise UserError(
+            f"The run in {run.folder} is finished, and of the recipe {chosen.name} before it was changed; rename "
+            "or delete the folder, train it again with --fresh, or choose another --out."
+        )
     asked = {
         "compile": how.get("compile", False),
         "sync_batch_norm": how.get("sync_batch_norm", False)
