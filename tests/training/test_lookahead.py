@@ -7,7 +7,7 @@ from deepernets.data.batches import Batches, Transform
 from deepernets.data.images import Images
 from deepernets.training import loop
 from deepernets.training.lookahead import Lookahead
-from deepernets.training.loop import Evaluation, Training, fit
+from deepernets.training.loop import Evaluation, Training, evaluation_weights, fit
 
 pytestmark = pytest.mark.usefixtures("in_double_precision")
 
@@ -65,6 +65,23 @@ def test_the_network_is_evaluated_with_its_slow_weights() -> None:
         optimizer.train()
         assert weight.item() == quick
     assert descend(optimizer, weight, 1) == pytest.approx([(slow + slow * 0.9**3) / 2])
+
+
+def test_an_interrupted_evaluation_leaves_the_quick_weights() -> None:
+    weight = nn.Parameter(torch.tensor([1.0]))
+    optimizer = Lookahead([weight], every=3, lr=0.1)
+    quick = descend(optimizer, weight, 5)[-1]
+    seen = []
+
+    def interrupted() -> None:
+        with evaluation_weights(optimizer):
+            seen.append(weight.item())
+            raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        interrupted()
+    assert seen != [quick]
+    assert weight.item() == quick
 
 
 def test_evaluation_between_synchronisations_uses_the_slow_weights(monkeypatch: pytest.MonkeyPatch) -> None:

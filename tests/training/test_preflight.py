@@ -93,6 +93,11 @@ def test_a_disk_without_room_for_two_checkpoints_is_refused(
         free = 15_999_999
         with pytest.raises(UserError, match=f"two checkpoints take {much} MB"):
             preflight.require_room(tmp_path / "run", model, optimizer)
+    (tmp_path / "run" / "epoch-001").mkdir()
+    free = 8_000_000
+    preflight.require_room(tmp_path / "run", model, "sgd")
+    with pytest.raises(UserError, match="another checkpoint takes 12 MB"):
+        preflight.require_room(tmp_path / "run", model, "adam")
 
 
 def test_a_folder_that_cannot_be_created_is_refused(tmp_path: Path) -> None:

@@ -449,7 +449,7 @@ def test_a_real_run_ends_with_its_queue_and_the_next_queue_goes_on(tmp_path: Pat
     assert queue.recorded == [run]
     (record,) = records(folder=place.results)
     assert (record.recipe, len(record.epochs)) == (place.recipe(run), place.recipe(run).epochs)
-    assert f"There are no weights in {broken}" in queue.problems[A]
+    assert f"The checkpoint {broken} is damaged" in queue.problems[A]
 
 
 def wait_until(holds: Callable[[], bool], seconds: float = 1800) -> None:

@@ -1,4 +1,5 @@
 import json
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -121,8 +122,24 @@ def test_a_damaged_checkpoint_is_named(tmp_path: Path, monkeypatch: pytest.Monke
         _train(tmp_path)
 
 
+def test_a_checkpoint_of_another_recipe_of_this_name_is_not_trained_further(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As where a recipe of the table was corrected while a run of it was cut off."""
+    own = TINY.changed(name="of-my-own")
+    with monkeypatch.context() as patched:
+        patched.setattr(Progress, "after_epoch", _save_then_interrupt)
+        with pytest.raises(KeyboardInterrupt):
+            _train(tmp_path, own)
+    with pytest.raises(
+        UserError, match=r"epoch-001 is of the recipe of-my-own before it was changed; rename"
+    ):
+        _train(tmp_path, own.changed(pad=0))
+    assert len(_train(tmp_path, own).epochs) == 3
+
+
 def _save_then_interrupt(self: Progress, training: Training) -> None:
-    checkpoints.save_checkpoint(self.folder, training)
+    checkpoints.save_checkpoint(self.folder, training, self.recipe)
     raise KeyboardInterrupt
 
 
@@ -150,6 +167,29 @@ def test_a_finished_run_made_in_another_way_is_not_handed_back(
     monkeypatch.undo()
     with pytest.raises(UserError, match="precision=fp32 and not auto"):
         _train(out, precision="auto")
+
+
+def test_a_finished_run_without_batch_normalisation_has_none_to_synchronise(
+    unbroken: tuple[Record, Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    record, folder = unbroken
+    monkeypatch.setattr(runs.processes, "count", lambda: 2)
+    with pytest.raises(UserError, match="sync_batch_norm=False and not True"):
+        _train(folder.parents[2], sync_batch_norm=True)
+    plain = TINY.changed(model="vgg-mini-cifar")
+    finished = replace(record, recipe=plain)
+    finished.save(run_folder(plain, "full", 0, tmp_path, "fp32") / "record.json")
+    assert _train(tmp_path, plain, sync_batch_norm=True) == finished
+
+
+def test_a_finished_run_of_another_recipe_of_this_name_is_not_handed_back(
+    unbroken: tuple[Record, Path], tmp_path: Path
+) -> None:
+    own = TINY.changed(name="of-my-own")
+    replace(unbroken[0], recipe=own).save(run_folder(own, "full", 0, tmp_path, "fp32") / "record.json")
+    assert _train(tmp_path, own).recipe == own
+    with pytest.raises(UserError, match="of-my-own before it was changed; rename or delete"):
+        _train(tmp_path, own.changed(epochs=4))
 
 
 def test_a_run_is_finished_only_when_its_weights_are_written(

@@ -12,6 +12,8 @@ from deepernets.models.vgg import start_from
 from deepernets.training import runs
 from deepernets.training.runs import run_folder, train
 
+TINY = deepernets.recipe("quick/vgg").changed(epochs=1, train_images=128, batch_size=32)
+
 
 def small(name: str) -> torch.nn.Module:
     return deepernets.build(name, in_shape=(3, 32, 32), classes=3)
@@ -40,12 +42,16 @@ def test_networks_without_common_layers_are_refused() -> None:
         start_from(small("resnet-20"), small("vgg-a-cifar"))
 
 
-def test_a_recipe_starts_where_another_ended(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    tiny = deepernets.recipe("quick/vgg").changed(epochs=1, train_images=128, batch_size=32)
-    shallow = train(tiny, profile="quick", out=tmp_path / "short", precision="fp32")
-    place = run_folder(deepernets.recipe("quick/vgg"), "quick", 0, tmp_path, "fp32")
+def _train_shallow(out: Path) -> Path:
+    """Train for one epoch, and put the run where that of quick/vgg would be; return the place."""
+    run = train(TINY, profile="quick", out=out / "short", precision="fp32")
+    place = run_folder(deepernets.recipe("quick/vgg"), "quick", 0, out, "fp32")
     place.parent.mkdir(parents=True)
-    shallow.folder.rename(place)  # as if quick/vgg had been trained in full
+    return run.folder.rename(place)
+
+
+def test_a_recipe_starts_where_another_ended(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    place = _train_shallow(tmp_path)
     started: dict[str, torch.Tensor] = {}
     fit = runs.fit
 
@@ -54,10 +60,23 @@ def test_a_recipe_starts_where_another_ended(tmp_path: Path, monkeypatch: pytest
         fit(training, *args, **options)  # type: ignore[arg-type]
 
     monkeypatch.setattr(runs, "fit", note)
-    chosen = tiny.changed(name="from-a", start_from="quick/vgg")
+    chosen = TINY.changed(name="from-a", start_from="quick/vgg")
     run = train(chosen, profile="quick", out=tmp_path, precision="fp32")
     assert run.record.recipe.start_from == "quick/vgg"
     trained = load_file(place / "model.safetensors")
-    assert shallow.record.recipe == tiny
     assert torch.equal(started["block3.conv2.weight"], trained["block3.conv2.weight"])
     assert not torch.equal(started["block1.conv2.weight"], trained["block1.conv2.weight"])
+    initial = run.initial_model().state_dict()
+    assert all(torch.equal(initial[name], value) for name, value in started.items())
+
+
+def test_a_finished_run_to_start_from_may_have_been_made_without_compiling(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A queue compiles long runs alone, and the shallower network trains faster."""
+    _train_shallow(tmp_path)
+    monkeypatch.setattr(runs.hardware, "require_compiler", lambda: None)
+    monkeypatch.setattr(runs.hardware, "compile_calls", lambda model: None)
+    chosen = TINY.changed(name="from-a", start_from="quick/vgg")
+    run = train(chosen, profile="quick", out=tmp_path, precision="fp32", compile=True)
+    assert run.record.compile

@@ -110,6 +110,7 @@ def train(
     import shutil
 
     from deepernets.training import processes
+    from deepernets.training.checkpoints import list_checkpoints
     from deepernets.training.preflight import require_folder_name
     from deepernets.training.runs import RECORD, run_folder
     from deepernets.training.runs import train as train_recipe
@@ -141,10 +142,8 @@ def train(
             compile=machinery.compile,
         )
     except KeyboardInterrupt:
-        kept = sorted(folder.glob("epoch-*"))
-        what = (
-            f"{kept[-1]} is kept, and the same command goes on from there" if kept else "no epoch was whole"
-        )
+        kept = list_checkpoints(folder)
+        what = f"{kept[-1]} is kept, and the same command goes on from there" if kept else "no epoch was done"
         print(f"\nInterrupted: {what}.", file=sys.stderr)
         sys.exit(130)
     if not processes.is_main():

@@ -1,13 +1,15 @@
 """Checkpoints: one folder per finished epoch, complete or not there at all.
 
-``epoch-007/`` holds the weights as safetensors, the optimizer's state, and the history. It is
+``epoch-007/`` holds the weights as safetensors, the optimizer's state, the recipe and the history. It is
 written under a temporary name and renamed, and only then is the one before it deleted; a run that is killed
 at any moment finds the last whole epoch.
 """
 
 import json
 import shutil
+from dataclasses import asdict
 from pathlib import Path
+from typing import Any
 
 import torch
 from safetensors import SafetensorError
@@ -17,18 +19,33 @@ from torch import nn
 from deepernets.exceptions import UserError
 from deepernets.training import processes
 from deepernets.training.loop import Training
+from deepernets.training.recipe import Recipe
 
 WEIGHTS = "model.safetensors"
 PROGRESS = "progress.json"
 
 
-def save_checkpoint(folder: Path, training: Training) -> None:
+def list_checkpoints(folder: Path) -> list[Path]:
+    """Return the checkpoints in a run's folder, that of the last epoch last."""
+    return sorted(folder.glob("epoch-*"), key=epoch_of)
+
+
+def epoch_of(checkpoint: Path) -> int:
+    """Return the number of the epoch after which a checkpoint was written.
+
+    >>> epoch_of(Path("epoch-007"))
+    7
+    """
+    return int(checkpoint.name.removeprefix("epoch-"))
+
+
+def save_checkpoint(folder: Path, training: Training, chosen: Recipe) -> None:
     """Write the state after the last epoch of the history into `folder`, then delete older checkpoints.
 
     Raises:
         UserError: the folder cannot be written to.
     """
-    older = _checkpoints(folder)
+    older = list_checkpoints(folder)
     final = folder / f"epoch-{len(training.history):03}"
     temporary = folder / f".{final.name}.part"
     try:
@@ -36,7 +53,7 @@ def save_checkpoint(folder: Path, training: Training) -> None:
         temporary.mkdir(parents=True)
         save_model(processes.bare(training.model), str(temporary / WEIGHTS))
         torch.save(training.optimizer.state_dict(), temporary / "optimizer.pt")
-        progress = {"started": training.started, "history": training.history}
+        progress = {"recipe": asdict(chosen), "started": training.started, "history": training.history}
         (temporary / PROGRESS).write_text(json.dumps(progress), encoding="utf-8")
         temporary.rename(final)
     except (OSError, RuntimeError, SafetensorError) as error:  # torch and safetensors hide the system's error
@@ -50,21 +67,22 @@ def save_checkpoint(folder: Path, training: Training) -> None:
         shutil.rmtree(checkpoint)
 
 
-def restore(folder: Path, training: Training) -> None:
+def restore(folder: Path, training: Training, chosen: Recipe) -> None:
     """Bring `training` to the state of the newest checkpoint in `folder`; leave it alone if there is none.
 
     Raises:
-        UserError: the checkpoint is damaged.
+        UserError: the checkpoint is damaged, or its first epochs were trained by another recipe of this name.
     """
-    checkpoints = _checkpoints(folder)
+    checkpoints = list_checkpoints(folder)
     if not checkpoints:
         return
     newest = checkpoints[-1]
     try:
+        progress = json.loads((newest / PROGRESS).read_text(encoding="utf-8"))
+        _require_same_recipe(progress, chosen, newest)
         load_weights(newest, training.model)
         state = torch.load(newest / "optimizer.pt", map_location="cpu", weights_only=True)
         training.optimizer.load_state_dict(state)
-        progress = json.loads((newest / PROGRESS).read_text(encoding="utf-8"))
         training.started, training.history[:] = progress["started"], progress["history"]
     except UserError:
         raise
@@ -74,13 +92,26 @@ def restore(folder: Path, training: Training) -> None:
         ) from error
 
 
+def _require_same_recipe(progress: dict[str, Any], chosen: Recipe, checkpoint: Path) -> None:
+    """Raise if a checkpoint states another recipe; checkpoints written before they did are taken as they are.
+
+    Raises:
+        UserError: the recipe was changed since.
+    """
+    if progress.get("recipe", asdict(chosen)) != asdict(chosen):
+        raise UserError(
+            f"The checkpoint {checkpoint} is of the recipe {chosen.name} before it was changed; rename or delete "
+            f"{checkpoint.parent}, or choose another --out."
+        )
+
+
 def load_weights(folder: Path, model: nn.Module) -> None:
     """Load the weights in `folder` into `model`: a finished run's, or its newest checkpoint's.
 
     Raises:
         UserError: there are no weights, or they are another network's.
     """
-    places = [place for place in (folder, *reversed(_checkpoints(folder))) if (place / WEIGHTS).is_file()]
+    places = [place for place in (folder, *reversed(list_checkpoints(folder))) if (place / WEIGHTS).is_file()]
     if not places:
         raise UserError(f"There are no weights in {folder}; train first, or give the folder of another run.")
     try:
@@ -112,13 +143,9 @@ def save_weights(folder: Path, training: Training) -> None:
 
 def delete_checkpoints(folder: Path) -> None:
     """Delete the checkpoints of a finished run."""
-    for checkpoint in _checkpoints(folder):
+    for checkpoint in list_checkpoints(folder):
         shutil.rmtree(checkpoint)
 
 
 def _reason(error: Exception) -> str:
     return getattr(error, "strerror", None) or str(error).splitlines()[0]
-
-
-def _checkpoints(folder: Path) -> list[Path]:
-    return sorted(folder.glob("epoch-*"))

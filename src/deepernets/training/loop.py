@@ -147,12 +147,17 @@ def evaluate(model: nn.Module, batches: Iterable[Batch]) -> Evaluation:
 
 @contextmanager
 def evaluation_weights(optimizer: Optimizer) -> Iterator[None]:
-    """Let the network have the weights it is to be evaluated with; only Lookahead trains with others."""
-    if hasattr(optimizer, "eval"):
-        optimizer.eval()
-    yield
-    if hasattr(optimizer, "train"):
-        optimizer.train()
+    """Let the network have the weights it is to be evaluated with; only Lookahead trains with others.
+
+    Its training weights are restored whatever happens meanwhile.
+    """
+    try:
+        if hasattr(optimizer, "eval"):
+            optimizer.eval()
+        yield
+    finally:
+        if hasattr(optimizer, "train"):
+            optimizer.train()
 
 
 @dataclass

@@ -12,6 +12,7 @@ from torch import nn
 from deepernets.data.batches import Batches
 from deepernets.exceptions import UserError
 from deepernets.models.zoo import build
+from deepernets.training.checkpoints import list_checkpoints
 from deepernets.training.recipe import Recipe
 
 # Numbers that an optimizer remembers for each weight
@@ -52,6 +53,8 @@ def require_folder_name(folder: Path) -> None:
 def require_room(folder: Path, model: nn.Module, optimizer: str) -> None:
     """Create a run's folder, and raise unless two checkpoints fit: a new one is written before the last is deleted.
 
+    Where a run goes on from a checkpoint, that is one of the two.
+
     Args:
         folder: The run's folder.
         model: The network that will be trained.
@@ -67,11 +70,13 @@ def require_room(folder: Path, model: nn.Module, optimizer: str) -> None:
         raise UserError(
             f"The run's folder {folder} cannot be created ({error.strerror}); make room or choose another --out."
         ) from error
+    missing = 1 if list_checkpoints(folder) else 2
     weights = sum(tensor.nbytes for tensor in model.state_dict().values())
-    needed = 2 * weights * (1 + REMEMBERED[optimizer])
+    needed = missing * weights * (1 + REMEMBERED[optimizer])
     if free < needed:
+        what = "another checkpoint takes" if missing == 1 else "two checkpoints take"
         raise UserError(
-            f"{folder} has {free / 1e6:,.0f} MB free, and two checkpoints take {needed / 1e6:,.0f} MB; "
+            f"{folder} has {free / 1e6:,.0f} MB free, and {what} {needed / 1e6:,.0f} MB; "
             "make room or choose another --out."
         )
 

@@ -21,6 +21,7 @@ from typing import NamedTuple
 from deepernets.analysis.costs import in_words, training_images
 from deepernets.exceptions import UserError
 from deepernets.training import hardware
+from deepernets.training.checkpoints import epoch_of, list_checkpoints
 from deepernets.training.pace import measure_step_seconds
 from deepernets.training.recipe import Profile, Recipe, recipe
 from deepernets.training.records import Record, load_record, results_folder
@@ -68,8 +69,8 @@ class Place:
 
     def epochs_left(self, run: Run) -> int:
         """Return how many epochs a run still has to train, after its last checkpoint."""
-        done = max((int(path.name.partition("-")[2]) for path in self.folder(run).glob("epoch-*")), default=0)
-        return self.recipe(run).epochs - done
+        done = [epoch_of(checkpoint) for checkpoint in list_checkpoints(self.folder(run))]
+        return self.recipe(run).epochs - max(done, default=0)
 
 
 def default_order() -> Path:

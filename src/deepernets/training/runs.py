@@ -8,6 +8,8 @@ from pathlib import Path
 from time import perf_counter
 from typing import Any, Unpack
 
+import torch
+from accelerate import Accelerator
 from torch import nn
 
 from deepernets.analysis.arithmetic import count_parameters
@@ -73,13 +75,24 @@ class Run:
         Raises:
             UserError: the run has no weights, or its data set is not available.
         """
-        model = self.initial_model()
+        model = initial_model(self.record.recipe, self.data, self.record.seed).eval()
         load_weights(self.folder, model)
         return model
 
     def initial_model(self) -> nn.Module:
-        """Return the network with the weights that it had before training, in evaluation mode."""
-        return initial_model(self.record.recipe, self.data, self.record.seed).eval()
+        """Return the network with the weights that it had before its first step, in evaluation mode.
+
+        Raises:
+            UserError: the data set is not available, or the run that this one started from has been deleted.
+        """
+        record = self.record
+        model = initial_model(record.recipe, self.data, record.seed)
+        below = len(Path(record.recipe.name).parts) + 1  # folders between `out` and this run's files
+        out = Path(*self.folder.absolute().parts[:-below])
+        shallow = _shallow_run(record.recipe, record.profile, record.seed, out, record.requested_precision)
+        if shallow:
+            _pre_initialise(model, self.data, shallow)
+        return model.eval()
 
     def evaluate(self) -> Evaluation:
         """Evaluate the trained network on the test images again, in the precision and on the device of a training.
@@ -132,90 +145,141 @@ def train(
         seed: All randomness comes from it: initial weights, split, order, augmentation, dropout.
         data_root: Folder of the data; without it `DEEPERNETS_DATA`, or a folder in the user's cache.
         out: The run gets a folder of its own in here.
-        **how: What the machine is told beside the recipe, such as ``precision="fp32"``; see `hardware.How`.
+        **how: Options that are not part of the recipe, such as ``precision="fp32"``; see `hardware.How`.
 
     Returns:
         The run. Its folder holds ``record.json`` and the weights, ``model.safetensors``.
 
     Raises:
-        UserError: the recipe, the data or the folder cannot be used, or the run is finished and was made in another
-            way than is asked for.
+        UserError: the recipe, the data or the folder cannot be used, or what there is of the run was made by
+            another recipe of this name, or with other options.
     """
     written = recipe(wanted) if isinstance(wanted, str) else wanted
-    requested, compiles = how.get("precision", "auto"), how.get("compile", False)
-    if compiles:
+    requested = how.get("precision", "auto")
+    if how.get("compile", False):
         hardware.require_compiler()
     folder = run_folder(written, profile, seed, out, requested)
     require_seed(seed)
     require_folder_name(folder)
     if (folder / RECORD).is_file():
         run = Run(folder, data_root)
-        _require_same_way(run, how)
+        _require_same_run(run, written.at(profile), how)
         return run
     chosen = written.at(profile)
-    if chosen.start_from:
+    shallow = _shallow_run(chosen, profile, seed, out, requested)
+    if shallow and not (shallow / RECORD).is_file():  # compiled or not, a finished one will do
         train(chosen.start_from, profile=profile, seed=seed, data_root=data_root, out=out, **how)
     accelerator = hardware.accelerator(requested)
     splits = prepare_data(chosen, profile, seed, data_root, accelerator)
-    batches = processes.share(splits.train)
-    require_two_images(chosen, batches, how.get("sync_batch_norm", False))
-    training = prepare(chosen, splits, accelerator, seed)
-    synchronised = how.get("sync_batch_norm", False) and processes.synchronise(training.model)
-    if compiles:
-        hardware.compile_calls(training.model)
-    if chosen.start_from:
-        _pre_initialise(
-            training, splits, run_folder(recipe(chosen.start_from), profile, seed, out, requested)
-        )
+    training, synchronised = _set_up(chosen, splits, accelerator, seed, shallow, how)
     require_room(folder, processes.bare(training.model), chosen.optimizer)
-    restore(folder, training)
-    progress = Progress(folder, chosen, len(splits.train.images), len(training.history))
+    restore(folder, training, chosen)
+    with _together(folder):
+        tested, seconds = _fit_and_test(chosen, splits, training, seed, folder)
+        if processes.is_main():
+            record = Record(
+                recipe=chosen,
+                changes=changes_to(written),
+                profile=profile,
+                seed=seed,
+                data=splits.describe(),
+                model={"name": chosen.model, "parameters": count_parameters(training.model)},
+                epochs=training.history,
+                test=summarise(tested, len(splits.dataset.classes)),
+                requested_precision=requested,
+                compile=how.get("compile", False),
+                sync_batch_norm=synchronised,
+                channels_last=splits.train.channels_last,
+                started=training.started,
+                finished=datetime.now(UTC).isoformat(timespec="seconds"),
+                seconds=_seconds(training.history, seconds),
+                **_machine(accelerator),
+            )
+            record.save(folder / RECORD)  # last, since a run with a record is finished
+            delete_checkpoints(folder)
+        processes.wait()
+    return Run(folder, data_root)
+
+
+def _shallow_run(chosen: Recipe, profile: str, seed: int, out: str | Path, requested: str) -> Path | None:
+    """Return the folder of the run that a recipe starts from; None for a recipe that starts from no other."""
+    if not chosen.start_from:
+        return None
+    return run_folder(recipe(chosen.start_from), profile, seed, out, requested)
+
+
+def _set_up(
+    chosen: Recipe,
+    splits: Splits,
+    accelerator: Accelerator,
+    seed: int,
+    shallow: Path | None,
+    how: hardware.How,
+) -> tuple[Training, bool]:
+    """Return the training before its first step, and whether its batch normalisation is synchronised.
+
+    Raises:
+        UserError: the network cannot be trained on the smallest batch.
+    """
+    wants_synchronised = how.get("sync_batch_norm", False)
+    require_two_images(chosen, processes.share(splits.train), wants_synchronised)
+    training = prepare(chosen, splits, accelerator, seed)
+    synchronised = wants_synchronised and processes.synchronise(training.model)
+    if how.get("compile", False):
+        hardware.compile_calls(training.model)
+    if shallow:
+        _pre_initialise(processes.bare(training.model), splits, shallow)
+    return training, synchronised
+
+
+def _fit_and_test(
+    chosen: Recipe, splits: Splits, training: Training, seed: int, folder: Path
+) -> tuple[Evaluation, float]:
+    """Train to the last epoch, evaluate the test images, and write the weights.
+
+    Returns:
+        The evaluation, and the seconds that it took.
+    """
+    batches = processes.share(splits.train)
     held_out = processes.share(splits.validation) if splits.validation else None
-    with progress, _together(folder):
+    with Progress(folder, chosen, len(splits.train.images), len(training.history)) as progress:
         fit(training, batches, held_out, chosen.epochs, seed, progress)
         start = perf_counter()
         with evaluation_weights(training.optimizer):
             tested = evaluate(processes.agreed(training.model), processes.share(splits.test).epoch(0))
-            seconds = _seconds(training.history, perf_counter() - start)
+            seconds = perf_counter() - start
             if processes.is_main():
                 save_weights(folder, training)
-    if processes.is_main():
-        Record(
-            recipe=chosen,
-            changes=changes_to(written),
-            profile=profile,
-            seed=seed,
-            data=splits.describe(),
-            model={"name": chosen.model, "parameters": count_parameters(training.model)},
-            epochs=training.history,
-            test=summarise(tested, len(splits.dataset.classes)),
-            precision=hardware.precision_of(accelerator),
-            requested_precision=requested,
-            compile=compiles,
-            sync_batch_norm=synchronised,
-            processes=processes.count(),
-            channels_last=splits.train.channels_last,
-            device=hardware.describe(accelerator.device),
-            versions=hardware.versions(),
-            started=training.started,
-            finished=datetime.now(UTC).isoformat(timespec="seconds"),
-            seconds=seconds,
-        ).save(folder / RECORD)  # last, since a run with a record is finished
-        delete_checkpoints(folder)
-    processes.wait()
-    return Run(folder, data_root)
+    return tested, seconds
 
 
-def _require_same_way(run: Run, how: hardware.How) -> None:
-    """Raise if a finished run was made with other options than those that are asked for.
+def _machine(accelerator: Accelerator) -> dict[str, Any]:
+    """Return what a record states of the machine and of its software."""
+    return {
+        "precision": hardware.precision_of(accelerator),
+        "processes": processes.count(),
+        "device": hardware.describe(accelerator.device),
+        "versions": hardware.versions(),
+    }
+
+
+def _require_same_run(run: Run, chosen: Recipe, how: hardware.How) -> None:
+    """Raise if a finished run is of another recipe, or was made with other options than those that are asked for.
 
     Raises:
-        UserError: compiling, synchronised batch normalisation or precision differ.
+        UserError: the recipe, compiling, synchronised batch normalisation or precision differ.
     """
     record = run.record
+    if record.recipe != chosen:
+        raise UserError(
+            f"The run in {run.folder} is finished, and of the recipe {chosen.name} before it was changed; rename "
+            "or delete the folder, train it again with --fresh, or choose another --out."
+        )
     asked = {
         "compile": how.get("compile", False),
-        "sync_batch_norm": how.get("sync_batch_norm", False) and processes.count() > 1,
+        "sync_batch_norm": how.get("sync_batch_norm", False)
+        and processes.count() > 1
+        and _has_batch_norm(record),
         "requested_precision": how.get("precision", "auto"),
     }
     differing = [
@@ -230,6 +294,18 @@ def _require_same_way(run: Run, how: hardware.How) -> None:
         )
 
 
+def _has_batch_norm(record: Record) -> bool:
+    """Whether a recorded network has batch normalisation, found without memory for its weights."""
+    side = record.recipe.image_size
+    with torch.device("meta"):
+        network = build(
+            record.recipe.model,
+            in_shape=(len(record.data["mean"]), side, side),
+            classes=len(record.data["classes"]),
+        )
+    return any(isinstance(layer, nn.BatchNorm2d) for layer in network.modules())
+
+
 def _seconds(history: list[dict[str, Any]], test: float) -> dict[str, float | None]:
     """Return the seconds that a run spent in training, validation and test, and their sum."""
     spent = {
@@ -240,7 +316,7 @@ def _seconds(history: list[dict[str, Any]], test: float) -> dict[str, float | No
     return {part: round(value, 2) for part, value in {**spent, "total": sum(spent.values())}.items()}
 
 
-def _pre_initialise(training: Training, splits: Splits, trained: Path) -> None:
+def _pre_initialise(model: nn.Module, splits: Splits, trained: Path) -> None:
     """Give a network the first layers and the classifier of a trained, shallower one (VGG, section 3.1)."""
     shallow = build(
         load_record(trained / RECORD).recipe.model,
@@ -248,7 +324,7 @@ def _pre_initialise(training: Training, splits: Splits, trained: Path) -> None:
         classes=len(splits.dataset.classes),
     )
     load_weights(trained, shallow)
-    start_from(processes.bare(training.model), shallow.to(splits.train.images.pixels.device))
+    start_from(model, shallow.to(splits.train.images.pixels.device))
 
 
 @contextmanager

@@ -48,7 +48,7 @@ class Progress(Watcher):
     """
 
     def __init__(self, folder: Path, chosen: Recipe, images: int, done: int) -> None:
-        self.folder, self.epochs, self.images, self.done = folder, chosen.epochs, images, done
+        self.folder, self.recipe, self.images, self.done = folder, chosen, images, done
         self.bar = tqdm(
             total=chosen.epochs * images,
             initial=done * images,
@@ -97,11 +97,11 @@ class Progress(Watcher):
     def after_epoch(self, training: Training) -> None:
         """Write the checkpoint, then move the bar to the end of the epoch and state its number."""
         if processes.is_main():
-            save_checkpoint(self.folder, training)
+            save_checkpoint(self.folder, training, self.recipe)
         processes.wait()
         self.done = len(training.history)
         self._move_to(self.done * self.images)  # past images that the processes could not share equally
-        self.bar.set_description(f"epoch {self.done} of {self.epochs} done")
+        self.bar.set_description(f"epoch {self.done} of {self.recipe.epochs} done")
 
     def _move_to(self, images: int) -> None:
         self.bar.update(images - self.bar.n)
