@@ -12,10 +12,10 @@ from pathlib import Path
 
 LOGS = Path(__file__).parents[1] / "_build" / "elsewhere"
 ELSEWHERE = {
-    "AVX2": {"ONEDNN_MAX_CPU_ISA": "AVX2"},
-    "AVX512_CORE": {"ONEDNN_MAX_CPU_ISA": "AVX512_CORE"},
-    "AVX512_CORE_BF16": {"ONEDNN_MAX_CPU_ISA": "AVX512_CORE_BF16"},
     "this-processor": {},
+    "AVX512_CORE_BF16": {"ONEDNN_MAX_CPU_ISA": "AVX512_CORE_BF16"},
+    "AVX512_CORE": {"ONEDNN_MAX_CPU_ISA": "AVX512_CORE"},
+    "AVX2": {"ONEDNN_MAX_CPU_ISA": "AVX2"},
     "no-vector-units": {"ATEN_CPU_CAPABILITY": "default"},
     "two-busy-processes": {},
 }
@@ -37,7 +37,8 @@ def passed(name: str, words: list[str]) -> bool:
     minutes, seconds = divmod(round(time.monotonic() - started), 60)
     said = (LOGS / f"{name}.log").read_text(encoding="utf-8").splitlines() or ["nothing"]
     print(
-        f"{name:20}{'failed' if done.returncode else 'passed'} in {minutes}:{seconds:02} ({said[-1].strip('= ')})"
+        f"{name:20}{'failed' if done.returncode else 'passed'} in {minutes}:{seconds:02} ({said[-1].strip('= ')})",
+        flush=True,
     )
     return done.returncode == 0
 

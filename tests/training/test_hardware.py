@@ -57,6 +57,17 @@ def test_without_a_compiler_there_is_a_sentence_before_anything_starts(
     assert not list(tmp_path.iterdir())
 
 
+@pytest.mark.parametrize(
+    ("limit", "expected"), [("", True), ("AVX512_CORE_BF16", True), ("AVX512_CORE", False), ("avx2", False)]
+)
+def test_units_that_may_not_be_used_do_not_count(
+    limit: str, expected: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(torch.cpu, "_is_avx512_bf16_supported", lambda: True, raising=False)
+    monkeypatch.setenv("ONEDNN_MAX_CPU_ISA", limit)
+    assert hardware.has_bf16_units(torch.device("cpu")) is expected
+
+
 @pytest.mark.parametrize(("threads", "words"), [(1, "(1 thread)"), (2, "(2 threads)")])
 def test_a_processor_is_named_with_its_threads(
     threads: int, words: str, monkeypatch: pytest.MonkeyPatch

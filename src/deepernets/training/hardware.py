@@ -19,6 +19,9 @@ from deepernets.training import processes
 
 Precision = Literal["auto", "bf16", "fp32"]
 
+# Instruction sets to which PyTorch's CPU library, oneDNN, can be limited, and which have no units for bfloat16
+WITHOUT_BF16 = ("SSE41", "AVX", "AVX2", "AVX2_VNNI", "AVX512_CORE", "AVX512_CORE_VNNI")
+
 
 class How(TypedDict, total=False):
     """What a run's machine is told beside the recipe, which it leaves alone.
@@ -36,10 +39,13 @@ class How(TypedDict, total=False):
 
 
 def has_bf16_units(device: torch.device) -> bool:
-    """Whether the device has units for bfloat16: GPUs since 2020, and CPUs with AVX-512 BF16 or AMX."""
+    """Whether the device has units for bfloat16: GPUs since 2020, and CPUs with AVX-512 BF16 or AMX.
+
+    Units that `ONEDNN_MAX_CPU_ISA` forbids PyTorch to use do not count.
+    """
     if device.type == "cuda":
         return torch.cuda.get_device_capability(device) >= (8, 0)
-    if device.type != "cpu":
+    if device.type != "cpu" or os.environ.get("ONEDNN_MAX_CPU_ISA", "").upper() in WITHOUT_BF16:
         return False
     units = ("_is_avx512_bf16_supported", "_is_amx_tile_supported")  # absent from some builds of PyTorch
     return any(getattr(torch.cpu, unit, lambda: False)() for unit in units)
