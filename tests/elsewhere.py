@@ -35,9 +35,9 @@ def passed(name: str, words: list[str]) -> bool:
             other.kill()
             other.wait()
     minutes, seconds = divmod(round(time.monotonic() - started), 60)
-    said = (LOGS / f"{name}.log").read_text(encoding="utf-8").splitlines() or ["nothing"]
+    lines = (LOGS / f"{name}.log").read_text(encoding="utf-8").splitlines() or ["nothing"]
     print(
-        f"{name:20}{'failed' if done.returncode else 'passed'} in {minutes}:{seconds:02} ({said[-1].strip('= ')})",
+        f"{name:20}{'failed' if done.returncode else 'passed'} in {minutes}:{seconds:02} ({lines[-1].strip('= ')})",
         flush=True,
     )
     return done.returncode == 0

@@ -12,7 +12,7 @@ from deepernets.models.dash import BothWays, whitening_filters
 from deepernets.training import hardware, preparation, runs
 from deepernets.training.loop import Training
 from deepernets.training.preparation import prepare, prepare_data
-from deepernets.training.processes import bare
+from deepernets.training.processes import unwrap
 from deepernets.training.recipe import Recipe, recipe
 from deepernets.training.runs import train
 
@@ -29,7 +29,7 @@ def prepared(chosen: Recipe) -> tuple[runs.Splits, Training]:
 
 def test_the_first_layer_comes_from_the_training_split_alone() -> None:
     splits, training = prepared(SMALL)
-    first = next(bare(training.model).parameters())
+    first = next(unwrap(training.model).parameters())
     expected = whitening_filters(splits.train.transform.normalise(splits.train.images.pixels))
     torch.testing.assert_close(first.data, expected)
     trained = {id(weight) for group in training.optimizer.param_groups for weight in group["params"]}
@@ -55,11 +55,11 @@ def test_whitening_sees_all_classes_of_sorted_images(monkeypatch: pytest.MonkeyP
 
 def test_parts_are_there_only_where_the_recipe_wants_them() -> None:
     splits, training = prepared(SMALL.changed(whiten=False, both_ways=False, alternate=False))
-    assert not isinstance(bare(training.model), BothWays)
+    assert not isinstance(unwrap(training.model), BothWays)
     assert next(training.model.parameters()).requires_grad
     assert not splits.train.transform.alternate
     splits, training = prepared(SMALL)
-    assert isinstance(bare(training.model), BothWays)
+    assert isinstance(unwrap(training.model), BothWays)
     assert splits.train.transform.alternate
 
 

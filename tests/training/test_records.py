@@ -14,7 +14,7 @@ from deepernets.training.records import (
     load_record,
     records,
     results_folder,
-    write_whole,
+    write_atomically,
 )
 from deepernets.training.runs import run_folder
 
@@ -82,7 +82,7 @@ def test_nothing_half_written_is_left(tmp_path: Path) -> None:
         raise OSError(28, "No space left on device")
 
     with pytest.raises(UserError, match="cannot be written"):
-        write_whole(path, fail)
+        write_atomically(path, fail)
     assert [(left.name, left.read_text()) for left in tmp_path.iterdir()] == [("figure.png", "old")]
 
 

@@ -22,18 +22,18 @@ from deepernets.training.reproduction import (
     Machine,
     Place,
     Queue,
-    Run,
+    QueuedRun,
     TrainingProcess,
     default_order,
     plan,
     read_order,
 )
 
-A, B = Run("paper/resnet-20", 0), Run("report-b/vgg-13-mnist/ours", 1)
+A, B = QueuedRun("paper/resnet-20", 0), QueuedRun("report-b/vgg-13-mnist/ours", 1)
 ORDER = read_order(default_order())
 
 
-def steps_of(run: Run) -> int:
+def steps_of(run: QueuedRun) -> int:
     """Return the steps of an epoch."""
     chosen = deepernets.recipe(run.recipe)
     return -(-training_images(chosen) // chosen.batch_size)
@@ -46,8 +46,8 @@ class FakeMachine:
         self.now, self.seconds, self.compiled, self.measuring = 1000.0, seconds, compiled, measuring
         self.hours = 1.0
         self.timed: list[tuple[str, bool]] = []
-        self.started: list[tuple[Run, bool]] = []
-        self.on_end: Callable[[Run, Place], str] = lambda run, place: "it left no record"
+        self.started: list[tuple[QueuedRun, bool]] = []
+        self.on_end: Callable[[QueuedRun, Place], str] = lambda run, place: "it left no record"
         self.deaf = False
 
     def step_seconds(self, name: str, profile: str, compiled: bool, timeout: float | None) -> float:
@@ -61,7 +61,7 @@ class FakeMachine:
         fake = self
 
         class Process(TrainingProcess):
-            def __init__(self, run: Run, place: Place, compiled: bool, show: bool) -> None:
+            def __init__(self, run: QueuedRun, place: Place, compiled: bool, show: bool) -> None:
                 fake.started.append((run, compiled))
                 self.run, self.place, self.end = run, place, fake.now + 3600 * fake.hours
                 self.said, self.killed = "", False
@@ -96,10 +96,10 @@ def finished() -> Record:
     return records("report-a/vgg-16/as-reported")[0]
 
 
-def finish(record: Record) -> Callable[[Run, Place], str]:
+def finish(record: Record) -> Callable[[QueuedRun, Place], str]:
     """Return what lets a run end with a record in its folder."""
 
-    def leave(run: Run, place: Place) -> str:
+    def leave(run: QueuedRun, place: Place) -> str:
         replace(record, recipe=place.recipe(run), seed=run.seed).save(place.folder(run) / "record.json")
         return "done"
 
@@ -121,7 +121,7 @@ def test_the_courses_order_names_every_recipe_of_reports_and_papers_once() -> No
 def test_what_a_run_starts_from_comes_before_it() -> None:
     for place, run in enumerate(ORDER):
         if shallow := deepernets.recipe(run.recipe).start_from:
-            assert ORDER.index(Run(shallow, run.seed)) < place
+            assert ORDER.index(QueuedRun(shallow, run.seed)) < place
 
 
 def test_further_seeds_come_last_and_the_cheapest_first() -> None:
@@ -170,9 +170,9 @@ def test_an_order_that_cannot_be_read_is_one_sentence(tmp_path: Path) -> None:
 def test_the_plan_keeps_the_order_and_leaves_out_what_is_recorded() -> None:
     left = plan(ORDER, deepernets.records())
     assert left == [run for run in ORDER if run in set(left)]
-    assert Run("report-a/vgg-16/as-reported", 0) in ORDER
-    assert Run("report-a/vgg-16/as-reported", 0) not in left
-    assert Run("paper/resnet-110", 0) in left
+    assert QueuedRun("report-a/vgg-16/as-reported", 0) in ORDER
+    assert QueuedRun("report-a/vgg-16/as-reported", 0) not in left
+    assert QueuedRun("paper/resnet-110", 0) in left
 
 
 def test_only_filters_the_order() -> None:
@@ -183,13 +183,13 @@ def test_only_filters_the_order() -> None:
 
 def test_a_short_run_does_not_count_as_the_recipe() -> None:
     """Three epochs of ResNet-20 are recorded where the report has fifty."""
-    run = Run("report-b/resnet-20-mnist/as-reported", 0)
+    run = QueuedRun("report-b/resnet-20-mnist/as-reported", 0)
     assert records(run.recipe)
     assert plan([run], deepernets.records()) == [run]
 
 
 def test_a_precision_asked_for_does_not_stand_for_the_recipe() -> None:
-    run = Run("report-a/vgg-16/as-reported", 0)
+    run = QueuedRun("report-a/vgg-16/as-reported", 0)
     asked = [replace(record, requested_precision=record.precision) for record in records(run.recipe)]
     assert plan([run], records(run.recipe)) == []
     assert plan([run], asked) == [run]
@@ -260,7 +260,7 @@ def test_when_no_epoch_can_end_it_says_so(tmp_path: Path) -> None:
 
 def test_choosing_takes_a_tenth_of_the_time_at_most(tmp_path: Path) -> None:
     """Six minutes of an hour: after three networks, of 2.5 minutes each, the first of them is started."""
-    runs = [Run(f"paper/resnet-{depth}", 0) for depth in (20, 32, 44, 56, 110)]
+    runs = [QueuedRun(f"paper/resnet-{depth}", 0) for depth in (20, 32, 44, 56, 110)]
     fake = FakeMachine({run.recipe: 1.0 for run in runs}, measuring=75)
     fake.hours = 100.0
     queue = Queue(runs, Place(tmp_path / "results", tmp_path), minutes=60, machine=fake.machine())
@@ -295,7 +295,7 @@ def test_a_checkpoint_shortens_what_is_left(tmp_path: Path) -> None:
 def test_the_faster_way_is_taken_and_timed_once(seconds: float, compiled: bool, tmp_path: Path) -> None:
     lines: list[str] = []
     fake = FakeMachine({A.recipe: 1.0}, compiled=seconds)
-    runs = [A, Run(A.recipe, 1)]
+    runs = [A, QueuedRun(A.recipe, 1)]
     queue = Queue(runs, Place(tmp_path / "results", tmp_path), say=lines.append, machine=fake.machine())
     queue.work()
     assert fake.started == [(run, compiled) for run in runs]
@@ -433,7 +433,7 @@ def test_ctrl_c_stops_what_is_running(tmp_path: Path) -> None:
 def test_a_real_run_ends_with_its_queue_and_the_next_queue_goes_on(tmp_path: Path) -> None:
     """Closing the run's standard input is what the system does when the queue is killed."""
     place = Place(tmp_path / "results", tmp_path / "runs", profile="quick")
-    run = Run("report-b/resnet-20-mnist/ours", 0)  # five epochs of 512 images
+    run = QueuedRun("report-b/resnet-20-mnist/ours", 0)  # five epochs of 512 images
     process = TrainingProcess(run, place, compiled=False, show=False)
     wait_until(lambda: place.epochs_left(run) < place.recipe(run).epochs or process.has_ended())
     process.stop()

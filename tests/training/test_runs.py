@@ -147,8 +147,10 @@ def test_a_finished_run_is_returned_and_not_trained_again(
     unbroken: tuple[Record, Path], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     record, folder = unbroken
+    (folder / "epoch-003").mkdir()  # as after a kill between the record and the last checkpoint's deletion
     monkeypatch.setattr(runs, "fit", None)
     assert _train(folder.parents[2]) == record
+    assert not (folder / "epoch-003").exists()
 
 
 def test_a_finished_run_made_in_another_way_is_not_handed_back(

@@ -27,25 +27,25 @@ def _half_right() -> Meter:
     return meter
 
 
-def test_a_reading_says_what_the_meter_says() -> None:
+def test_a_reading_shows_the_meters_figures() -> None:
     reading = Reading(_half_right())
-    assert reading.has_come()
-    assert reading.as_words() == {"loss": "0.500", "accuracy": "50.0%"}
-    assert Reading(Meter()).as_words()["loss"] == "0.000"
+    assert reading.is_ready()
+    assert reading.as_text() == {"loss": "0.500", "accuracy": "50.0%"}
+    assert Reading(Meter()).as_text()["loss"] == "0.000"
 
 
-def test_the_bar_does_not_look_at_a_reading_that_has_not_come(
+def test_the_bar_does_not_show_a_reading_that_is_not_ready(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    come = False
-    monkeypatch.setattr(Reading, "has_come", lambda reading: come)
+    ready = False
+    monkeypatch.setattr(Reading, "is_ready", lambda reading: ready)
     with Progress(tmp_path, TINY, 2, 0) as progress:
-        for come in (False, False, True, False):
+        for ready in (False, False, True, False):
             progress.shown -= 1  # a second later
             before = progress.reading
             progress.after_step(_half_right())
-            assert (progress.reading is None) == come
-            assert come or before is None or progress.reading is before
+            assert (progress.reading is None) == ready
+            assert ready or before is None or progress.reading is before
 
 
 def test_an_interrupt_is_not_lost_when_no_step_is_left(tmp_path: Path) -> None:
@@ -80,6 +80,16 @@ def test_tqdm_disable_silences_every_bar(
     assert (capsys.readouterr().err == "") == silent
     assert sum(tqdm(range(3), desc="another")) == 3
     assert (capsys.readouterr().err == "") == silent
+
+
+@pytest.mark.parametrize("main", [True, False])
+def test_only_the_main_process_shows_a_bar(
+    main: bool, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr(processes, "is_main", lambda: main)
+    with Progress(tmp_path, TINY, 2, 0) as progress:
+        progress.after_step(_half_right())
+    assert (capsys.readouterr().err != "") == main
 
 
 @pytest.mark.parametrize("world", [1, 3])

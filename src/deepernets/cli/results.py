@@ -12,7 +12,7 @@ from deepernets.exceptions import UserError
 from deepernets.training.recipe import Profile
 
 if TYPE_CHECKING:
-    from deepernets.training.reproduction import Run
+    from deepernets.training.reproduction import QueuedRun
 
 app = App()
 
@@ -88,7 +88,7 @@ def reproduce(
     found = records(folder=place.results) if place.results.is_dir() else []
     wanted = plan(read_order(which.order or default_order()), found, which.only, place.profile)
     if dry_run:
-        _say_what_it_costs(wanted, place.profile)
+        _print_costs(wanted, place.profile)
         return
     queue = Queue(wanted, place, at_a_time, inf if minutes is None else minutes)
     try:
@@ -108,7 +108,7 @@ def reproduce(
         raise UserError(f"These runs could not be made: {failed}")
 
 
-def _say_what_it_costs(wanted: "list[Run]", profile: Profile) -> None:
+def _print_costs(wanted: "list[QueuedRun]", profile: Profile) -> None:
     """Print each run with its cost on the CPU of the recorded runs, and the sum of them."""
     from deepernets.analysis.costs import in_words, pace, work
     from deepernets.training.recipe import recipe

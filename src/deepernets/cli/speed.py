@@ -53,7 +53,7 @@ def bench(
     """
     from deepernets.progress import tqdm
     from deepernets.training import benchmark, ways
-    from deepernets.training.records import write_whole
+    from deepernets.training.records import write_atomically
 
     much = how_much or HowMuch()
     size = ways.Size(much.batch_size, much.steps, much.rounds)
@@ -64,7 +64,7 @@ def bench(
     _print(found)
     if json_file:
         text = json.dumps(found.as_dict(), indent=1, ensure_ascii=False) + "\n"
-        write_whole(json_file, lambda place: place.write_text(text, encoding="utf-8"))
+        write_atomically(json_file, lambda place: place.write_text(text, encoding="utf-8"))
         print(json_file)
     if chart:
         from deepernets.plots import save, timing

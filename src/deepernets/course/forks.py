@@ -9,7 +9,7 @@ from typing import Any
 import yaml
 
 from deepernets.exceptions import UserError
-from deepernets.training.records import write_whole
+from deepernets.training.records import write_atomically
 
 GITHUB = re.compile(r"https://github\.com/[\w.-]+/[\w.-]+")
 HANDED_OUT = (
@@ -76,7 +76,7 @@ def _replace(path: Path, changes: dict[str, str]) -> None:
     text = path.read_text(encoding="utf-8")
     for old, new in changes.items():
         text = text.replace(old, new)
-    write_whole(path, lambda temporary: temporary.write_text(text, encoding="utf-8"))
+    write_atomically(path, lambda temporary: temporary.write_text(text, encoding="utf-8"))
 
 
 def hand_out(root: Path, target: Path, url: str | None = None, ref: str | None = None) -> Path:

@@ -15,7 +15,7 @@ from nbformat.v4 import new_code_cell, new_markdown_cell
 
 from deepernets.course.grading.submissions import fingerprint
 from deepernets.exceptions import UserError
-from deepernets.training.records import write_whole
+from deepernets.training.records import write_atomically
 
 CAPTION = re.compile(
     r"\*([^*]+)\*(?:\n\n|$)"
@@ -118,7 +118,7 @@ def text_of(notebook: NotebookNode) -> str:
 def write(notebook: NotebookNode, path: Path) -> None:
     """Write a notebook, whole or not at all."""
     text = nbformat.writes(notebook) + "\n"
-    write_whole(path, lambda temporary: temporary.write_text(text, encoding="utf-8"))
+    write_atomically(path, lambda temporary: temporary.write_text(text, encoding="utf-8"))
 
 
 def _essence(cell: NotebookNode) -> tuple[str, str, str, NotebookNode]:

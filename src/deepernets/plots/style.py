@@ -11,7 +11,7 @@ from matplotlib.colors import to_rgb
 from matplotlib.figure import Figure
 from torch import Tensor
 
-from deepernets.training.records import write_whole
+from deepernets.training.records import write_atomically
 
 # Seaborn's colour-blind-safe palette and its white grid, without importing seaborn, which takes as long as PyTorch.
 PALETTE: list[Any] = [
@@ -57,5 +57,5 @@ def draw(ax: Axes, pixels: Tensor) -> None:
 
 def save(figure: Figure, path: Path) -> Path:
     """Write a figure as PNG, whole or not at all, and return its path."""
-    write_whole(path, lambda temporary: figure.savefig(temporary, dpi=130, format="png"))
+    write_atomically(path, lambda temporary: figure.savefig(temporary, dpi=130, format="png"))
     return path

@@ -229,10 +229,7 @@ def fit(
                 f"The training loss became {met.loss} in epoch {epoch}: the network has diverged; "
                 f"try a lower --learning-rate than {rates[0]:g}, or a warm-up."
             )
-        with evaluation_weights(training.optimizer):
-            held_out = (
-                evaluate(processes.agreed(training.model), validation.epoch(epoch)) if validation else None
-            )
+        held_out = _evaluate_held_out(training, validation, epoch)
         figures = {
             "learning_rate": rates[0],
             "train_loss": met.loss,
@@ -244,6 +241,13 @@ def fit(
         }
         training.history.append({"epoch": epoch} | {name: _rounded(value) for name, value in figures.items()})
         watcher.after_epoch(training)
+
+
+def _evaluate_held_out(training: Training, validation: Batches | None, epoch: int) -> Evaluation | None:
+    if validation is None:
+        return None
+    with evaluation_weights(training.optimizer):
+        return evaluate(processes.unwrap_for_evaluation(training.model), validation.epoch(epoch))
 
 
 def _rounded(value: float | None) -> float | None:

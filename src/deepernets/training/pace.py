@@ -67,8 +67,8 @@ def measure_step_seconds(name: str, profile: str, compiled: bool, timeout: float
     environment = {**os.environ, "TQDM_DISABLE": "1"}
     done = subprocess.run(command, capture_output=True, text=True, env=environment, timeout=timeout)
     if done.returncode != 0:
-        said = (done.stderr.strip().splitlines() or ["it printed nothing"])[-1]
-        raise UserError(f"No step of {name} could be timed ({said}); try `deepernets train {name}`.")
+        last_line = (done.stderr.strip().splitlines() or ["it printed nothing"])[-1]
+        raise UserError(f"No step of {name} could be timed ({last_line}); try `deepernets train {name}`.")
     return float(done.stdout.split()[-1])
 
 

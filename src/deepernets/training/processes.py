@@ -72,7 +72,7 @@ def gathered(rows: Tensor) -> Tensor:
     return torch.cat([part[:length] for part, length in zip(padded, lengths, strict=True)])
 
 
-def bare(model: nn.Module) -> nn.Module:
+def unwrap(model: nn.Module) -> nn.Module:
     """Return the network without what training in several processes wraps around it."""
     return model.module if isinstance(model, nn.parallel.DistributedDataParallel) else model
 
@@ -149,13 +149,13 @@ def synchronise(model: nn.Module) -> bool:
     return count() > 1 and bool(layers)
 
 
-def agreed(model: nn.Module) -> nn.Module:
-    """Return the bare network, with the first process's running statistics everywhere.
+def unwrap_for_evaluation(model: nn.Module) -> nn.Module:
+    """Return the unwrapped network, with the first process's running statistics in every process.
 
     In training every process normalises with its own share of a batch (local batch normalisation; the other kind
     is `synchronise`), so that running statistics drift apart a little; weights never do.
     """
-    network = bare(model)
+    network = unwrap(model)
     if count() > 1:
         for statistic in network.buffers():
             statistic.copy_(broadcast(statistic.clone()))

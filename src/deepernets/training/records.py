@@ -83,7 +83,7 @@ class Record:
     def save(self, path: Path) -> None:
         """Write the record as JSON, atomically."""
         text = json.dumps(asdict(self), indent=1, ensure_ascii=False)
-        write_whole(path, lambda temporary: temporary.write_text(text + "\n", encoding="utf-8"))
+        write_atomically(path, lambda temporary: temporary.write_text(text + "\n", encoding="utf-8"))
 
 
 def load_record(path: Path) -> Record:
@@ -112,9 +112,9 @@ def load_record(path: Path) -> Record:
 def from_format_1(values: dict[str, Any]) -> dict[str, Any]:
     """Return the JSON of a record of format 1 as one of format 2.
 
-    Format 1 gave the learning rate of the step before an epoch. Where it is reduced on a plateau, the learning rate
-    is computed again from the validation errors. Format 1 gave as start of a run the day on which the run ended,
-    and did not time validation.
+    Runs of format 1 reduced the learning rate on a plateau one step late, and recorded the rate of that step alone.
+    Here it is computed again from the validation errors. As the start of a run, format 1 had the day on which it
+    ended, and it did not time validation.
     """
     values = dict(values)
     trained = Recipe(**values["recipe"])
@@ -192,7 +192,7 @@ def records(
     return sorted(wanted, key=lambda record: (record.recipe.name, record.profile, record.seed))
 
 
-def write_whole(path: Path, write: Callable[[Path], Any]) -> None:
+def write_atomically(path: Path, write: Callable[[Path], Any]) -> None:
     """Let `write` fill a temporary path and give it its name only when it is complete.
 
     Raises:

@@ -33,7 +33,7 @@ PATIENCE = 60  # seconds in which a run that was told to stop must end
 BETWEEN_LOOKS = 0.2  # seconds
 
 
-class Run(NamedTuple):
+class QueuedRun(NamedTuple):
     """A run that is wanted: a recipe's name, and a seed."""
 
     recipe: str
@@ -59,15 +59,15 @@ class Place:
     data_root: Path | None = None
     profile: Profile = "full"
 
-    def recipe(self, run: Run) -> Recipe:
+    def recipe(self, run: QueuedRun) -> Recipe:
         """Return the recipe of a run, at this place's profile."""
         return recipe(run.recipe).at(self.profile)
 
-    def folder(self, run: Run) -> Path:
+    def folder(self, run: QueuedRun) -> Path:
         """Return the folder of a run, with its checkpoints."""
         return run_folder(recipe(run.recipe), self.profile, run.seed, self.out)
 
-    def epochs_left(self, run: Run) -> int:
+    def epochs_left(self, run: QueuedRun) -> int:
         """Return how many epochs a run still has to train, after its last checkpoint."""
         done = [epoch_of(checkpoint) for checkpoint in list_checkpoints(self.folder(run))]
         return self.recipe(run).epochs - max(done, default=0)
@@ -78,7 +78,7 @@ def default_order() -> Path:
     return results_folder() / "order.txt"
 
 
-def read_order(path: Path) -> list[Run]:
+def read_order(path: Path) -> list[QueuedRun]:
     """Read an order: a recipe and a seed on each line; ``#`` begins a comment, and blank lines are left out.
 
     Raises:
@@ -89,7 +89,7 @@ def read_order(path: Path) -> list[Run]:
     except (OSError, UnicodeDecodeError) as error:
         reason = getattr(error, "strerror", None) or "it is not UTF-8 text"
         raise UserError(f"The order {path} cannot be read ({reason}); expected a text file.") from error
-    runs: dict[Run, int] = {}
+    runs: dict[QueuedRun, int] = {}
     for number, line in enumerate(lines, 1):
         if words := line.partition("#")[0].split():
             try:
@@ -102,18 +102,18 @@ def read_order(path: Path) -> list[Run]:
     return list(runs)
 
 
-def _parse(words: list[str]) -> Run:
+def _parse(words: list[str]) -> QueuedRun:
     seed = words[-1]
     if len(words) != 2 or not (seed.isascii() and seed.isdecimal() and len(seed) < 10):
         raise UserError(
             f"{' '.join(words)!r} is not a run; expected a recipe and a seed from 0, such as 'paper/resnet-20 0'."
         )
-    return Run(recipe(words[0]).name, int(seed))
+    return QueuedRun(recipe(words[0]).name, int(seed))
 
 
 def plan(
-    order: Sequence[Run], found: Iterable[Record], only: Sequence[str] = (), profile: Profile = "full"
-) -> list[Run]:
+    order: Sequence[QueuedRun], found: Iterable[Record], only: Sequence[str] = (), profile: Profile = "full"
+) -> list[QueuedRun]:
     """Return the runs of an order that have no record yet.
 
     Args:
@@ -125,8 +125,8 @@ def plan(
     Raises:
         UserError: no recipe in the order matches.
 
-    >>> plan([Run("paper/resnet-20", 0), Run("race/step", 3)], [], ["race/*"])
-    [Run(recipe='race/step', seed=3)]
+    >>> plan([QueuedRun("paper/resnet-20", 0), QueuedRun("race/step", 3)], [], ["race/*"])
+    [QueuedRun(recipe='race/step', seed=3)]
     """
     chosen = [run for run in order if not only or any(fnmatch(run.recipe, pattern) for pattern in only)]
     if not chosen:
@@ -142,7 +142,7 @@ def plan(
     return [run for run in chosen if (recipe(run.recipe).at(profile), profile, run.seed) not in recorded]
 
 
-def file_record(run: Run, place: Place) -> bool:
+def file_record(run: QueuedRun, place: Place) -> bool:
     """Copy a finished run's record to the records, and return whether there was one.
 
     Raises:
@@ -175,7 +175,7 @@ class TrainingProcess:
         "threading.Thread(target=lambda: (os.read(0, 1), _thread.interrupt_main()), daemon=True).start(); main()"
     )
 
-    def __init__(self, run: Run, place: Place, compiled: bool, show: bool) -> None:
+    def __init__(self, run: QueuedRun, place: Place, compiled: bool, show: bool) -> None:
         command = [sys.executable, "-c", self.CODE, "train", run.recipe, "--profile", place.profile]
         command += ["--seed", str(run.seed), "--out", str(place.out)]
         command += ["--data-root", str(place.data_root)] if place.data_root else []
@@ -242,7 +242,7 @@ class Machine:
         clock: Seconds since any moment; wall clock, since a budget is.
     """
 
-    start: Callable[[Run, Place, bool, bool], TrainingProcess] = TrainingProcess
+    start: Callable[[QueuedRun, Place, bool, bool], TrainingProcess] = TrainingProcess
     step_seconds: Callable[[str, str, bool, float | None], float] = measure_step_seconds
     can_compile: Callable[[], bool] = hardware.can_compile
     clock: Callable[[], float] = time.monotonic
@@ -286,19 +286,19 @@ class Queue:
         problems: Runs that failed, and why.
     """
 
-    left: list[Run]
+    left: list[QueuedRun]
     place: Place
     at_a_time: int = 1
     minutes: float = inf
     say: Callable[[str], object] = _print
     machine: Machine = field(default_factory=Machine)
-    recorded: list[Run] = field(default_factory=list)
-    unfinished: list[Run] = field(default_factory=list)
-    problems: dict[Run, str] = field(default_factory=dict)
+    recorded: list[QueuedRun] = field(default_factory=list)
+    unfinished: list[QueuedRun] = field(default_factory=list)
+    problems: dict[QueuedRun, str] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         self.left = list(self.left)
-        self.running: dict[Run, TrainingProcess] = {}
+        self.running: dict[QueuedRun, TrainingProcess] = {}
         self.deadline = self.machine.clock() + 60 * self.minutes
         self.measured: dict[tuple[object, ...], float] = {}
 
@@ -327,9 +327,9 @@ class Queue:
                 "give more --minutes."
             )
 
-    def _choose(self) -> tuple[Run, Forecast] | None:
+    def _choose(self) -> tuple[QueuedRun, Forecast] | None:
         """Return the first run that can end in time, or else the first that gets through an epoch."""
-        fallback: tuple[Run, Forecast] | None = None
+        fallback: tuple[QueuedRun, Forecast] | None = None
         enough = self.machine.clock() + CHOOSING * self.time_left()
         for run in list(self.left):
             if self.time_left() <= 0 or (fallback and self.machine.clock() > enough):
@@ -351,7 +351,7 @@ class Queue:
         """Return the seconds that are left."""
         return self.deadline - self.machine.clock()
 
-    def _forecast(self, run: Run) -> Forecast:
+    def _forecast(self, run: QueuedRun) -> Forecast:
         """Return what a run will take, from the time of a few steps; long runs are timed compiled, too."""
         chosen, epochs = self.place.recipe(run), self.place.epochs_left(run)
         steps = -(-training_images(chosen) // chosen.batch_size)  # of an epoch
@@ -379,7 +379,7 @@ class Queue:
             self.measured[key] = seconds
         return self.measured[key]
 
-    def _start(self, run: Run, forecast: Forecast) -> None:
+    def _start(self, run: QueuedRun, forecast: Forecast) -> None:
         reason = ""
         if self.minutes < inf:
             budget = in_words(self.time_left())
@@ -418,11 +418,11 @@ class Queue:
             elif not self._file(run):
                 self.unfinished.append(run)
 
-    def _end(self, run: Run, process: TrainingProcess) -> None:
+    def _end(self, run: QueuedRun, process: TrainingProcess) -> None:
         if not self._file(run):
             self._fail(run, process.problem())
 
-    def _file(self, run: Run) -> bool:
+    def _file(self, run: QueuedRun) -> bool:
         """Copy the record of a run, and return whether it has one."""
         try:
             if not file_record(run, self.place):
@@ -434,7 +434,7 @@ class Queue:
             self.left = [other for other in self.left if other != run]
         return True
 
-    def _fail(self, run: Run, problem: str) -> None:
+    def _fail(self, run: QueuedRun, problem: str) -> None:
         self.problems[run] = problem
         self.say(f"{run} failed: {problem}")
         self.left = [other for other in self.left if other != run]

@@ -105,7 +105,9 @@ class Run:
         splits = prepare_data(record.recipe, record.profile, record.seed, self._data_root, accelerator)
         training = prepare(record.recipe, splits, accelerator, record.seed)
         load_weights(self.folder, training.model)
-        return evaluate(processes.agreed(training.model), processes.share(splits.test).epoch(0))
+        return evaluate(
+            processes.unwrap_for_evaluation(training.model), processes.share(splits.test).epoch(0)
+        )
 
 
 def load_run(folder: str | Path, data_root: str | Path | None = None) -> Run:
@@ -164,6 +166,8 @@ def train(
     if (folder / RECORD).is_file():
         run = Run(folder, data_root)
         _require_same_run(run, written.at(profile), how)
+        if processes.is_main():
+            delete_checkpoints(folder)  # left by a run that was killed after it had written its record
         return run
     chosen = written.at(profile)
     shallow = _shallow_run(chosen, profile, seed, out, requested)
@@ -172,7 +176,7 @@ def train(
     accelerator = hardware.accelerator(requested)
     splits = prepare_data(chosen, profile, seed, data_root, accelerator)
     training, synchronised = _set_up(chosen, splits, accelerator, seed, shallow, how)
-    require_room(folder, processes.bare(training.model), chosen.optimizer)
+    require_room(folder, processes.unwrap(training.model), chosen.optimizer)
     restore(folder, training, chosen)
     with _together(folder):
         tested, seconds = _fit_and_test(chosen, splits, training, seed, folder)
@@ -228,7 +232,7 @@ def _set_up(
     if how.get("compile", False):
         hardware.compile_calls(training.model)
     if shallow:
-        _pre_initialise(processes.bare(training.model), splits, shallow)
+        _pre_initialise(processes.unwrap(training.model), splits, shallow)
     return training, synchronised
 
 
@@ -246,7 +250,9 @@ def _fit_and_test(
         fit(training, batches, held_out, chosen.epochs, seed, progress)
         start = perf_counter()
         with evaluation_weights(training.optimizer):
-            tested = evaluate(processes.agreed(training.model), processes.share(splits.test).epoch(0))
+            tested = evaluate(
+                processes.unwrap_for_evaluation(training.model), processes.share(splits.test).epoch(0)
+            )
             seconds = perf_counter() - start
             if processes.is_main():
                 save_weights(folder, training)

@@ -18,9 +18,9 @@ BETWEEN_LOOKS = 0.5  # seconds
 
 
 class Reading:
-    """What a meter shows at one moment, on its way from a GPU, which nobody waits for.
+    """Loss and accuracy of a meter at one moment, copied from a GPU without waiting for it.
 
-    Elsewhere it has come as soon as it is asked for.
+    On a CPU it is ready at once.
     """
 
     def __init__(self, meter: Meter) -> None:
@@ -30,12 +30,12 @@ class Reading:
         if self.copied is not None:
             self.copied.record()
 
-    def has_come(self) -> bool:
-        """Whether it can be shown."""
+    def is_ready(self) -> bool:
+        """Whether the figures have been copied and can be shown."""
         return self.copied is None or self.copied.query()
 
-    def as_words(self) -> dict[str, str]:
-        """Return loss and accuracy as the bar shows them; only when it has come."""
+    def as_text(self) -> dict[str, str]:
+        """Return loss and accuracy as the bar shows them; call it only when `is_ready`."""
         loss, accuracy = (self.sums / self.images).tolist()
         return {"loss": f"{loss:.3f}", "accuracy": f"{accuracy:.1%}"}
 
@@ -79,7 +79,7 @@ class Progress(Watcher):
         signal.signal(signal.SIGINT, signal.default_int_handler)
 
     def after_step(self, meter: Meter) -> None:
-        """Move the bar; twice a second, ask for loss and accuracy, or show them if they have come.
+        """Move the bar; twice a second, ask for loss and accuracy, or show them if they are ready.
 
         Raises:
             KeyboardInterrupt: Ctrl-C was pressed since the last step.
@@ -89,8 +89,8 @@ class Progress(Watcher):
         self._move_to(self.done * self.images + meter.images * processes.count())
         if perf_counter() - self.shown > BETWEEN_LOOKS:
             self.reading = self.reading or Reading(meter)
-            if self.reading.has_come():
-                self.bar.set_postfix(self.reading.as_words(), refresh=False)
+            if self.reading.is_ready():
+                self.bar.set_postfix(self.reading.as_text(), refresh=False)
                 self.reading = None
             self.shown = perf_counter()
 

@@ -15,7 +15,7 @@ from deepernets.course.grading.limits import Limits
 from deepernets.course.grading.sandbox import Result, run
 from deepernets.course.grading.submissions import Submission, choose_lab, read_folder
 from deepernets.progress import tqdm
-from deepernets.training.records import write_whole
+from deepernets.training.records import write_atomically
 
 SEEDS = 3  # hidden inputs that every answer is judged on
 COLUMNS = ("student", "lab", "exercise", "points", "of", "status", "remark")
@@ -139,11 +139,11 @@ def _write(grades: list[Grade], out: Path) -> None:
     for grade in grades:
         name = grade.submission.student.replace("/", "--") + ".html"
         page = grade.page()
-        write_whole(
+        write_atomically(
             out.with_name(f"{out.stem}-feedback") / name,
             lambda path, page=page: path.write_text(page, encoding="utf-8"),  # type: ignore[misc]
         )
-    write_whole(out, write_table)
+    write_atomically(out, write_table)
 
 
 def _harmless(value: str | int) -> str | int:

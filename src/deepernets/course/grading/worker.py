@@ -46,7 +46,7 @@ def main(job_path: str, report_to: int, secret_from: int) -> None:
     _forbid(Path(job_path).parent.resolve())
     candidates = _run_cells(job, report)
     _stop_clocks()
-    untouched.put_back()
+    untouched.restore()
     report(ready=True)
     secret = json.loads(os.read(secret_from, 4096))
     for name in job["exercises"]:
@@ -143,7 +143,7 @@ class Untouched:
         spaces: list[Any] = [*self.modules.values(), torch.Tensor, torch.nn.Module]
         self.contents = [(space, dict(vars(space))) for space in spaces if hasattr(space, "__dict__")]
 
-    def put_back(self) -> None:
+    def restore(self) -> None:
         """Undo patches to modules, and forget the course's own, so that they are loaded anew from their files."""
         for way, steps in self.ways:
             way[:] = steps
