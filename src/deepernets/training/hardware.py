@@ -24,7 +24,7 @@ WITHOUT_BF16 = ("SSE41", "AVX", "AVX2", "AVX2_VNNI", "AVX512_CORE", "AVX512_CORE
 
 
 class How(TypedDict, total=False):
-    """What a run's machine is told beside the recipe, which it leaves alone.
+    """Options of a run that are not part of its recipe.
 
     Attributes:
         precision: auto, the default, takes bf16 where the hardware has units for it.
