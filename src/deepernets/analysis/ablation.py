@@ -15,7 +15,7 @@ PATH = {  # recipe for report B's ResNet-20: what it changes in the one before i
     "as-reported": "+ crops and flips: the report's recipe",
     "ablation/rate-0.1": "+ rate 0.1 in place of 0.01",
     "ablation/rate-0.1-one-cycle": "+ one cycle, which ends at zero",
-    "ours": "+ Nesterov and smoothed labels: ours",
+    "ablation/nesterov-label-smoothing": "+ Nesterov and smoothed labels",
 }
 LAST = 5  # epochs over which a run at a constant rate moves up and down
 

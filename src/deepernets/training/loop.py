@@ -73,6 +73,25 @@ class Meter:
         return float(self._correct) / max(self.images, 1)
 
 
+Step = Callable[[nn.Module, nn.Module, Optimizer, Tensor, Tensor], tuple[Tensor, Tensor]]
+
+
+def train_step(
+    model: nn.Module, criterion: nn.Module, optimizer: Optimizer, images: Tensor, labels: Tensor
+) -> tuple[Tensor, Tensor]:
+    """Take one step of the optimizer on a batch: images (N, C, H, W) and labels (N,).
+
+    Returns:
+        The loss, a scalar, and the logits (N, K), of the weights before the step.
+    """
+    logits = model(images)  # (N, K)
+    loss = criterion(logits, labels)
+    optimizer.zero_grad()
+    loss.backward()
+    optimizer.step()
+    return loss, logits
+
+
 def train_epoch(
     model: nn.Module,
     batches: Iterable[Batch],
@@ -80,6 +99,7 @@ def train_epoch(
     optimizer: Optimizer,
     learning_rates: Iterable[float],
     after_step: Callable[[Meter], Any] = lambda meter: None,
+    step: Step = train_step,
 ) -> Meter:
     """Take one optimizer step per batch and return the loss and accuracy met on the way.
 
@@ -93,16 +113,13 @@ def train_epoch(
         optimizer: Its gradients are zeroed before each backward pass.
         learning_rates: One for each step, or `itertools.repeat(rate)`.
         after_step: Called with the meter after each step.
+        step: What takes the steps, where it is not `train_step` itself.
     """
     model.train()
     meter = Meter()
     for (images, labels), learning_rate in zip(batches, learning_rates, strict=False):  # (N, C, H, W), (N,)
         set_learning_rate(optimizer, learning_rate)
-        logits = model(images)  # (N, K)
-        loss = criterion(logits, labels)
-        optimizer.zero_grad()
-        loss.backward()
-        optimizer.step()
+        loss, logits = step(model, criterion, optimizer, images, labels)
         meter.add(loss, logits, labels)
         after_step(meter)
     return meter
@@ -111,7 +128,10 @@ def train_epoch(
 def set_learning_rate(optimizer: Optimizer, learning_rate: float) -> None:
     """Give every parameter group of the optimizer the same learning rate."""
     for group in optimizer.param_groups:
-        group["lr"] = learning_rate
+        if isinstance(group["lr"], Tensor):  # where a captured step reads it
+            group["lr"].fill_(learning_rate)
+        else:
+            group["lr"] = learning_rate
 
 
 @dataclass(frozen=True)
@@ -168,6 +188,7 @@ class Training:
         learning_rate: What the schedule's factor is multiplied by.
         schedule: Factor of the learning rate as a function of the share of training done.
         on_plateau: Divide the learning rate by ten when the validation error has stopped improving.
+        step: What takes the steps.
         started: When the first step was taken, in UTC, as ISO 8601; empty before that.
         history: One dictionary per finished epoch: epoch, learning_rate (of its first step), train_loss,
             train_accuracy, validation_loss, validation_accuracy (None without a validation split), seconds (of
@@ -180,6 +201,7 @@ class Training:
     learning_rate: float
     schedule: Schedule = constant
     on_plateau: bool = False
+    step: Step = train_step
     started: str = ""
     history: list[dict[str, Any]] = field(default_factory=list)
 
@@ -221,6 +243,7 @@ def fit(
             training.optimizer,
             rates,
             watcher.after_step,
+            training.step,
         )
         met.sum_over_processes()
         trained = perf_counter()

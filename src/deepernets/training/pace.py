@@ -11,6 +11,7 @@ from deepernets.analysis.costs import CLASSES, GREY
 from deepernets.data.images import Dataset, Images
 from deepernets.exceptions import UserError
 from deepernets.training import hardware
+from deepernets.training.cuda_graphs import CapturedStep, can_capture
 from deepernets.training.preparation import prepare, split
 from deepernets.training.recipe import Recipe, recipe
 from deepernets.training.timing import median_seconds
@@ -35,13 +36,11 @@ def step_seconds(wanted: Recipe, compiled: bool = False) -> float:
     train = splits.train.to(accelerator.device)
     batches = (batch for epoch in count(1) for batch in train.epoch(epoch))
     training.model.train()
+    if can_capture(training) and not compiled:
+        training.step = CapturedStep(training, *next(batches))
 
     def step() -> None:
-        images, labels = next(batches)  # (N, C, H, W), (N,)
-        loss = training.criterion(training.model(images), labels)
-        training.optimizer.zero_grad()
-        loss.backward()
-        training.optimizer.step()
+        training.step(training.model, training.criterion, training.optimizer, *next(batches))
 
     return median_seconds(step, WARM_UP, TIMED)
 

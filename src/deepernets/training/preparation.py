@@ -6,7 +6,7 @@ from typing import Any
 
 import torch
 from accelerate import Accelerator
-from torch import nn
+from torch import Tensor, nn
 from torch.optim import SGD, Adam, AdamW, Optimizer
 
 from deepernets.data.batches import (
@@ -110,19 +110,33 @@ def prepare_data(
     return Splits(dataset, splits.train.to(device), held_out, splits.test.to(device))
 
 
-def optimizer_for(chosen: Recipe, model: nn.Module) -> Optimizer:
-    """Return the recipe's optimizer over all of the model's parameters."""
+def optimizer_for(chosen: Recipe, model: nn.Module, device: torch.device | str = "cpu") -> Optimizer:
+    """Return the recipe's optimizer over all of the model's parameters, which may be moved to `device` later.
+
+    On a GPU its steps can be captured; see `CapturedStep`. (Lookahead's cannot: not all of them are alike.)
+    """
+    rate: float | Tensor = chosen.learning_rate
+    options: dict[str, bool] = {}
+    if torch.device(device).type == "cuda" and chosen.optimizer != "lookahead":
+        rate, options = torch.tensor(rate, device=device), {"fused": True}
     if chosen.optimizer in ("sgd", "lookahead"):
         descent = Lookahead if chosen.optimizer == "lookahead" else SGD
         return descent(
             [parameter for parameter in model.parameters() if parameter.requires_grad],
-            lr=chosen.learning_rate,
+            lr=rate,
             momentum=chosen.momentum,
             nesterov=chosen.nesterov,
             weight_decay=chosen.weight_decay,
+            **options,
         )
     kind = {"adam": Adam, "adamw": AdamW}[chosen.optimizer]
-    return kind(model.parameters(), lr=chosen.learning_rate, weight_decay=chosen.weight_decay)
+    return kind(
+        model.parameters(),
+        lr=rate,
+        weight_decay=chosen.weight_decay,
+        capturable=bool(options),
+        **options,
+    )
 
 
 def initial_model(chosen: Recipe, splits: Splits, seed: int) -> nn.Module:
@@ -145,7 +159,7 @@ def prepare(chosen: Recipe, splits: Splits, accelerator: Accelerator, seed: int)
     model = initial_model(chosen, splits, seed)
     if splits.train.channels_last:
         model = model.to(memory_format=torch.channels_last)
-    prepared, optimizer = accelerator.prepare(model, optimizer_for(chosen, model))
+    prepared, optimizer = accelerator.prepare(model, optimizer_for(chosen, model, accelerator.device))
     return Training(
         prepared,
         nn.CrossEntropyLoss(label_smoothing=chosen.label_smoothing),

@@ -20,6 +20,7 @@ from deepernets.models.vgg import start_from
 from deepernets.models.zoo import build
 from deepernets.training import hardware, processes
 from deepernets.training.checkpoints import delete_checkpoints, load_weights, restore, save_weights
+from deepernets.training.cuda_graphs import CapturedStep, can_capture
 from deepernets.training.loop import Evaluation, Training, evaluate, evaluation_weights, fit
 from deepernets.training.preflight import (
     require_folder_name,
@@ -178,6 +179,8 @@ def train(
     training, synchronised = _set_up(chosen, splits, accelerator, seed, shallow, how)
     require_room(folder, processes.unwrap(training.model), chosen.optimizer)
     restore(folder, training, chosen)
+    if can_capture(training) and not how.get("compile", False):
+        training.step = CapturedStep(training, *next(splits.train.epoch(0)))
     with _together(folder):
         tested, seconds = _fit_and_test(chosen, splits, training, seed, folder)
         if processes.is_main():

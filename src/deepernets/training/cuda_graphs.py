@@ -1,0 +1,76 @@
+"""A training step on a GPU, launched as one CUDA graph."""
+
+from collections.abc import Iterator
+
+import torch
+from torch import Tensor, nn
+from torch.optim import Optimizer
+
+from deepernets.training import processes
+from deepernets.training.loop import Training, train_step
+
+WARM_UP = 3  # steps, in which libraries choose their kernels
+
+
+class CapturedStep:
+    """`train_step` for batches of one shape, captured once and then launched as a whole.
+
+    A small network on a fast GPU otherwise waits for the processor, which launches a dozen kernels for each layer
+    of a step. Batches of another shape, as an epoch's last one, take the step uncaptured. The kernels are the same;
+    cuDNN's are chosen by timing them.
+
+    The optimizer has to keep its learning rate in a tensor on the GPU, where the graph reads it.
+
+    Args:
+        training: Its network, its running statistics and its optimizer's state are left as they are.
+        images: A batch as the training will see it, (N, C, H, W), on the GPU; its values do not matter.
+        labels: Likewise, (N,).
+    """
+
+    def __init__(self, training: Training, images: Tensor, labels: Tensor) -> None:
+        model, criterion, optimizer = training.model.train(), training.criterion, training.optimizer
+        self.images, self.labels = images.clone(), labels.clone()
+        before = {id(tensor): tensor.detach().clone() for tensor in _state(model, optimizer)}
+        benchmark, torch.backends.cudnn.benchmark = torch.backends.cudnn.benchmark, True
+        stream = torch.cuda.Stream()
+        stream.wait_stream(torch.cuda.current_stream())
+        with torch.cuda.stream(stream):
+            for _ in range(WARM_UP):
+                train_step(model, criterion, optimizer, self.images, self.labels)
+        torch.cuda.current_stream().wait_stream(stream)
+        torch.backends.cudnn.benchmark = benchmark
+        optimizer.zero_grad()  # gradients get a place in the graph's own memory
+        self.graph = torch.cuda.CUDAGraph()
+        with torch.cuda.graph(self.graph, stream=stream):
+            loss, logits = train_step(model, criterion, optimizer, self.images, self.labels)
+        self.loss, self.logits = loss.detach(), logits.detach()
+        with torch.no_grad():
+            for tensor in _state(
+                model, optimizer
+            ):  # state that an optimizer makes in its first step starts at 0
+                tensor.copy_(before[id(tensor)]) if id(tensor) in before else tensor.zero_()
+
+    def __call__(
+        self, model: nn.Module, criterion: nn.Module, optimizer: Optimizer, images: Tensor, labels: Tensor
+    ) -> tuple[Tensor, Tensor]:
+        """Take the step; see `train_step`. What is returned is overwritten by the next step."""
+        if images.shape != self.images.shape:
+            return train_step(model, criterion, optimizer, images, labels)
+        self.images.copy_(images)
+        self.labels.copy_(labels)
+        self.graph.replay()
+        return self.loss, self.logits
+
+
+def can_capture(training: Training) -> bool:
+    """Whether a training's steps can be captured: those of one process on a GPU, whose rate is a tensor there."""
+    rates = [group["lr"] for group in training.optimizer.param_groups]
+    return processes.count() == 1 and all(isinstance(rate, Tensor) and rate.is_cuda for rate in rates)
+
+
+def _state(model: nn.Module, optimizer: Optimizer) -> Iterator[Tensor]:
+    """Yield all tensors that a training step changes."""
+    yield from model.parameters()
+    yield from model.buffers()
+    for state in optimizer.state.values():
+        yield from (value for value in state.values() if isinstance(value, Tensor))
