@@ -16,7 +16,7 @@ from deepernets.training.benchmark import matrix_peak
 from deepernets.training.recipe import recipe
 
 
-@pytest.mark.skipif(not hardware.can_compile(), reason="there is no compiler for torch.compile")
+@pytest.mark.skipif(not hardware.can_compile(), reason="torch.compile does not work here")
 @pytest.mark.filterwarnings("ignore")  # of PyTorch's compiler, about itself
 def test_a_compiled_network_computes_the_same_under_the_same_names(tmp_path: Path) -> None:
     model = nn.Sequential(nn.Linear(4, 3), nn.ReLU())  # two layers, since compiling takes seconds
@@ -31,7 +31,7 @@ def test_a_compiled_network_computes_the_same_under_the_same_names(tmp_path: Pat
 def test_a_compiled_run_says_so_and_goes_on_uncompiled(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(hardware, "can_compile", lambda: True)
+    monkeypatch.setattr(hardware, "require_compiler", lambda: None)
     monkeypatch.setattr(nn.Module, "compile", _without_a_compiler)
     tiny = recipe("quick/vgg").changed(epochs=1, train_images=64, batch_size=32)
     uncompiled = runs.train(tiny, out=tmp_path / "plain", precision="fp32").record
@@ -55,6 +55,23 @@ def test_without_a_compiler_there_is_a_sentence_before_anything_starts(
     with pytest.raises(UserError, match=r"install g\+\+ or clang\+\+"):
         runs.train("quick/vgg", out=tmp_path, compile=True)
     assert not list(tmp_path.iterdir())
+
+
+@pytest.mark.skipif(torch.cuda.is_available(), reason="the network would be compiled for the GPU")
+@pytest.mark.parametrize(
+    ("machine", "capability", "possible"),
+    [("x86_64", "DEFAULT", False), ("AMD64", "AVX2", True), ("arm64", "DEFAULT", True)],
+)
+def test_on_x86_without_vector_units_nothing_is_compiled(
+    machine: str, capability: str, possible: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(shutil, "which", lambda name: f"/usr/bin/{name}")
+    monkeypatch.setattr(hardware.platform, "machine", lambda: machine)
+    monkeypatch.setattr(torch.backends.cpu, "get_cpu_capability", lambda: capability)
+    assert hardware.can_compile() == possible
+    if not possible:
+        with pytest.raises(UserError, match="train without --compile"):
+            hardware.require_compiler()
 
 
 @pytest.mark.parametrize(

@@ -119,7 +119,8 @@ def test_report_b_has_its_three_columns_adam_and_ours(model: str, data: str) -> 
     """Facts, section 3, report B: batches of 128, crops and flips on CIFAR-10 alone."""
     names = [f"as-reported{column}" for column in COLUMNS]
     rows = [recipe(f"report-b/{model}-{data}/{name}") for name in (*names, "ours")]
-    assert {(row.epochs, row.batch_size) for row in rows} == {(50, 128)}
+    assert {(row.epochs, row.batch_size) for row in rows[:4]} == {(50, 128)}
+    assert rows[4].epochs == (15 if data == "cifar10" else 5)
     assert {(row.pad, row.flip) for row in rows[:4]} == {(4, True) if data == "cifar10" else (0, False)}
     assert [row.learning_rate for row in rows[:2]] == [0.01, 0.001]
     assert [row.optimizer for row in rows] == ["sgd", "sgd", "sgd", "adam", "sgd"]
@@ -151,14 +152,14 @@ def test_report_b_tried_three_batch_sizes_with_one_network() -> None:
     assert recipe(f"{row}-batch-32").changed(name=row, batch_size=128) == recipe(row)
 
 
-def test_on_the_ablation_path_to_ours_one_thing_changes_at_a_time() -> None:
+def test_on_the_ablation_path_one_thing_changes_at_a_time() -> None:
     row = "report-b/resnet-20-cifar10"
     names = (
         "without-augmentation",
         "as-reported",
         "ablation/rate-0.1",
         "ablation/rate-0.1-one-cycle",
-        "ours",
+        "ablation/nesterov-label-smoothing",
     )
     steps = [asdict(recipe(f"{row}/{name}")) for name in names]
     changed = [

@@ -39,12 +39,12 @@ def test_every_shipped_record_is_whole_and_consistent(path: Path) -> None:
 
 
 def test_the_recorded_runs_reach_what_the_course_says_of_them() -> None:
-    """Report A had 91.2 % on CIFAR-3; three epochs of ResNet-20 are enough for 98.8 % on MNIST."""
+    """Report A had 91.2 % on CIFAR-3; five epochs of ResNet-20 are enough for 98.8 % on MNIST."""
     vgg = records("report-a/vgg-16/as-reported")[0]
     assert (vgg.recipe.epochs, vgg.data["variant"]) == (20, "cifar10-jpeg")
     assert vgg.test["accuracy"] > 0.912
     digits = records("report-b/resnet-20-mnist/ours")[0]
-    assert (digits.recipe.epochs, digits.data["variant"]) == (3, "mnist")
+    assert (digits.recipe.epochs, digits.data["variant"]) == (5, "mnist")
     assert digits.test["accuracy"] > 0.988
 
 

@@ -433,7 +433,7 @@ def test_ctrl_c_stops_what_is_running(tmp_path: Path) -> None:
 def test_a_real_run_ends_with_its_queue_and_the_next_queue_goes_on(tmp_path: Path) -> None:
     """Closing the run's standard input is what the system does when the queue is killed."""
     place = Place(tmp_path / "results", tmp_path / "runs", profile="quick")
-    run = QueuedRun("report-b/resnet-20-mnist/ours", 0)  # five epochs of 512 images
+    run = QueuedRun("report-b/resnet-20-mnist/as-reported", 0)  # five epochs of 512 images
     process = TrainingProcess(run, place, compiled=False, show=False)
     wait_until(lambda: place.epochs_left(run) < place.recipe(run).epochs or process.has_ended())
     process.stop()

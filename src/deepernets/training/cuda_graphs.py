@@ -36,13 +36,13 @@ class CapturedStep:
         stream.wait_stream(torch.cuda.current_stream())
         with torch.cuda.stream(stream):
             for _ in range(WARM_UP):
-                train_step(model, criterion, optimizer, self.images, self.labels)
+                train_step(model, self.images, self.labels, criterion, optimizer)
         torch.cuda.current_stream().wait_stream(stream)
         torch.backends.cudnn.benchmark = benchmark
         optimizer.zero_grad()  # gradients get a place in the graph's own memory
         self.graph = torch.cuda.CUDAGraph()
         with torch.cuda.graph(self.graph, stream=stream):
-            loss, logits = train_step(model, criterion, optimizer, self.images, self.labels)
+            loss, logits = train_step(model, self.images, self.labels, criterion, optimizer)
         self.loss, self.logits = loss.detach(), logits.detach()
         with torch.no_grad():
             for tensor in _state(
@@ -51,11 +51,11 @@ class CapturedStep:
                 tensor.copy_(before[id(tensor)]) if id(tensor) in before else tensor.zero_()
 
     def __call__(
-        self, model: nn.Module, criterion: nn.Module, optimizer: Optimizer, images: Tensor, labels: Tensor
+        self, model: nn.Module, images: Tensor, labels: Tensor, criterion: nn.Module, optimizer: Optimizer
     ) -> tuple[Tensor, Tensor]:
         """Take the step; see `train_step`. What is returned is overwritten by the next step."""
         if images.shape != self.images.shape:
-            return train_step(model, criterion, optimizer, images, labels)
+            return train_step(model, images, labels, criterion, optimizer)
         self.images.copy_(images)
         self.labels.copy_(labels)
         self.graph.replay()

@@ -85,24 +85,43 @@ def accelerator(precision: Precision = "auto", *, keeps_memory: bool = True) -> 
 
 
 def can_compile() -> bool:
-    """Whether there is what `torch.compile` needs: a C++ compiler, and on a GPU Triton and a C compiler."""
-    if torch.cuda.is_available():
-        found = map(shutil.which, (os.environ.get("CC", "cc"), "gcc", "clang"))
-        return find_spec("triton") is not None and any(found)
-    return any(map(shutil.which, (os.environ.get("CXX", "c++"), "g++", "clang++", "cl")))
+    """Whether there is what `torch.compile` needs: a C++ compiler, and on a GPU Triton and a C compiler.
+
+    On an x86 processor whose vector units PyTorch does not use, the code that `torch.compile` writes is not valid.
+    """
+    return not _obstacle_to_compiling()
+
+
+def _obstacle_to_compiling() -> str:
+    """Return what keeps `torch.compile` from working here, and what to do; empty where nothing does."""
+    gpu = torch.cuda.is_available()
+    usual = (
+        (os.environ.get("CC", "cc"), "gcc", "clang")
+        if gpu
+        else (os.environ.get("CXX", "c++"), "g++", "clang++", "cl")
+    )
+    if not any(map(shutil.which, usual)) or (gpu and find_spec("triton") is None):
+        return (
+            "There is no compiler to compile the network with; install g++ or clang++ (and Triton for a GPU), "
+            "or train without --compile."
+        )
+    on_x86 = platform.machine().lower() in ("x86_64", "amd64")
+    if on_x86 and not gpu and torch.backends.cpu.get_cpu_capability() == "DEFAULT":
+        return (
+            "PyTorch cannot compile a network for an x86 processor without vector units, or with "
+            "ATEN_CPU_CAPABILITY=default; train without --compile."
+        )
+    return ""
 
 
 def require_compiler() -> None:
     """Raise unless networks can be compiled here.
 
     Raises:
-        UserError: there is no compiler.
+        UserError: there is no compiler, or PyTorch cannot compile for this processor.
     """
-    if not can_compile():
-        raise UserError(
-            "There is no compiler to compile the network with; install g++ or clang++ (and Triton for a GPU), "
-            "or train without --compile."
-        )
+    if obstacle := _obstacle_to_compiling():
+        raise UserError(obstacle)
 
 
 def compile_calls(model: nn.Module) -> None:

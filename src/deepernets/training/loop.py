@@ -73,11 +73,11 @@ class Meter:
         return float(self._correct) / max(self.images, 1)
 
 
-Step = Callable[[nn.Module, nn.Module, Optimizer, Tensor, Tensor], tuple[Tensor, Tensor]]
+Step = Callable[[nn.Module, Tensor, Tensor, nn.Module, Optimizer], tuple[Tensor, Tensor]]
 
 
 def train_step(
-    model: nn.Module, criterion: nn.Module, optimizer: Optimizer, images: Tensor, labels: Tensor
+    model: nn.Module, images: Tensor, labels: Tensor, criterion: nn.Module, optimizer: Optimizer
 ) -> tuple[Tensor, Tensor]:
     """Take one step of the optimizer on a batch: images (N, C, H, W) and labels (N,).
 
@@ -92,7 +92,7 @@ def train_step(
     return loss, logits
 
 
-def train_epoch(
+def train_epoch(  # noqa: PLR0913, since a loop has so many parts
     model: nn.Module,
     batches: Iterable[Batch],
     criterion: nn.Module,
@@ -119,7 +119,7 @@ def train_epoch(
     meter = Meter()
     for (images, labels), learning_rate in zip(batches, learning_rates, strict=False):  # (N, C, H, W), (N,)
         set_learning_rate(optimizer, learning_rate)
-        loss, logits = step(model, criterion, optimizer, images, labels)
+        loss, logits = step(model, images, labels, criterion, optimizer)
         meter.add(loss, logits, labels)
         after_step(meter)
     return meter

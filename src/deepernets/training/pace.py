@@ -40,7 +40,7 @@ def step_seconds(wanted: Recipe, compiled: bool = False) -> float:
         training.step = CapturedStep(training, *next(batches))
 
     def step() -> None:
-        training.step(training.model, training.criterion, training.optimizer, *next(batches))
+        training.step(training.model, *next(batches), training.criterion, training.optimizer)
 
     return median_seconds(step, WARM_UP, TIMED)
 

@@ -177,6 +177,8 @@ def records(
 ) -> list[Record]:
     """Return the recorded runs that ship with the course, sorted by recipe, profile and seed.
 
+    Of each profile, those of the recipe as it is written are first.
+
     Args:
         recipe: Those of this recipe alone.
         folder: Where they are, if not with the course.
@@ -189,7 +191,11 @@ def records(
         for record in found
         if recipe in (None, record.recipe.name) and record.requested_precision == requested_precision
     ]
-    return sorted(wanted, key=lambda record: (record.recipe.name, record.profile, record.seed))
+
+    def place(record: Record) -> tuple[str, str, bool, int]:
+        return record.recipe.name, record.profile, bool(record.changes), record.seed
+
+    return sorted(wanted, key=place)
 
 
 def write_atomically(path: Path, write: Callable[[Path], Any]) -> None:
