@@ -49,6 +49,7 @@ FLOORS = {
     "models.report_c": 1,
     "models.pretrained": 1,
     "training.checkpoints": 1,
+    "training.cuda_graphs": 1,
     "training.dash": 0,
     "training.lookahead": 0,
     "training.loop": 1,

@@ -27,7 +27,7 @@ if TYPE_CHECKING:  # what editors and type checkers see; at run time `_HOMES` sa
     from deepernets.models.zoo import build, models
     from deepernets.training.recipe import Recipe, recipe, recipes
     from deepernets.training.records import Record, records
-    from deepernets.training.runs import Run, load_run, train
+    from deepernets.training.runs import Run, list_pretrained, load_pretrained, load_run, train
 
 # A notebook without ipywidgets gets progress bars of text, which do as well. Accelerate asks for bars, too.
 warnings.filterwarnings("ignore", message="IProgress not found")
@@ -46,7 +46,7 @@ _HOMES = {
     "models.zoo": ("build",),
     "training.recipe": ("Recipe", "recipe", "recipes"),
     "training.records": ("Record", "records"),
-    "training.runs": ("Run", "load_run", "train"),
+    "training.runs": ("Run", "list_pretrained", "load_pretrained", "load_run", "train"),
 }
 _HOME_OF = {name: home for home, names in _HOMES.items() for name in names}
 # `deepernets.models` is a package that can be called, so that `deepernets.models()` lists the networks
@@ -60,7 +60,9 @@ __all__ = [
     "check",
     "conv_weights",
     "count_parameters",
+    "list_pretrained",
     "load",
+    "load_pretrained",
     "load_run",
     "models",
     "multiply_adds",

@@ -64,6 +64,23 @@ class Machinery:
     compile: bool = False
 
 
+@Parameter(name="*")
+@dataclass(frozen=True)
+class Files:
+    """Where a run's files go, and which are kept.
+
+    Attributes:
+        out: Folder that gets one folder per run.
+        fresh: Throw away what there is of this run and start again.
+        keep_weights: Keep the weights with the course's records, in float16, where `deepernets.load_pretrained`
+            finds them; for a recipe as it is written, with seed 0 and --profile full.
+    """
+
+    out: Path = Path("runs")
+    fresh: bool = False
+    keep_weights: bool = False
+
+
 # One option per field of a recipe, so that the help shows a recipe in full and nothing is listed twice.
 Changes = Parameter(name="*", group="Changes to the recipe")(
     make_dataclass(
@@ -91,9 +108,8 @@ def train(
     *,
     changes: Changes | None = None,  # type: ignore[valid-type]
     where: Where | None = None,
-    out: Path = Path("runs"),
+    files: Files | None = None,
     machinery: Machinery | None = None,
-    fresh: bool = False,
 ) -> None:
     """Train a recipe, or go on with it; by default a small VGG on drawn pictures, in seconds.
 
@@ -103,19 +119,18 @@ def train(
         recipe_name: Name of the recipe; `deepernets recipes` lists them.
         changes: Fields of the recipe to change.
         where: How and where to run.
-        out: Folder that gets one folder per run.
+        files: Where the run's files go, and which are kept.
         machinery: What several processes, and a compiler, are to do.
-        fresh: Throw away what there is of this run and start again.
     """
     import shutil
 
     from deepernets.training import processes
     from deepernets.training.checkpoints import list_checkpoints
     from deepernets.training.preflight import require_folder_name
-    from deepernets.training.runs import RECORD, run_folder
+    from deepernets.training.runs import RECORD, keep_weights, run_folder
     from deepernets.training.runs import train as train_recipe
 
-    where, machinery = where or Where(), machinery or Machinery()
+    where, files, machinery = where or Where(), files or Files(), machinery or Machinery()
     profile = where.profile or _default_profile()
     chosen = _changed(recipe_name, changes)
     if machinery.scaled:
@@ -123,9 +138,9 @@ def train(
         chosen = chosen.changed(
             batch_size=chosen.batch_size * world, learning_rate=chosen.learning_rate * world
         )
-    folder = run_folder(chosen, profile, where.seed, out, where.precision)
+    folder = run_folder(chosen, profile, where.seed, files.out, where.precision)
     require_folder_name(folder)
-    if fresh and processes.is_main():
+    if files.fresh and processes.is_main():
         shutil.rmtree(folder, ignore_errors=True)
     processes.wait()
     if (folder / RECORD).is_file() and processes.is_main():
@@ -136,7 +151,7 @@ def train(
             profile=profile,
             seed=where.seed,
             data_root=where.data_root,
-            out=out,
+            out=files.out,
             precision=where.precision,
             sync_batch_norm=machinery.sync_batch_norm,
             compile=machinery.compile,
@@ -149,6 +164,12 @@ def train(
     if not processes.is_main():
         return
     _report(run.record)
+    if files.keep_weights:
+        pretrained = keep_weights(run)
+        measured = pretrained.evaluate().accuracy
+        print(
+            f"Weights: {pretrained.weights}; rounded to float16 they reach {measured:.2%} of the test images"
+        )
     print(f"Pictures: {', '.join(str(path) for path in _draw(run.record, folder, where.data_root))}")
 
 
@@ -157,12 +178,13 @@ def evaluate(run: Path, /, *, data_root: Path | None = None) -> None:
     """Measure a run's weights on its test images again, and compare with its record.
 
     Args:
-        run: Folder of a finished run.
+        run: Folder of a finished run, or the name of a recipe whose trained weights ship with the course.
         data_root: Folder that holds the data.
     """
-    from deepernets.training.runs import load_run
+    from deepernets.training.runs import list_pretrained, load_pretrained, load_run
 
-    finished = load_run(run, data_root)
+    shipped = not run.exists() and run.as_posix() in list_pretrained()
+    finished = load_pretrained(run.as_posix(), data_root) if shipped else load_run(run, data_root)
     measured = finished.evaluate().accuracy
     print(
         f"{finished.record.label}\nrecorded  {finished.record.test['accuracy']:.2%}\nmeasured  {measured:.2%}"

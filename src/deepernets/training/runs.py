@@ -10,16 +10,25 @@ from typing import Any, Unpack
 
 import torch
 from accelerate import Accelerator
+from safetensors.torch import load_file, save_file
 from torch import nn
 
 from deepernets.analysis.arithmetic import count_parameters
 from deepernets.analysis.errors import confident_mistakes, confusion_matrix
 from deepernets.data.sources import load
 from deepernets.exceptions import UserError
+from deepernets.models import pretrained
+from deepernets.models.dash import BothWays
 from deepernets.models.vgg import start_from
 from deepernets.models.zoo import build
 from deepernets.training import hardware, processes
-from deepernets.training.checkpoints import delete_checkpoints, load_weights, restore, save_weights
+from deepernets.training.checkpoints import (
+    WEIGHTS,
+    delete_checkpoints,
+    load_weights,
+    restore,
+    save_weights,
+)
 from deepernets.training.cuda_graphs import CapturedStep, can_capture
 from deepernets.training.loop import Evaluation, Training, evaluate, evaluation_weights, fit
 from deepernets.training.preflight import (
@@ -30,7 +39,13 @@ from deepernets.training.preflight import (
 )
 from deepernets.training.preparation import Splits, initial_model, prepare, prepare_data, split
 from deepernets.training.recipe import Recipe, recipe
-from deepernets.training.records import Record, changes_to, load_record
+from deepernets.training.records import (
+    Record,
+    changes_to,
+    load_record,
+    results_folder,
+    write_atomically,
+)
 from deepernets.training.watching import Progress
 
 RECORD = "record.json"
@@ -57,7 +72,9 @@ class Run:
         self._data_root = data_root
 
     def __repr__(self) -> str:
-        return f"<Run {self.record.label}: test accuracy {self.record.test['accuracy']:.2%}>"
+        return (
+            f"<{type(self).__name__} {self.record.label}: test accuracy {self.record.test['accuracy']:.2%}>"
+        )
 
     @cached_property
     def data(self) -> Splits:
@@ -74,11 +91,15 @@ class Run:
         """The trained network: float32, on the CPU, in evaluation mode.
 
         Raises:
-            UserError: the run has no weights, or its data set is not available.
+            UserError: the run has no weights.
         """
-        model = initial_model(self.record.recipe, self.data, self.record.seed).eval()
+        with torch.random.fork_rng(devices=[]):  # the initial weights are replaced at once
+            model = _network(self.record)
+        self._load_weights(model)
+        return model.eval()
+
+    def _load_weights(self, model: nn.Module) -> None:
         load_weights(self.folder, model)
-        return model
 
     def initial_model(self) -> nn.Module:
         """Return the network with the weights that it had before its first step, in evaluation mode.
@@ -105,10 +126,93 @@ class Run:
         accelerator = hardware.accelerator("bf16" if record.precision == "bf16" else "fp32")
         splits = prepare_data(record.recipe, record.profile, record.seed, self._data_root, accelerator)
         training = prepare(record.recipe, splits, accelerator, record.seed)
-        load_weights(self.folder, training.model)
+        self._load_weights(processes.unwrap(training.model))
         return evaluate(
             processes.unwrap_for_evaluation(training.model), processes.share(splits.test).epoch(0)
         )
+
+
+class PretrainedRun(Run):
+    """A run whose record and weights, in float16, are kept beside each other; see `load_pretrained`.
+
+    Args:
+        record: File of the record; the weights have its name, ending in ``.safetensors``.
+        data_root: As for `Run`.
+    """
+
+    def __init__(self, record: Path, data_root: str | Path | None = None) -> None:
+        self.folder, self.weights = record.parent, record.with_suffix(".safetensors")
+        self.record = load_record(record)
+        self._data_root = data_root
+
+    def _load_weights(self, model: nn.Module) -> None:
+        pretrained.load_weights(model, self.weights)
+
+
+def list_pretrained(results: Path | None = None) -> list[str]:
+    """Return the names of the recipes whose trained weights are kept with their records.
+
+    >>> "report-b/resnet-20-mnist/ours" in list_pretrained()
+    True
+    """
+    results = results or results_folder()
+    kept = results.rglob("full-seed0.safetensors")
+    return sorted(weights.parent.relative_to(results).as_posix() for weights in kept)
+
+
+def load_pretrained(
+    name: str, data_root: str | Path | None = None, results: Path | None = None
+) -> PretrainedRun:
+    """Return a trained network that ships with the course, as the run that trained it; nothing is trained.
+
+    Its `model` is float32 and in evaluation mode; its weights were rounded to float16. `record` says how it was
+    trained and what it reached; `data` has the images, split and normalised as they were for the training.
+
+    Args:
+        name: Name of its recipe; `list_pretrained` lists them.
+        data_root: Folder of the data; without it `DEEPERNETS_DATA`, or a folder in the user's cache.
+        results: Folder of the records, if not with the course.
+
+    Raises:
+        UserError: there are no weights of that name.
+
+    >>> run = load_pretrained("report-b/resnet-20-mnist/ours")
+    >>> f"{run.record.test['accuracy']:.2%}"
+    '99.65%'
+    """
+    results = results or results_folder()
+    if name not in (kept := list_pretrained(results)):
+        raise UserError(
+            f"There are no trained weights of {name!r}; there are those of {', '.join(kept) or 'no recipe'}. "
+            "`deepernets train RECIPE --keep-weights` makes others."
+        )
+    return PretrainedRun(results / name / "full-seed0.json", data_root)
+
+
+def keep_weights(run: Run, results: Path | None = None) -> PretrainedRun:
+    """Copy a finished run's record and its weights, in float16, to the records, where `load_pretrained` finds them.
+
+    Args:
+        run: A run of the full profile with seed 0 whose recipe was not changed.
+        results: Folder of the records, if not with the course.
+
+    Raises:
+        UserError: the run is another one, or the folder cannot be written to.
+    """
+    record = run.record
+    if (record.profile, record.seed, record.changes, record.requested_precision) != ("full", 0, {}, "auto"):
+        raise UserError(
+            f"The weights of {run.folder} are not kept: expected a run of a recipe as it is written, in the full "
+            "profile and with seed 0; leave the other options out."
+        )
+    place = (results or results_folder()) / record.recipe.name / "full-seed0.json"
+    tensors = load_file(run.folder / WEIGHTS)
+    halves = {
+        name: tensor.half() if tensor.is_floating_point() else tensor for name, tensor in tensors.items()
+    }
+    write_atomically(place.with_suffix(".safetensors"), lambda path: save_file(halves, path))
+    record.save(place)
+    return PretrainedRun(place, run._data_root)
 
 
 def load_run(folder: str | Path, data_root: str | Path | None = None) -> Run:
@@ -305,14 +409,17 @@ def _require_same_run(run: Run, chosen: Recipe, how: hardware.How) -> None:
 
 def _has_batch_norm(record: Record) -> bool:
     """Whether a recorded network has batch normalisation, found without memory for its weights."""
-    side = record.recipe.image_size
     with torch.device("meta"):
-        network = build(
-            record.recipe.model,
-            in_shape=(len(record.data["mean"]), side, side),
-            classes=len(record.data["classes"]),
-        )
+        network = _network(record)
     return any(isinstance(layer, nn.BatchNorm2d) for layer in network.modules())
+
+
+def _network(record: Record) -> nn.Module:
+    """Return a recorded run's network with weights that are neither its initial nor its trained ones."""
+    chosen = record.recipe
+    in_shape = len(record.data["mean"]), chosen.image_size, chosen.image_size
+    network = build(chosen.model, in_shape, classes=len(record.data["classes"]))
+    return BothWays(network) if chosen.both_ways else network
 
 
 def _seconds(history: list[dict[str, Any]], test: float) -> dict[str, float | None]:

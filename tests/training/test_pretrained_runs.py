@@ -1,0 +1,95 @@
+"""Trained weights that ship with the course: loaded without data, and as good as their record says."""
+
+import hashlib
+from pathlib import Path
+
+import pytest
+import torch
+
+import deepernets
+from deepernets.cli import main
+from deepernets.exceptions import UserError
+from deepernets.training.records import results_folder
+from deepernets.training.runs import keep_weights, load_pretrained, train
+
+NAMES = deepernets.list_pretrained()
+CARD = (results_folder() / "weights.md").read_text(encoding="utf-8")
+LARGEST = 4_000_000  # bytes: they travel with every installation
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_weights_are_loaded_without_data_and_leave_random_numbers_alone(
+    name: str, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.setenv("DEEPERNETS_DATA", str(tmp_path))
+    state = torch.random.get_rng_state()
+    run = load_pretrained(name)
+    side, channels = run.record.recipe.image_size, len(run.record.data["mean"])
+    with torch.no_grad():
+        logits = run.model(torch.zeros(2, channels, side, side))  # (2, K)
+    assert logits.shape == (2, len(run.record.data["classes"]))
+    assert logits.isfinite().all()
+    assert not run.model.training
+    assert torch.equal(torch.random.get_rng_state(), state)
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_the_model_card_names_them_with_checksum_and_accuracy(name: str) -> None:
+    run = load_pretrained(name)
+    content = run.weights.read_bytes()
+    row = next(line for line in CARD.splitlines() if line.startswith(f"| `{name}` |"))
+    cells = [cell.strip() for cell in row.strip("|").split("|")]
+    assert f"`{hashlib.sha256(content).hexdigest()}`" == cells[-1]
+    assert f"{100 * run.record.test['accuracy']:.2f}" == cells[3]
+    assert len(content) < LARGEST
+
+
+def test_on_the_test_images_they_reach_what_the_card_says() -> None:
+    """In float32, whatever the machine; 10 of 10,000 images may change sides where rounding differs."""
+    name = "report-b/resnet-20-mnist/ours"
+    run = load_pretrained(name)
+    try:
+        _ = run.data
+    except UserError:
+        pytest.skip("MNIST is not at hand")
+    images, labels = next(iter(run.data.test.epoch(0)))  # 500 images
+    with torch.no_grad():
+        right = (run.model(images).argmax(dim=1) == labels).sum().item()
+    mistakes = {mistake["index"] for mistake in run.record.test["mistakes"] if mistake["index"] < len(images)}
+    assert right >= len(images) - len(mistakes) - 3
+
+
+def test_unknown_weights_are_refused_with_the_names_of_those_that_exist() -> None:
+    with pytest.raises(UserError, match=r"report-b/resnet-20-mnist/ours.*--keep-weights"):
+        load_pretrained("paper/resnet-1000")
+
+
+def test_only_whole_runs_of_a_recipe_as_written_are_kept(tmp_path: Path) -> None:
+    tiny = deepernets.recipe("quick/vgg").changed(epochs=1, train_images=64, batch_size=32)
+    run = train(tiny, profile="quick", out=tmp_path)
+    with pytest.raises(UserError, match="a recipe as it is written"):
+        keep_weights(run, tmp_path / "results")
+    assert not (tmp_path / "results").exists()
+
+
+def test_kept_weights_are_those_of_the_run_rounded(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    name = "quick/resnet"
+    run = train(name, out=tmp_path / "runs")
+    kept = keep_weights(run, tmp_path / "results")
+    assert deepernets.list_pretrained(tmp_path / "results") == [name]
+    loaded = load_pretrained(name, results=tmp_path / "results")
+    assert loaded.record == run.record
+    for tensor, original in zip(
+        kept.model.state_dict().values(), run.model.state_dict().values(), strict=True
+    ):
+        half = original.half().to(original.dtype) if original.is_floating_point() else original
+        assert torch.equal(tensor, half)
+    images = torch.rand(8, 3, 32, 32)
+    with torch.no_grad():
+        torch.testing.assert_close(loaded.model(images), run.model(images), rtol=0.02, atol=0.05)
+
+
+def test_evaluate_takes_the_name_of_a_recipe_with_weights(capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit):  # there is neither such a folder nor such weights
+        main(["evaluate", "report-b/resnet-20-mnist/nobody"])
+    assert "record" in capsys.readouterr().err
