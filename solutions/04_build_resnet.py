@@ -25,7 +25,7 @@ from deepernets import check
 from deepernets.models.layers import (
     Convolution,
     ZeroPad,
-    conv_norm_relu,
+    normalised_convolutions,
     projection,
 )
 from deepernets.plots import blocks
@@ -165,7 +165,7 @@ def bottleneck_branch(c_in, width, stride):
 def course_bottleneck(c_in, width, stride):
     """The course's own bottleneck."""
     layers = [(1, width, stride), (3, width, 1), (1, 4 * width, 1)]
-    return conv_norm_relu(c_in, [Convolution(*layer) for layer in layers])
+    return normalised_convolutions(c_in, [Convolution(*layer) for layer in layers])
 
 
 bottleneck = check("bottleneck_branch", bottleneck_branch).or_else(
@@ -243,7 +243,7 @@ def make_stages(repeats, widths, c_in, option):
 def cifar_resnet(n, option="A"):
     """Return ResNet of depth 6n + 2 for 32x32 images in ten classes."""
     return nn.Sequential(
-        conv_norm_relu(3, [Convolution(3, 16)]),
+        normalised_convolutions(3, [Convolution(3, 16)]),
         nn.ReLU(),
         make_stages((n, n, n), (16, 32, 64), 16, option),
         nn.AdaptiveAvgPool2d(1),
@@ -255,7 +255,7 @@ def cifar_resnet(n, option="A"):
 def resnet_50():
     """Return ResNet-50 for 224x224 images in 1000 classes."""
     return nn.Sequential(
-        conv_norm_relu(3, [Convolution(7, 64, 2)]),
+        normalised_convolutions(3, [Convolution(7, 64, 2)]),
         nn.ReLU(),
         nn.MaxPool2d(3, stride=2, padding=1),
         make_stages((3, 4, 6, 3), (64, 128, 256, 512), 64, "bottleneck"),

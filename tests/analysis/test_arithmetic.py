@@ -17,7 +17,7 @@ from deepernets.analysis.arithmetic import (
     shape_walk,
 )
 from deepernets.exceptions import UserError
-from deepernets.models.vgg import CONFIGURATIONS, VGGSpec, convolutions, vgg
+from deepernets.models.vgg import CONFIGURATIONS, VGGSpec, convolutions
 from deepernets.models.zoo import build
 
 # He et al. (2016), table 1 and section 3.3, in 10⁹ multiply-adds
@@ -163,7 +163,7 @@ def seen(unit: Tensor, images: Tensor) -> tuple[int, int]:
 
 THIN = "conv3-1 conv3-1 | conv3-1 conv3-1 conv1-1 | conv5-1 LRN | conv3-1"
 NETWORKS = {
-    "VGG": vgg(VGGSpec(configuration=THIN, in_shape=(1, 64, 64), head="cifar", classes=2)),
+    "VGG": VGGSpec(configuration=THIN, in_shape=(1, 64, 64), head="cifar", classes=2).build(),
     "ResNet A": build("resnet-20", (1, 64, 64), 2, widths=(1, 2, 3)),
     "ResNet C": build("resnet-18", (1, 64, 64), 2, widths=(1, 1, 2, 2), shortcut="C"),
     "plain": build("plain-18", (1, 64, 64), 2, widths=(1, 1, 2, 2)),

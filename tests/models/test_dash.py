@@ -7,7 +7,7 @@ from torch.nn import functional
 
 from deepernets.analysis.arithmetic import count_parameters, multiply_adds
 from deepernets.exceptions import UserError
-from deepernets.models.dash import PATCH, BothWays, DashSpec, dash, whiten, whitening_filters
+from deepernets.models.dash import PATCH, BothWays, DashSpec, whiten, whitening_filters
 from deepernets.models.zoo import build
 
 
@@ -45,12 +45,12 @@ def test_each_filter_comes_with_its_negative_and_the_most_frequent_pattern_first
 
 
 def test_a_whitened_layer_is_not_trained(images: torch.Tensor) -> None:
-    model = dash(DashSpec(widths=(8, 8)))
+    model = DashSpec(widths=(8, 8)).build()
     whiten(model, images)
     first = model.get_parameter("stem.conv.weight")
     torch.testing.assert_close(first.data, whitening_filters(images))
     assert not first.requires_grad
-    assert count_parameters(model) == count_parameters(dash(DashSpec(widths=(8, 8))))
+    assert count_parameters(model) == count_parameters(DashSpec(widths=(8, 8)).build())
 
 
 def test_a_network_with_another_first_layer_is_not_whitened(images: torch.Tensor) -> None:
@@ -96,7 +96,7 @@ def test_too_small_images_are_refused_with_the_size_that_would_do() -> None:
 
 def test_both_ways_sees_an_image_and_its_mirror_image_alike_once_trained() -> None:
     torch.manual_seed(0)
-    network = dash(DashSpec(widths=(8, 8)))
+    network = DashSpec(widths=(8, 8)).build()
     nn.init.normal_(network.get_parameter("head.fc.weight"))
     before = {name: weight.clone() for name, weight in network.state_dict().items()}
     both = BothWays(network)

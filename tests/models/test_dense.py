@@ -10,7 +10,7 @@ import deepernets
 from deepernets.analysis.arithmetic import count_parameters, multiply_adds
 from deepernets.exceptions import UserError
 from deepernets.models.dense import as_convolution, fully_convolutional, image_probabilities
-from deepernets.models.vgg import CONFIGURATIONS, VGGSpec, vgg
+from deepernets.models.vgg import CONFIGURATIONS, VGGSpec
 
 pytestmark = pytest.mark.usefixtures("in_double_precision")
 
@@ -21,7 +21,7 @@ def narrow(in_shape: tuple[int, int, int], batch_norm: bool = False) -> nn.Seque
     spec = VGGSpec(configuration="conv3-4 | conv3-6", in_shape=in_shape, classes=5, batch_norm=batch_norm)
     height, width = spec.last_map
     network = nn.Sequential()
-    for name, module in vgg(spec).named_children():
+    for name, module in spec.build().named_children():
         network.add_module(name, module)
     head = nn.Sequential()
     sizes = (6 * height * width, 7, 8, 5)
@@ -122,5 +122,5 @@ def test_heads_that_cannot_be_converted_are_refused() -> None:
 def test_configurations_of_the_paper_convert() -> None:
     for configuration in CONFIGURATIONS.values():
         with torch.device("meta"):
-            network = vgg(VGGSpec(configuration=configuration))
+            network = VGGSpec(configuration=configuration).build()
         assert count_parameters(fully_convolutional(network, (3, 224, 224))) == count_parameters(network)

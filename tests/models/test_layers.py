@@ -12,10 +12,10 @@ from deepernets.models.layers import (
     Residual,
     ZeroPad,
     conv,
-    conv_norm_relu,
     initialise,
     local_response_norm,
     materialise,
+    normalised_convolutions,
     zero_last_gamma,
 )
 
@@ -74,7 +74,7 @@ def test_shortcuts_are_identities_where_the_option_says_so(
 
 
 def test_a_residual_block_adds_then_rectifies_and_leaves_its_input_alone() -> None:
-    branch = conv_norm_relu(4, [Convolution(3, 4), Convolution(3, 4)])
+    branch = normalised_convolutions(4, [Convolution(3, 4), Convolution(3, 4)])
     block = Residual(branch, nn.Identity()).eval()
     x = images(2, 4, 5, 5)
     before = x.clone()
@@ -134,7 +134,7 @@ def test_normalisations_start_as_identities(scheme: str) -> None:
 
 
 def test_zero_last_gamma_starts_every_block_as_its_shortcut() -> None:
-    block = Residual(conv_norm_relu(4, [Convolution(3, 4), Convolution(3, 4)]), nn.Identity())
+    block = Residual(normalised_convolutions(4, [Convolution(3, 4), Convolution(3, 4)]), nn.Identity())
     x = images(2, 4, 5, 5)
     assert not torch.equal(block(x), x.relu())
     zero_last_gamma(block)

@@ -8,8 +8,8 @@ from torch import nn
 from deepernets.analysis.arithmetic import count_parameters, count_running_statistics
 from deepernets.exceptions import UserError
 from deepernets.models.layers import Residual, ZeroPad
-from deepernets.models.report_c import ReportCResNetSpec, report_c_resnet
-from deepernets.models.resnet import CIFAR_DEPTHS, CIFAR_WIDTHS, IMAGENET, ResNetSpec, cifar_repeats, resnet
+from deepernets.models.report_c import ReportCResNetSpec
+from deepernets.models.resnet import CIFAR_DEPTHS, CIFAR_WIDTHS, IMAGENET, ResNetSpec, cifar_repeats
 
 pytestmark = pytest.mark.usefixtures("in_double_precision")
 
@@ -37,7 +37,7 @@ def cifar(depth: int, **changes: Any) -> ResNetSpec:
 
 def laid_out(spec: ResNetSpec) -> nn.Sequential:
     with torch.device("meta"):
-        return resnet(spec)
+        return spec.build()
 
 
 def shapes(model: nn.Sequential, in_shape: tuple[int, int, int]) -> list[tuple[int, ...]]:
@@ -77,7 +77,7 @@ def test_plain_twins_for_imagenet_are_residual_nets_without_projections(depth: i
 
 def test_a_plain_twin_is_its_residual_net_less_the_additions() -> None:
     spec = cifar(8)
-    plain, residual = resnet(replace(spec, residual=False)).eval(), resnet(spec).eval()
+    plain, residual = replace(spec, residual=False).build().eval(), spec.build().eval()
     for block in residual.modules():
         if isinstance(block, Residual):
             block.shortcut = Nothing()
@@ -98,7 +98,7 @@ def test_report_a_count() -> None:
 
 
 def test_report_c_counts_trainable_values_and_running_statistics() -> None:
-    model = report_c_resnet(ReportCResNetSpec())
+    model = ReportCResNetSpec().build()
     trainable, statistics = count_parameters(model), count_running_statistics(model)
     assert (trainable, statistics) == (26_267_778, 45_440)
     assert trainable + statistics == 26_313_218
@@ -108,7 +108,7 @@ def test_report_c_counts_trainable_values_and_running_statistics() -> None:
 
 def report_c_resnet_on_meta() -> nn.Sequential:
     with torch.device("meta"):
-        return report_c_resnet(ReportCResNetSpec())
+        return ReportCResNetSpec().build()
 
 
 def test_shapes_are_those_of_table_1() -> None:
@@ -148,7 +148,7 @@ def test_shortcuts_differ_by_their_projections_alone(depth: int) -> None:
 
 def test_he_initialisation_is_the_default_and_gammas_can_start_at_zero() -> None:
     torch.manual_seed(0)
-    model = resnet(cifar(8, zero_last_gamma=True))
+    model = cifar(8, zero_last_gamma=True).build()
     weight = model.get_parameter("stage3.block1.branch.conv2.weight")
     assert weight.var().item() == pytest.approx(2 / (9 * 64), rel=0.05)
     blocks = [module for module in model.modules() if isinstance(module, Residual)]
@@ -183,4 +183,4 @@ def test_impossible_values_are_refused(changes: dict[str, Any], complaint: str) 
 
 def test_option_a_cannot_lead_to_fewer_channels() -> None:
     with pytest.raises(UserError, match="from 64 channels to 32"):
-        resnet(cifar(20, widths=(64, 32, 16)))
+        cifar(20, widths=(64, 32, 16)).build()

@@ -7,7 +7,7 @@ from torch import nn
 from deepernets.analysis.arithmetic import count_parameters
 from deepernets.exceptions import UserError
 from deepernets.models.layers import Convolution
-from deepernets.models.vgg import CONFIGURATIONS, OTHER_CONFIGURATIONS, VGGSpec, convolutions, vgg
+from deepernets.models.vgg import CONFIGURATIONS, OTHER_CONFIGURATIONS, VGGSpec, convolutions
 
 D = CONFIGURATIONS["D"]
 
@@ -24,7 +24,7 @@ PAPER = {
 
 def laid_out(spec: VGGSpec) -> nn.Sequential:
     with torch.device("meta"):
-        return vgg(spec)
+        return spec.build()
 
 
 def test_all_six_columns_are_there() -> None:
@@ -140,7 +140,7 @@ def test_networks_are_initialised_as_asked_and_with_glorots_by_default(
 ) -> None:
     torch.manual_seed(0)
     mini = VGGSpec(configuration=OTHER_CONFIGURATIONS["mini"], head="cifar", in_shape=(3, 8, 8), **changes)
-    weights = vgg(mini).get_parameter("block3.conv2.weight")
+    weights = mini.build().get_parameter("block3.conv2.weight")
     assert weights.var().item() == pytest.approx(variance, rel=0.05)  # 64 to 64 channels, 3×3
 
 

@@ -17,8 +17,8 @@ from deepernets.models.layers import Residual, ZeroPad, zero_last_gamma
 def residual_blocks(network: nn.Module) -> dict[str, Residual]:
     """Return the residual blocks of a network by name, from the image on.
 
-    >>> from deepernets.models.layers import conv_norm_relu, Convolution
-    >>> block = Residual(conv_norm_relu(8, [Convolution(3, 8)]), nn.Identity())
+    >>> from deepernets.models.layers import normalised_convolutions, Convolution
+    >>> block = Residual(normalised_convolutions(8, [Convolution(3, 8)]), nn.Identity())
     >>> list(residual_blocks(nn.Sequential(nn.ReLU(), block)))
     ['1']
     """
@@ -37,8 +37,8 @@ def residual_ratios(network: nn.Module, images: Tensor) -> dict[str, float]:
         network: Has residual blocks, or the answer is empty.
         images: (N, C, H, W).
 
-    >>> from deepernets.models.layers import conv_norm_relu, Convolution
-    >>> block = Residual(conv_norm_relu(1, [Convolution(1, 1)]), nn.Identity()).eval()
+    >>> from deepernets.models.layers import normalised_convolutions, Convolution
+    >>> block = Residual(normalised_convolutions(1, [Convolution(1, 1)]), nn.Identity()).eval()
     >>> weights = nn.init.constant_(block.branch.conv1.weight, 0.5)
     >>> f"{residual_ratios(nn.Sequential(block), torch.ones(1, 1, 2, 2))['0']:.3f}"
     '0.500'

@@ -12,7 +12,7 @@ import torch
 from torch import Tensor, nn
 
 from deepernets.exceptions import UserError
-from deepernets.models.layers import conv, materialise
+from deepernets.models.layers import conv, named_layers
 from deepernets.models.specification import NetworkSpec
 
 PATCH = 2  # side of the first filters, pixels
@@ -59,50 +59,51 @@ class DashSpec(NetworkSpec):
         halvings = 2 ** len(self.widths)
         return (height - PATCH + 1) // halvings, (width - PATCH + 1) // halvings
 
+    def layers(self) -> nn.Sequential:
+        """Return ``stem``, ``block1``, ``block2``, …, ``head``.
 
-def dash(spec: DashSpec) -> nn.Sequential:
-    """Build the network: ``stem``, ``block1``, ``block2``, …, ``head``.
+        In a block the max-pool stands behind the first convolution, not behind the last as in VGG: the second one
+        then costs a quarter.
 
-    The head's weights start at zero, so that the first guess is a uniform one, and costs ln K.
-
-    In a block the max-pool stands behind the first convolution, not behind the last as in VGG: the second one then
-    costs a quarter.
-
-    >>> [tuple(block.conv1.weight.shape) for block in dash(DashSpec())[1:-1]]
-    [(64, 24, 3, 3), (256, 64, 3, 3), (256, 256, 3, 3)]
-    """
-    with torch.device("meta"):
-        channels = 2 * spec.in_shape[0] * PATCH**2  # as many as `whiten` has filters
-        stem = nn.Sequential()
-        stem.add_module("conv", nn.Conv2d(spec.in_shape[0], channels, PATCH, bias=False))  # (N, 24, 31, 31)
-        stem.add_module("relu", nn.ReLU(inplace=True))
-        model = nn.Sequential()
-        model.add_module("stem", stem)
-        for number, width in enumerate(spec.widths, 1):
-            model.add_module(f"block{number}", _block(channels, width))
+        >>> [tuple(block.conv1.weight.shape) for block in DashSpec().build()[1:-1]]
+        [(64, 24, 3, 3), (256, 64, 3, 3), (256, 256, 3, 3)]
+        """
+        channels = 2 * self.in_shape[0] * PATCH**2  # as many as `whiten` has filters
+        first = nn.Conv2d(self.in_shape[0], channels, PATCH, bias=False)  # (N, 24, 31, 31)
+        blocks = {}
+        for number, width in enumerate(self.widths, 1):
+            blocks[f"block{number}"] = _block(channels, width)
             channels = width
-        head = nn.Sequential()
-        head.add_module("pool", nn.AdaptiveMaxPool2d(1))  # (N, C, 1, 1)
-        head.add_module("flatten", nn.Flatten())  # (N, C)
-        last = nn.Linear(channels, spec.classes)  # (N, classes)
-        head.add_module("fc", last)
-        model.add_module("head", head)
-    materialise(model, spec.initialisation)
-    nn.init.zeros_(last.weight)
-    return model
+        head = named_layers(
+            pool=nn.AdaptiveMaxPool2d(1),  # (N, C, 1, 1)
+            flatten=nn.Flatten(),  # (N, C)
+            fc=nn.Linear(channels, self.classes),  # (N, classes)
+        )
+        return named_layers(stem=named_layers(conv=first, relu=nn.ReLU(inplace=True)), **blocks, head=head)
+
+    def build(self) -> nn.Sequential:
+        """Return the network with its initial weights; see `NetworkSpec.build`.
+
+        The head's weights start at zero, so that the first guess is a uniform one, and costs ln K.
+        """
+        network = super().build()
+        last = network.get_submodule("head.fc")
+        assert isinstance(last, nn.Linear)
+        nn.init.zeros_(last.weight)
+        return network
 
 
 def _block(c_in: int, c_out: int) -> nn.Sequential:
     """Return one block: (N, c_in, H, W) to (N, c_out, H / 2, W / 2)."""
-    block = nn.Sequential()
-    block.add_module("conv1", conv(c_in, c_out, 3))  # (N, C, H, W)
-    block.add_module("pool", nn.MaxPool2d(2))  # (N, C, H / 2, W / 2)
-    block.add_module("norm1", nn.BatchNorm2d(c_out))
-    block.add_module("relu1", nn.ReLU(inplace=True))
-    block.add_module("conv2", conv(c_out, c_out, 3))
-    block.add_module("norm2", nn.BatchNorm2d(c_out))
-    block.add_module("relu2", nn.ReLU(inplace=True))
-    return block
+    return named_layers(
+        conv1=conv(c_in, c_out, 3),  # (N, C, H, W)
+        pool=nn.MaxPool2d(2),  # (N, C, H / 2, W / 2)
+        norm1=nn.BatchNorm2d(c_out),
+        relu1=nn.ReLU(inplace=True),
+        conv2=conv(c_out, c_out, 3),
+        norm2=nn.BatchNorm2d(c_out),
+        relu2=nn.ReLU(inplace=True),
+    )
 
 
 def whitening_filters(images: Tensor, smallest: float = 5e-4) -> Tensor:
@@ -132,7 +133,7 @@ def whiten(model: nn.Module, images: Tensor) -> None:
     """Compute a dash network's first filters from training images, and keep them from being trained.
 
     Args:
-        model: A network of `dash`, changed in place.
+        model: A network of `DashSpec`, changed in place.
         images: (N, C, H, W), normalised.
 
     Raises:

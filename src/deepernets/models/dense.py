@@ -61,9 +61,9 @@ def fully_convolutional(network: nn.Sequential, in_shape: tuple[int, int, int]) 
     Raises:
         UserError: the head is another one (a residual network's averages its maps, and takes any size as it is).
 
-    >>> from deepernets.models.vgg import VGGSpec, vgg
+    >>> from deepernets.models.vgg import VGGSpec
     >>> spec = VGGSpec(configuration="conv3-8", in_shape=(1, 4, 4), classes=2, head="cifar")
-    >>> dense = fully_convolutional(vgg(spec), spec.in_shape)
+    >>> dense = fully_convolutional(spec.build(), spec.in_shape)
     >>> dense(torch.zeros(5, 1, 8, 4)).shape
     torch.Size([5, 2, 3, 1])
     """

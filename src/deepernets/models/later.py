@@ -11,7 +11,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from deepernets.exceptions import UserError
-from deepernets.models.layers import Convolution, Residual, conv, conv_norm_relu
+from deepernets.models.layers import Convolution, Residual, conv, normalised_convolutions
 
 
 class PreActivation(nn.Module):
@@ -62,7 +62,7 @@ class ResNeXt(nn.Module):
         width = channels // 2
         if channels % 2 or width % groups:
             raise UserError(f"Half of {channels} channels cannot be split into {groups} groups of one size.")
-        branch = conv_norm_relu(
+        branch = normalised_convolutions(
             channels, [Convolution(1, width), Convolution(3, width), Convolution(1, channels)]
         )
         branch.conv2 = nn.Conv2d(width, width, 3, padding=1, groups=groups, bias=False)
@@ -172,14 +172,14 @@ def fold_norm(weight: Tensor, norm: nn.BatchNorm2d) -> tuple[Tensor, Tensor]:
 
 def basic(channels: int) -> nn.Module:
     """Return ResNet's basic block: He et al. (2016, arXiv:1512.03385), fig. 5 left."""
-    return Residual(conv_norm_relu(channels, [Convolution(3, channels)] * 2), nn.Identity())
+    return Residual(normalised_convolutions(channels, [Convolution(3, channels)] * 2), nn.Identity())
 
 
 def bottleneck(channels: int) -> nn.Module:
     """Return ResNet's bottleneck, a quarter of the channels wide inside: He et al. (2016), fig. 5 right."""
     width = channels // 4
     layers = [Convolution(1, width), Convolution(3, width), Convolution(1, channels)]
-    return Residual(conv_norm_relu(channels, layers), nn.Identity())
+    return Residual(normalised_convolutions(channels, layers), nn.Identity())
 
 
 def squeeze_excitation(channels: int) -> nn.Module:

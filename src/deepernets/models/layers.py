@@ -1,5 +1,6 @@
 """The pieces both papers build with: convolutions, normalisation, shortcuts, initialisation."""
 
+from collections import OrderedDict
 from collections.abc import Callable, Iterable
 from functools import partial
 from typing import NamedTuple
@@ -20,6 +21,20 @@ class Convolution(NamedTuple):
     lrn: bool = False
 
 
+def named_layers(**layers: nn.Module) -> nn.Sequential:
+    """Return layers in a row, each under its name.
+
+    >>> [name for name, _ in named_layers(flatten=nn.Flatten(), fc=nn.Linear(4, 2)).named_children()]
+    ['flatten', 'fc']
+    """
+    return nn.Sequential(OrderedDict(layers))
+
+
+def numbered_layers(name: str, layers: Iterable[nn.Module]) -> nn.Sequential:
+    """Return layers in a row, called ``name1``, ``name2`` and so on."""
+    return named_layers(**{f"{name}{number}": layer for number, layer in enumerate(layers, 1)})
+
+
 def conv(c_in: int, c_out: int, kernel: int, stride: int = 1, bias: bool = False) -> nn.Conv2d:
     """Return a convolution that keeps the map's size at stride 1 (the kernel's side must be odd).
 
@@ -29,23 +44,26 @@ def conv(c_in: int, c_out: int, kernel: int, stride: int = 1, bias: bool = False
     return nn.Conv2d(c_in, c_out, kernel, stride, padding=kernel // 2, bias=bias)
 
 
-def conv_norm_relu(c_in: int, convolutions: Iterable[Convolution], bias: bool = False) -> nn.Sequential:
-    """Return convolutions in a row, each with batch normalisation, and a ReLU after all but the last.
+def normalised_convolutions(
+    c_in: int, convolutions: Iterable[Convolution], bias: bool = False
+) -> nn.Sequential:
+    """Return convolutions in a row, each with batch normalisation, and a ReLU between one and the next.
 
     This is the branch F of a residual block (He et al. 2016, figure 5): its last ReLU comes after the
     addition.
 
-    >>> [name for name, _ in conv_norm_relu(64, [Convolution(3, 64), Convolution(3, 64)]).named_children()]
+    >>> branch = normalised_convolutions(64, [Convolution(3, 64), Convolution(3, 64)])
+    >>> [name for name, _ in branch.named_children()]
     ['conv1', 'norm1', 'relu1', 'conv2', 'norm2']
     """
-    branch = nn.Sequential()
+    layers: dict[str, nn.Module] = {}
     for number, (kernel, channels, stride, _) in enumerate(convolutions, 1):
         if number > 1:
-            branch.add_module(f"relu{number - 1}", nn.ReLU(inplace=True))
-        branch.add_module(f"conv{number}", conv(c_in, channels, kernel, stride, bias))
-        branch.add_module(f"norm{number}", nn.BatchNorm2d(channels))
+            layers[f"relu{number - 1}"] = nn.ReLU(inplace=True)
+        layers[f"conv{number}"] = conv(c_in, channels, kernel, stride, bias)
+        layers[f"norm{number}"] = nn.BatchNorm2d(channels)
         c_in = channels
-    return branch
+    return named_layers(**layers)
 
 
 def local_response_norm() -> nn.LocalResponseNorm:
@@ -114,7 +132,7 @@ class ZeroPad(nn.Module):
 
 def projection(c_in: int, c_out: int, stride: int) -> nn.Module:
     """Return W_s of equation 2: a 1×1 convolution, batch normalised."""
-    return conv_norm_relu(c_in, [Convolution(1, c_out, stride)])
+    return normalised_convolutions(c_in, [Convolution(1, c_out, stride)])
 
 
 def where_shapes_change(other: Callable[[int, int, int], nn.Module]) -> Callable[[int, int, int], nn.Module]:
@@ -181,10 +199,9 @@ def zero_last_gamma(model: nn.Module) -> None:
 
 
 def materialise(model: nn.Module, scheme: str) -> None:
-    """Give a network laid out on the meta device its memory and its first weights.
+    """Give a network laid out on the meta device its memory and its initial weights.
 
-    VGG has 140 million weights: laid out there first, they are drawn once, not twice. Under
-    ``with torch.device("meta")`` the network stays without memory.
+    Under ``with torch.device("meta")`` the network stays without memory.
     """
     if torch.empty(0).is_meta:  # where a new tensor would be
         return

@@ -2,10 +2,9 @@
 
 from dataclasses import dataclass
 
-import torch
 from torch import nn
 
-from deepernets.models.layers import Convolution, Residual, conv, conv_norm_relu, materialise
+from deepernets.models.layers import Convolution, Residual, conv, named_layers, normalised_convolutions
 from deepernets.models.resnet import IMAGENET, IMAGENET_WIDTHS, ResNetSpec, stem
 from deepernets.models.specification import NetworkSpec
 
@@ -20,63 +19,57 @@ class ReportCResNetSpec(NetworkSpec):
     classes: int = 10
     initialisation: str = "glorot"
 
+    def layers(self) -> nn.Sequential:
+        """Return ``stem``, ``stage1``, …, ``stage4``, ``head``.
 
-def report_c_resnet(spec: ReportCResNetSpec) -> nn.Sequential:
-    """Build report C's ResNet-50 variant: ``stem``, ``stage1``, …, ``stage4``, ``head``.
+        The report gives a description and a count: 26,313,218 values, of which 26,267,778 train and 45,440 are
+        running statistics. This reading of the description has exactly that count:
 
-    The report gives a description and a count: 26,313,218 values, of which 26,267,778 train and 45,440 are
-    running statistics. This reading of the description has exactly that count:
+        * 45,440 statistics are a mean and a variance of 22,720 channels: the stem's 64, and those of all three
+          convolutions in ResNet-50's 16 bottlenecks. Nothing is left for shortcuts: those are not normalised.
+        * "1+2": the first stage has one block whose shortcut is a 1×1 convolution (64 to 256 channels), then two
+          with the identity.
+        * "4 / 6 / 3": the later stages have identity shortcuts alone. What halves the map and doubles the
+          channels before each of them is one 1×1 convolution of stride 2, without normalisation or ReLU.
+        * Every convolution has a bias, as is the default in Keras.
+        * A hidden layer of 1000 ReLU units stands between the global average pool and the logits.
 
-    * 45,440 statistics are a mean and a variance of 22,720 channels: the stem's 64, and those of all three
-      convolutions in ResNet-50's 16 bottlenecks. Nothing is left for shortcuts: those are not normalised.
-    * "1+2": the first stage has one block whose shortcut is a 1×1 convolution (64 to 256 channels), then two
-      with the identity.
-    * "4 / 6 / 3": the later stages have identity shortcuts alone. What halves the map and doubles the
-      channels before each of them is one 1×1 convolution of stride 2, without normalisation or ReLU.
-    * Every convolution has a bias, as is the default in Keras.
-    * A hidden layer of 1000 ReLU units stands between the global average pool and the logits.
-
-    The count does not say how borders were padded; here maps go 28, 14, 7, 4, 2, 1.
-    """
-    with torch.device("meta"):
-        channels = IMAGENET_WIDTHS[0]
-        model = nn.Sequential()
-        model.add_module(
-            "stem", stem("imagenet", spec.in_shape[0], channels, bias=True)
-        )  # (N, 64, H / 4, W / 4)
+        The count does not say how borders were padded; here maps go 28, 14, 7, 4, 2, 1.
+        """
+        stages, channels = {}, IMAGENET_WIDTHS[0]
         block, repeats = IMAGENET[50]
         layout = ResNetSpec(block=block, repeats=repeats)
         for number, (blocks, width) in enumerate(zip(repeats, IMAGENET_WIDTHS, strict=True), 1):
             bottleneck = layout.convolutions(width, stride=1)
-            model.add_module(f"stage{number}", _stage(channels, bottleneck, blocks, joined=number > 1))
+            stages[f"stage{number}"] = _stage(channels, bottleneck, blocks, joined=number > 1)
             channels = bottleneck[-1].channels
-        model.add_module("head", _head(channels, spec.classes))
-    materialise(model, spec.initialisation)
-    for module in model.modules():
-        if isinstance(module, nn.BatchNorm2d):
-            module.eps, module.momentum = 1e-3, 0.01  # the defaults in Keras, whose momentum is 1 - PyTorch's
-    return model
+        first = stem("imagenet", self.in_shape[0], IMAGENET_WIDTHS[0], bias=True)  # (N, 64, H / 4, W / 4)
+        network = named_layers(stem=first, **stages, head=_head(channels, self.classes))
+        for module in network.modules():
+            if isinstance(module, nn.BatchNorm2d):
+                module.eps, module.momentum = 1e-3, 0.01  # Keras's defaults; its momentum is 1 - PyTorch's
+        return network
 
 
 def _stage(c_in: int, bottleneck: list[Convolution], blocks: int, joined: bool) -> nn.Sequential:
     """Return one stage: (N, c_in, H, W) to (N, C, H, W), or to half that height and width behind a join."""
     c_out = bottleneck[-1].channels
-    stage = nn.Sequential()
+    layers: dict[str, nn.Module] = {}
     if joined:
-        stage.add_module("join", conv(c_in, c_out, kernel=1, stride=2, bias=True))  # (N, C, H / 2, W / 2)
+        layers["join"] = conv(c_in, c_out, kernel=1, stride=2, bias=True)  # (N, C, H / 2, W / 2)
         c_in = c_out
     for number in range(1, blocks + 1):
         shortcut = nn.Identity() if c_in == c_out else conv(c_in, c_out, kernel=1, bias=True)
-        stage.add_module(f"block{number}", Residual(conv_norm_relu(c_in, bottleneck, bias=True), shortcut))
+        layers[f"block{number}"] = Residual(normalised_convolutions(c_in, bottleneck, bias=True), shortcut)
         c_in = c_out
-    return stage
+    return named_layers(**layers)
 
 
 def _head(channels: int, classes: int) -> nn.Sequential:
-    head = nn.Sequential()
-    head.add_module("pool", nn.AdaptiveAvgPool2d(1))  # (N, C, 1, 1)
-    head.add_module("flatten", nn.Flatten())  # (N, C)
-    head.add_module("fc1", nn.Linear(channels, HIDDEN_UNITS))  # (N, 1000)
-    head.add_module("relu1", nn.ReLU(inplace=True))
-    head.add_module("fc2", nn.Linear(HIDDEN_UNITS, classes))  # (N, classes)
-    return head
+    return named_layers(
+        pool=nn.AdaptiveAvgPool2d(1),  # (N, C, 1, 1)
+        flatten=nn.Flatten(),  # (N, C)
+        fc1=nn.Linear(channels, HIDDEN_UNITS),  # (N, 1000)
+        relu1=nn.ReLU(inplace=True),
+        fc2=nn.Linear(HIDDEN_UNITS, classes),  # (N, classes)
+    )

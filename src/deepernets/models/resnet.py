@@ -2,7 +2,6 @@
 
 from dataclasses import dataclass
 
-import torch
 from torch import nn
 
 from deepernets.exceptions import UserError
@@ -11,8 +10,9 @@ from deepernets.models.layers import (
     Convolution,
     Residual,
     conv,
-    conv_norm_relu,
-    materialise,
+    named_layers,
+    normalised_convolutions,
+    numbered_layers,
     zero_last_gamma,
 )
 from deepernets.models.specification import NetworkSpec, require_one_of
@@ -119,34 +119,43 @@ class ResNetSpec(NetworkSpec):
         layers[strided] = layers[strided]._replace(stride=stride)
         return layers
 
+    def layers(self) -> nn.Sequential:
+        """Return ``stem``, ``stage1``, ``stage2``, …, ``head`` of a residual network or its plain twin.
 
-def resnet(spec: ResNetSpec) -> nn.Sequential:
-    """Build a residual network or its plain twin: ``stem``, ``stage1``, ``stage2``, …, ``head``.
+        Parameters come in the order of torchvision's, so that weights can be copied across in order.
 
-    Parameters come in the order of torchvision's, so that weights can be copied across in order.
-
-    >>> model = resnet(ResNetSpec(block="basic", repeats=(1, 1), widths=(16, 32), shortcut="A"))
-    >>> model.get_submodule("stage2.block1.branch.conv1")
-    Conv2d(16, 32, kernel_size=(3, 3), stride=(2, 2), padding=(1, 1), bias=False)
-    >>> model.get_submodule("stage2.block1.shortcut")
-    ZeroPad(channels=+16, stride=2)
-    """
-    with torch.device("meta"):
-        channels = spec.widths[0]
-        model = nn.Sequential()
-        model.add_module("stem", stem(spec.stem, spec.in_shape[0], channels))  # (N, C, H / 4, W / 4)
-        for number, (repeats, width) in enumerate(zip(spec.repeats, spec.widths, strict=True), 1):
-            stage = nn.Sequential()
+        >>> model = ResNetSpec(block="basic", repeats=(1, 1), widths=(16, 32), shortcut="A").build()
+        >>> model.get_submodule("stage2.block1.branch.conv1")
+        Conv2d(16, 32, kernel_size=(3, 3), stride=(2, 2), padding=(1, 1), bias=False)
+        >>> model.get_submodule("stage2.block1.shortcut")
+        ZeroPad(channels=+16, stride=2)
+        """
+        stages, channels = {}, self.widths[0]
+        for number, (repeats, width) in enumerate(zip(self.repeats, self.widths, strict=True), 1):
+            blocks = []
             for block in range(1, repeats + 1):
-                layers = spec.convolutions(width, stride=2 if block == 1 < number else 1)
-                stage.add_module(f"block{block}", _block(spec, channels, layers))
-                channels = layers[-1].channels
-            model.add_module(f"stage{number}", stage)  # (N, C, H / 2, W / 2) after the first stage
-        model.add_module("head", _head(channels, spec.classes))  # (N, classes)
-    materialise(model, spec.initialisation)
-    if spec.zero_last_gamma:
-        zero_last_gamma(model)
-    return model
+                stride = 2 if block == 1 < number else 1
+                convolutions = self.convolutions(width, stride)
+                blocks.append(self._block(channels, convolutions, stride))
+                channels = convolutions[-1].channels
+            stages[f"stage{number}"] = numbered_layers("block", blocks)  # halves the map, but for the first
+        first = stem(self.stem, self.in_shape[0], self.widths[0])
+        return named_layers(stem=first, **stages, head=_head(channels, self.classes))
+
+    def _block(self, c_in: int, convolutions: list[Convolution], stride: int) -> nn.Module:
+        """Return one block: (N, c_in, H, W) to (N, C, H / stride, W / stride)."""
+        branch = normalised_convolutions(c_in, convolutions)
+        if self.residual:
+            return Residual(branch, SHORTCUTS[self.shortcut](c_in, convolutions[-1].channels, stride))
+        branch.add_module(f"relu{len(convolutions)}", nn.ReLU(inplace=True))
+        return branch
+
+    def build(self) -> nn.Sequential:
+        """Return the network with its initial weights; see `NetworkSpec.build`."""
+        network = super().build()
+        if self.zero_last_gamma:
+            zero_last_gamma(network)
+        return network
 
 
 def stem(name: str, c_in: int, c_out: int, bias: bool = False) -> nn.Sequential:
@@ -159,28 +168,18 @@ def stem(name: str, c_in: int, c_out: int, bias: bool = False) -> nn.Sequential:
         bias: Whether the convolution has one.
     """
     kernel, stride, pooled = STEMS[name]
-    layers = nn.Sequential()
-    layers.add_module("conv", conv(c_in, c_out, kernel, stride, bias))
-    layers.add_module("norm", nn.BatchNorm2d(c_out))
-    layers.add_module("relu", nn.ReLU(inplace=True))
-    if pooled:
-        layers.add_module("pool", nn.MaxPool2d(3, stride=2, padding=1))
-    return layers
-
-
-def _block(spec: ResNetSpec, c_in: int, layers: list[Convolution]) -> nn.Module:
-    """Return one block: (N, c_in, H, W) to (N, C, H / stride, W / stride)."""
-    branch = conv_norm_relu(c_in, layers)
-    if spec.residual:
-        stride = 2 if any(layer.stride == 2 for layer in layers) else 1
-        return Residual(branch, SHORTCUTS[spec.shortcut](c_in, layers[-1].channels, stride))
-    branch.add_module(f"relu{len(layers)}", nn.ReLU(inplace=True))
-    return branch
+    pool = {"pool": nn.MaxPool2d(3, stride=2, padding=1)} if pooled else {}
+    return named_layers(
+        conv=conv(c_in, c_out, kernel, stride, bias),
+        norm=nn.BatchNorm2d(c_out),
+        relu=nn.ReLU(inplace=True),
+        **pool,
+    )
 
 
 def _head(channels: int, classes: int) -> nn.Sequential:
-    head = nn.Sequential()
-    head.add_module("pool", nn.AdaptiveAvgPool2d(1))  # (N, C, 1, 1)
-    head.add_module("flatten", nn.Flatten())  # (N, C)
-    head.add_module("fc", nn.Linear(channels, classes))  # (N, classes)
-    return head
+    return named_layers(
+        pool=nn.AdaptiveAvgPool2d(1),  # (N, C, 1, 1)
+        flatten=nn.Flatten(),  # (N, C)
+        fc=nn.Linear(channels, classes),  # (N, classes)
+    )

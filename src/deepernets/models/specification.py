@@ -1,15 +1,19 @@
 """What the specifications of all networks have in common: the images, the classes, the initialisation."""
 
+from abc import ABC, abstractmethod
 from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any
 
+import torch
+from torch import nn
+
 from deepernets.exceptions import UserError
-from deepernets.models.layers import SCHEMES
+from deepernets.models.layers import SCHEMES, materialise
 
 
 @dataclass(frozen=True, kw_only=True)
-class NetworkSpec:
+class NetworkSpec(ABC):
     """What every network has.
 
     Attributes:
@@ -33,6 +37,21 @@ class NetworkSpec:
         if not _is_count(self.classes):
             raise UserError(f"classes is {self.classes!r}; give a whole number of at least 1.")
         require_one_of("initialisation", self.initialisation, SCHEMES)
+
+    @abstractmethod
+    def layers(self) -> nn.Sequential:
+        """Return the network's layers; the last one is called ``head``. Their weights have no meaning yet."""
+
+    def build(self) -> nn.Sequential:
+        """Return the network with its initial weights: it maps (N, *in_shape) to logits (N, classes).
+
+        VGG has 140 million weights: the layers are laid out without memory first, so that weights are drawn once
+        and not twice. Under ``with torch.device("meta")`` the network stays without memory.
+        """
+        with torch.device("meta"):
+            network = self.layers()
+        materialise(network, self.initialisation)
+        return network
 
 
 def require_one_of(field: str, value: Any, choices: Iterable[Any]) -> None:

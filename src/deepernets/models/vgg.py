@@ -8,7 +8,7 @@ import torch
 from torch import nn
 
 from deepernets.exceptions import UserError
-from deepernets.models.layers import Convolution, conv, local_response_norm, materialise
+from deepernets.models.layers import Convolution, conv, local_response_norm, named_layers
 from deepernets.models.specification import NetworkSpec, require_one_of
 
 # Table 1 in the paper's own words: "|" stands for a max-pool, and one more follows the last block.
@@ -144,36 +144,30 @@ class VGGSpec(NetworkSpec):
             height, width = ((side - pool) // 2 + 1 for side in (height, width))
         return height, width
 
+    def layers(self) -> nn.Sequential:
+        """Return the blocks ``block1``, ``block2``, …, then the ``head``.
 
-def vgg(spec: VGGSpec) -> nn.Sequential:
-    """Build a VGG network: its blocks ``block1``, ``block2``, …, then its ``head``.
+        Parameters come in the order of torchvision's, so that weights can be copied across in order.
 
-    Parameters come in the order of torchvision's, so that weights can be copied across in order.
-
-    >>> vgg(VGGSpec(configuration="conv3-8", in_shape=(1, 4, 4), classes=2, head="cifar"))
-    Sequential(
-      (block1): Sequential(
-        (conv1): Conv2d(1, 8, kernel_size=(3, 3), stride=(1, 1), padding=(1, 1))
-        (relu1): ReLU(inplace=True)
-        (pool): MaxPool2d(kernel_size=2, stride=2, padding=0, dilation=1, ceil_mode=False)
-      )
-      (head): Sequential(
-        (flatten): Flatten(start_dim=1, end_dim=-1)
-        (fc1): Linear(in_features=32, out_features=2, bias=True)
-      )
-    )
-    """
-    with torch.device("meta"):
-        model = nn.Sequential()
-        channels = spec.in_shape[0]
-        for number, (layers, pool) in enumerate(
-            zip(convolutions(spec.configuration), spec.pools, strict=True), 1
-        ):
-            model.add_module(f"block{number}", _block(channels, layers, pool, spec.batch_norm))
+        >>> VGGSpec(configuration="conv3-8", in_shape=(1, 4, 4), classes=2, head="cifar").build()
+        Sequential(
+          (block1): Sequential(
+            (conv1): Conv2d(1, 8, kernel_size=(3, 3), stride=(1, 1), padding=(1, 1))
+            (relu1): ReLU(inplace=True)
+            (pool): MaxPool2d(kernel_size=2, stride=2, padding=0, dilation=1, ceil_mode=False)
+          )
+          (head): Sequential(
+            (flatten): Flatten(start_dim=1, end_dim=-1)
+            (fc1): Linear(in_features=32, out_features=2, bias=True)
+          )
+        )
+        """
+        blocks, channels = {}, self.in_shape[0]
+        wanted = zip(convolutions(self.configuration), self.pools, strict=True)
+        for number, (layers, pool) in enumerate(wanted, 1):
+            blocks[f"block{number}"] = _block(channels, layers, pool, self.batch_norm)
             channels = layers[-1].channels
-        model.add_module("head", _head(spec, channels))
-    materialise(model, spec.initialisation)
-    return model
+        return named_layers(**blocks, head=_head(self, channels))
 
 
 def start_from(deep: nn.Module, shallow: nn.Module) -> list[str]:
@@ -205,32 +199,29 @@ def start_from(deep: nn.Module, shallow: nn.Module) -> list[str]:
     return copied
 
 
-def _block(c_in: int, layers: list[Convolution], pool: int, batch_norm: bool) -> nn.Sequential:
+def _block(c_in: int, convolutions: list[Convolution], pool: int, batch_norm: bool) -> nn.Sequential:
     """Return one block: (N, c_in, H, W) to (N, C, H / 2, W / 2)."""
-    block = nn.Sequential()
-    for number, layer in enumerate(layers, 1):
+    layers: dict[str, nn.Module] = {}
+    for number, (kernel, channels, _, lrn) in enumerate(convolutions, 1):
         # a bias even before a normalisation, which makes it redundant: as torchvision and report A have it
-        block.add_module(f"conv{number}", conv(c_in, layer.channels, layer.kernel, bias=True))  # (N, C, H, W)
+        layers[f"conv{number}"] = conv(c_in, channels, kernel, bias=True)  # (N, C, H, W)
         if batch_norm:
-            block.add_module(f"norm{number}", nn.BatchNorm2d(layer.channels))
-        block.add_module(f"relu{number}", nn.ReLU(inplace=True))
-        if layer.lrn:
-            block.add_module(f"lrn{number}", local_response_norm())
-        c_in = layer.channels
-    block.add_module("pool", nn.MaxPool2d(pool, stride=2))  # (N, C, H / 2, W / 2)
-    return block
+            layers[f"norm{number}"] = nn.BatchNorm2d(channels)
+        layers[f"relu{number}"] = nn.ReLU(inplace=True)
+        if lrn:
+            layers[f"lrn{number}"] = local_response_norm()
+        c_in = channels
+    return named_layers(**layers, pool=nn.MaxPool2d(pool, stride=2))
 
 
 def _head(spec: VGGSpec, channels: int) -> nn.Sequential:
     """Return the fully-connected layers: (N, C, H, W) to (N, classes)."""
-    head = nn.Sequential()
-    head.add_module("flatten", nn.Flatten())  # (N, C · H · W)
-    features = channels * prod(spec.last_map)
-    hidden = HEADS[spec.head]
+    layers: dict[str, nn.Module] = {"flatten": nn.Flatten()}  # (N, C · H · W)
+    features, hidden = channels * prod(spec.last_map), HEADS[spec.head]
     for number, units in enumerate(hidden, 1):
-        head.add_module(f"fc{number}", nn.Linear(features, units))  # (N, units)
-        head.add_module(f"relu{number}", nn.ReLU(inplace=True))
-        head.add_module(f"dropout{number}", nn.Dropout(spec.dropout))
+        layers[f"fc{number}"] = nn.Linear(features, units)  # (N, units)
+        layers[f"relu{number}"] = nn.ReLU(inplace=True)
+        layers[f"dropout{number}"] = nn.Dropout(spec.dropout)
         features = units
-    head.add_module(f"fc{len(hidden) + 1}", nn.Linear(features, spec.classes))  # (N, classes)
-    return head
+    layers[f"fc{len(hidden) + 1}"] = nn.Linear(features, spec.classes)  # (N, classes)
+    return named_layers(**layers)

@@ -15,7 +15,6 @@ Names compose:
 """
 
 import re
-from collections.abc import Callable
 from dataclasses import fields
 from difflib import get_close_matches
 from itertools import product
@@ -24,18 +23,11 @@ from typing import Any
 from torch import nn
 
 from deepernets.exceptions import UserError
-from deepernets.models.dash import DashSpec, dash
-from deepernets.models.report_c import ReportCResNetSpec, report_c_resnet
-from deepernets.models.resnet import CIFAR_DEPTHS, CIFAR_WIDTHS, IMAGENET, ResNetSpec, cifar_repeats, resnet
+from deepernets.models.dash import DashSpec
+from deepernets.models.report_c import ReportCResNetSpec
+from deepernets.models.resnet import CIFAR_DEPTHS, CIFAR_WIDTHS, IMAGENET, ResNetSpec, cifar_repeats
 from deepernets.models.specification import NetworkSpec
-from deepernets.models.vgg import CONFIGURATIONS, OTHER_CONFIGURATIONS, VGGSpec, vgg
-
-BUILDERS: dict[type[NetworkSpec], Callable[[Any], nn.Sequential]] = {
-    VGGSpec: vgg,
-    ResNetSpec: resnet,
-    ReportCResNetSpec: report_c_resnet,
-    DashSpec: dash,
-}
+from deepernets.models.vgg import CONFIGURATIONS, OTHER_CONFIGURATIONS, VGGSpec
 
 _VGG = {
     **{name.lower(): configuration for name, configuration in CONFIGURATIONS.items()},
@@ -132,8 +124,7 @@ def build(
     >>> list(dict(build("resnet-20", in_shape=(3, 32, 32), classes=10).named_children()))
     ['stem', 'stage1', 'stage2', 'stage3', 'head']
     """
-    spec = specification(name, in_shape, classes, **changes)
-    return BUILDERS[type(spec)](spec)
+    return specification(name, in_shape, classes, **changes).build()
 
 
 def _look_up(name: str) -> tuple[type[NetworkSpec], dict[str, Any]]:
