@@ -55,7 +55,7 @@ def fully_convolutional(network: nn.Sequential, in_shape: tuple[int, int, int]) 
 
     Args:
         network: A body, and last a ``head`` that flattens the maps and then consists of linear layers, ReLUs and
-            dropout, as `deepernets.models.vgg.vgg` builds it.
+            dropout, as `VGGSpec` builds it.
         in_shape: Channels, height and width of the images that the head was made for.
 
     Raises:

@@ -30,8 +30,8 @@ OURS = {
 MIRRORED = {"alternate": True, "both_ways": True}
 # On ten classes a peak of 0.1 is too high for the VGGs. A weight decay of 2e-3 or batches of 64 were no better.
 OURS_VGG_CIFAR = {**OURS, **MIRRORED, "epochs": 15, "learning_rate": 0.05, "weight_decay": 1e-3}
-# In so few epochs these do not fit their training images, and smoothed labels would keep them from it further.
-OURS_RESNET_CIFAR = {**OURS, **MIRRORED, "epochs": 15, "label_smoothing": 0.0}
+# In so few epochs these do not fit their training images: with smoothed labels and wider crops they did worse.
+OURS_RESNET_CIFAR = {**OURS, **MIRRORED, "epochs": 15, "label_smoothing": 0.0, "pad": 2}
 OURS_MNIST = {**OURS, "epochs": 5, "pad": 2}
 REPORT_A_ROWS = (
     REPORT_A,
