@@ -6,10 +6,9 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from deepernets.analysis.significance import Interval, mean_and_sd, training_cost
-from deepernets.plots.style import DASHES, PALETTE, grid
+from deepernets.plots.style import DASHES, MARKERS, PALETTE, grid
 from deepernets.training.records import Record
 
-MARKERS = ("o", "s", "^", "D")
 NOTHING = "Nothing has been recorded yet."
 
 

@@ -7,10 +7,9 @@ from collections.abc import Hashable, Iterable, Mapping, Sequence
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from deepernets.plots.style import DASHES, PALETTE, grid
+from deepernets.plots.style import DASHES, MARKERS, PALETTE, grid
 from deepernets.training.records import Record
 
-MARKERS = ("o", "s", "^", "D", "v")
 NOTHING = "No run has been recorded yet."
 
 

@@ -7,9 +7,7 @@ from matplotlib.patches import Rectangle
 from torch import Tensor
 
 from deepernets.analysis.effective import effective_side, predicted_side
-from deepernets.plots.style import DASHES, PALETTE, grid
-
-MARKERS = "os^Dv"
+from deepernets.plots.style import DASHES, MARKERS, PALETTE, grid
 
 
 def maps(energies: Mapping[str, Tensor], fields: Mapping[str, tuple[float, int]]) -> Figure:

@@ -8,12 +8,10 @@ from matplotlib.figure import Figure
 from matplotlib.patches import Rectangle
 from torch import Tensor, nn
 
-from deepernets.plots.style import DASHES, PALETTE, grid
+from deepernets.plots.style import DASHES, MARKERS, PALETTE, grid
 
 if TYPE_CHECKING:
     from pandas import DataFrame
-
-MARKERS = "os^Dv"
 
 
 def growth(fields: "Mapping[str, DataFrame]", image_side: int) -> Figure:

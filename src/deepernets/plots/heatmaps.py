@@ -6,8 +6,7 @@ import numpy as np
 from matplotlib.figure import Figure
 from torch import Tensor
 
-from deepernets.plots.inside import MARKERS
-from deepernets.plots.style import PALETTE, draw, grid
+from deepernets.plots.style import MARKERS, PALETTE, draw, grid
 
 
 def compared(

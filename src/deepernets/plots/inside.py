@@ -8,9 +8,7 @@ from torch import Tensor
 
 from deepernets.analysis.insight import Calibration
 from deepernets.data.images import Images
-from deepernets.plots.style import PALETTE, draw, grid
-
-MARKERS = "os^Dv<>Pp*"
+from deepernets.plots.style import MARKERS, PALETTE, draw, grid
 
 
 def filters(weights: Tensor, columns: int = 8) -> Figure:

@@ -8,9 +8,8 @@ from matplotlib.figure import Figure
 from matplotlib.patches import Rectangle
 from torch import Tensor
 
-from deepernets.plots.style import DASHES, PALETTE, draw, grid
+from deepernets.plots.style import DASHES, MARKERS, PALETTE, draw, grid
 
-MARKERS = "osD^"
 CHANNELS = {1: ("grey",), 3: ("red", "green", "blue")}
 CHANNEL_COLOURS = {"grey": "0.3", "red": PALETTE[3], "green": PALETTE[2], "blue": PALETTE[0]}
 

@@ -4,10 +4,8 @@ from collections.abc import Mapping, Sequence
 
 from matplotlib.figure import Figure
 
-from deepernets.plots.style import DASHES, PALETTE, grid
+from deepernets.plots.style import DASHES, MARKERS, PALETTE, grid
 from deepernets.training.records import Record
-
-MARKERS = "os^Dv"
 
 
 def schedules(factors: Mapping[str, Sequence[float]]) -> Figure:

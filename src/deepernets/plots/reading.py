@@ -6,9 +6,7 @@ import numpy as np
 from matplotlib.figure import Figure
 
 from deepernets.analysis.insight import Calibration
-from deepernets.plots.style import DASHES, PALETTE, grid
-
-MARKERS = "osD^"
+from deepernets.plots.style import DASHES, MARKERS, PALETTE, grid
 
 
 def batch_losses(losses: Sequence[float], smoothed: Sequence[float], per_epoch: int) -> Figure:

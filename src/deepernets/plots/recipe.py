@@ -4,11 +4,10 @@ from collections.abc import Mapping, Sequence
 
 from matplotlib.figure import Figure
 
-from deepernets.plots.style import DASHES, PALETTE, grid
+from deepernets.plots.style import DASHES, MARKERS, PALETTE, grid
 from deepernets.training.records import Record
 
 COLUMNS = 3
-MARKERS = "osD^"
 
 
 def schedule_panels(factors: Mapping[str, Sequence[float]]) -> Figure:

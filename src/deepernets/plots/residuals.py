@@ -6,9 +6,8 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.patches import Rectangle
 
-from deepernets.plots.style import DASHES, PALETTE, grid
+from deepernets.plots.style import DASHES, MARKERS, PALETTE, grid
 
-MARKERS = ("o", "s", "^", "D", "v")
 CHANNELS = 4  # of the map that comes in; few, so that each can be seen
 COPIED, MIXED, ZEROS = "handed on", "mixed by a 1×1 convolution", "zeros"
 LOOKS = {

@@ -6,9 +6,7 @@ import numpy as np
 from matplotlib.figure import Figure
 
 from deepernets.analysis.roofline import Machine
-from deepernets.plots.style import DASHES, PALETTE, grid
-
-MARKERS = "os^Dv<>Pp*"
+from deepernets.plots.style import DASHES, MARKERS, PALETTE, grid
 
 
 def roofline(machine: Machine, intensities: Mapping[str, float]) -> Figure:

@@ -31,6 +31,7 @@ PALETTE: list[Any] = [
 ]
 STYLE = "seaborn-v0_8-whitegrid"
 DASHES = ("-", "--", ":", "-.")
+MARKERS = "os^Dv<>Pp*"
 PLAIN = {
     "facecolor": "white",
     "edgecolor": "none",
