@@ -66,9 +66,11 @@ def test_a_path_is_of_runs_of_the_same_length() -> None:
         return replace(real, recipe=chosen, epochs=history, data={**real.data, "name": "cifar10"})
 
     short = [run(name, 15) for name in PATH]
-    whole = [run("as-reported", 50), run("ours", 50)]
+    whole = [run("as-reported", 50), run("ablation/nesterov-label-smoothing", 50)]
     assert path_runs([*whole, *short]) == [[one] for one in short]
     assert path_runs([*whole, *short[:-1]]) == []
+    other_name = replace(short[-1], recipe=short[-1].recipe.changed(name=f"{RESNET_20}/ours"))
+    assert path_runs([*short[:-1], other_name]) == [[one] for one in short]
 
 
 def test_the_last_five_epochs_have_a_range() -> None:

@@ -1,7 +1,7 @@
 """What each part of a recipe is worth: runs of the whole against runs without the part, seed by seed."""
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from statistics import fmean, stdev
 
 from deepernets.analysis.reproduction import Measured, best_group, measured
@@ -78,15 +78,25 @@ def _accuracies(name: str, found: Sequence[Record]) -> dict[int, float]:
 def path_runs(found: Iterable[Record]) -> list[list[Record]]:
     """Return the runs of each recipe of `PATH`, all of them in the full profile and for the same number of epochs.
 
-    Of several such numbers the largest is taken; the list is empty where there is none.
+    Of several such numbers the largest is taken; the list is empty where there is none. A run of the same network
+    under another name, such as ``ours`` with changes, counts where its recipe is the same in all but its name.
     """
     full = [record for record in found if record.profile == "full"]
     for epochs in sorted({len(record.epochs) for record in full}, reverse=True):
         alike = [record for record in full if len(record.epochs) == epochs]
-        groups = [best_group(f"{RESNET_20}/{name}", alike) for name in PATH]
+        groups = [best_group(f"{RESNET_20}/{name}", _renamed(alike, f"{RESNET_20}/{name}")) for name in PATH]
         if all(groups):
             return groups
     return []
+
+
+def _renamed(found: Iterable[Record], name: str) -> list[Record]:
+    """Return the runs of `RESNET_20` with their recipes under this name."""
+    return [
+        replace(record, recipe=record.recipe.changed(name=name))
+        for record in found
+        if record.recipe.name.startswith(f"{RESNET_20}/")
+    ]
 
 
 def last_epochs(run: Record) -> tuple[float, float]:
