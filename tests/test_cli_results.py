@@ -35,6 +35,8 @@ def test_the_table_as_csv_has_a_row_per_result_to_reproduce(capsys: pytest.Captu
     assert all(cost.startswith("CPU ") and "GPU " in cost for cost in missing)
     adam = next(row for row in rows if (row["model"], row["recipe"]) == ("VGG-13", "Adam"))
     assert adam["reported"] == "did not converge"
+    batch = next(row for row in rows if row["recipe"] == "batch 32")  # it was run for a few epochs
+    assert batch["their recipe"] == "not run"
     own = next(row for row in rows if (row["report"], row["model"]) == ("paper", "ResNet-110"))
     assert (own["reported"], own["our recipe"]) == ("93.39 ± 0.16 over 5 runs", "")
 

@@ -66,7 +66,7 @@ def test_a_path_is_of_runs_of_the_same_length() -> None:
         return replace(real, recipe=chosen, epochs=history, data={**real.data, "name": "cifar10"})
 
     short = [run(name, 15) for name in PATH]
-    whole = [run("as-reported", 50), run("ours", 50)]
+    whole = [run("as-reported", 50), run("ablation/nesterov-label-smoothing", 50)]
     assert path_runs([*whole, *short]) == [[one] for one in short]
     assert path_runs([*whole, *short[:-1]]) == []
 

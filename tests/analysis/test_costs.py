@@ -36,6 +36,12 @@ def test_the_pace_is_that_of_the_same_network_where_it_was_run() -> None:
     assert costs.pace([other], "vgg-16-bn-cifar") == costs.pace([other])
 
 
+def test_the_pace_of_a_gpu_is_left_out() -> None:
+    gpu = replace(record(), device="NVIDIA H200")
+    assert costs.pace([gpu]) is None
+    assert costs.pace([gpu, record()]) == costs.pace([record()])
+
+
 def test_an_epoch_beside_other_work_does_not_slow_the_estimate() -> None:
     steady = replace(record(), epochs=[{**epoch, "seconds": 10.0} for epoch in record().epochs])
     disturbed = replace(steady, epochs=[*steady.epochs[:-1], {**steady.epochs[-1], "seconds": 500.0}])

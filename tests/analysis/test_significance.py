@@ -8,6 +8,7 @@ import torch
 from deepernets import recipe
 from deepernets.analysis.significance import (
     binomial_interval,
+    compare_accuracies,
     gap,
     mcnemar,
     mean_and_sd,
@@ -60,6 +61,14 @@ def test_mcnemar_tosses_a_fair_coin_for_each_image_that_tells_them_apart(fewer: 
     expected = binomtest(fewer, fewer + more).pvalue
     assert mcnemar(one, other) == pytest.approx(expected)
     assert mcnemar(other, one) == pytest.approx(expected)
+
+
+def test_accuracies_are_compared_by_the_sampling_error_of_both() -> None:
+    points, deviations = compare_accuracies(0.9, 0.8, 1_000)
+    assert points == pytest.approx(0.1)
+    assert deviations == pytest.approx(0.1 / sqrt((0.9 * 0.1 + 0.8 * 0.2) / 1_000))
+    assert compare_accuracies(0.8, 0.9, 1_000) == pytest.approx((-points, -deviations))
+    assert compare_accuracies(0.8, 0.8, 10) == (0, 0)
 
 
 def test_mcnemar_looks_at_no_image_that_tells_nothing_apart() -> None:

@@ -29,6 +29,25 @@ def test_a_run_has_learned_below_half_the_loss_of_a_guess() -> None:
     assert not verdicts.has_learned(flat)
 
 
+def test_a_run_leaves_a_guess_in_the_first_epoch_with_a_smaller_loss() -> None:
+    run = _run(VGG, 0.9)
+    losses = [1.1, 1.095, 1.0] + [0.9] * (len(run.epochs) - 3)  # a guess: ln 3 = 1.0986
+    learning = [{**epoch, "train_loss": loss} for epoch, loss in zip(run.epochs, losses, strict=True)]
+    assert verdicts.left_guess(replace(run, epochs=learning)) == 3
+    assert verdicts.left_guess(replace(run, epochs=learning[:2])) is None
+
+
+def test_tried_runs_are_grouped_with_the_recipe_as_it_is_first() -> None:
+    name = "report-a/resnet-50/ours"
+    chosen = _run(name, 0.94)
+    changed = replace(chosen, recipe=chosen.recipe.changed(batch_size=128), changes={"batch_size": 128})
+    short = replace(chosen, recipe=chosen.recipe.changed(epochs=3), changes={"epochs": 3})
+    others = [replace(chosen, seed=1), replace(chosen, profile="laptop"), short, _run(VGG, 0.9)]
+    assert verdicts.tried([changed, *others, chosen]) == [[chosen, changed]]
+    assert verdicts.tried([chosen, *others]) == []
+    assert verdicts.tried([changed, *others]) == []
+
+
 def test_adam_at_other_rates_counts_and_other_optimizers_do_not() -> None:
     reported = _run("report-b/vgg-16-cifar10/as-reported-adam", 0.85)
     faster = replace(reported, recipe=reported.recipe.changed(learning_rate=0.01))

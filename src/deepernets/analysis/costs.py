@@ -32,12 +32,12 @@ def work(wanted: Recipe) -> int:
 
 
 def pace(found: Iterable[Record], model: str = "") -> float | None:
-    """Return the multiply-adds per second of recorded runs, their median; None without a record.
+    """Return the multiply-adds per second of recorded runs on CPUs, their median; None without a record.
 
     A run counts with its fastest epoch, since others may have shared the machine with other work.
 
     Args:
-        found: Recorded runs, on machines of one kind.
+        found: Recorded runs; those on a GPU are left out.
         model: A network whose own runs are taken where there are any; small ones reach less than large ones.
     """
     paces = [
@@ -46,6 +46,7 @@ def pace(found: Iterable[Record], model: str = "") -> float | None:
             work(record.recipe) / len(record.epochs) / min(epoch["seconds"] for epoch in record.epochs),
         )
         for record in found
+        if record.device.endswith(("thread)", "threads)"))  # a GPU has no number of threads
     ]
     own = [speed for name, speed in paces if name == model]
     return median(own or [speed for _, speed in paces]) if paces else None

@@ -16,7 +16,7 @@ TEST_IMAGES = {"cifar3": 3_000, "cifar10": 10_000, "mnist": 10_000}  # of the da
 PROFILES = ("laptop", "full")  # the better one last; quick runs are on other images
 CUTS = ("epochs", "warm_up_epochs", "train_images")  # what a profile, or a short run, may change in a recipe
 _KINDS = {"vgg": "VGG", "resnet": "ResNet", "plain": "plain"}
-_STARTS = {"normal": "N(0, 0.01²)", "glorot": "Glorot", "he": "He"}  # first weights
+_STARTS = {"normal": "N(0, 0.01²)", "glorot": "Glorot", "he": "He"}  # initial weights
 
 
 @dataclass(frozen=True)
@@ -81,8 +81,8 @@ class Row:
         data: Data set, as `deepernets.load` names it.
         what: Which of its recipes: ``rate 0.01``, ``scheduler``, ``Adam``, ``batch 32``, ``He``.
         reported: The result as printed.
-        theirs: Our runs of the report's recipe; None where there is none.
-        ours: Our runs of our recipe for the same network, data and epochs; None where there is none.
+        theirs: Our whole runs of the report's recipe; None where there is none.
+        ours: Our whole runs of our recipe for the same network and data; None where there is none.
     """
 
     report: str
@@ -99,6 +99,11 @@ class Row:
         accuracy = self.reported.test_accuracy
         figure = "" if isnan(accuracy) else f"{accuracy:g}" if self.report == "A" else f"{accuracy:.2f}"
         return f"{figure} {self.reported.words}".strip()
+
+    @property
+    def was_run(self) -> bool:
+        """Whether the report's recipe or ours was run whole."""
+        return self.theirs is not None or self.ours is not None
 
     @property
     def reported_interval(self) -> Interval:
@@ -118,7 +123,9 @@ def interval(accuracy: float, images: int) -> Interval:
 
 
 def rows(found: Sequence[Record], of: Mapping[str, Reported] = REPORTED) -> list[Row]:
-    """Set reported results beside our runs of their recipes, and of ours.
+    """Return reported results next to our whole runs of their recipes, and of ours.
+
+    A run with fewer epochs or images than its recipe has counts as none; `measured` finds it.
 
     Args:
         found: All records that there are, such as `deepernets.records()`; those of other recipes are left out.
@@ -175,7 +182,7 @@ def measured(name: str, found: Iterable[Record]) -> Measured | None:
 
 
 def ours(name: str) -> str:
-    """Return our recipe for the same network, data and epochs as a report's.
+    """Return the name of our recipe for the same network and data as a report's.
 
     >>> ours("report-a/vgg-16/as-reported")
     'report-a/vgg-16/ours'
@@ -193,9 +200,14 @@ def _row(name: str, reported: Reported, found: Sequence[Record]) -> Row:
         data=chosen.data,
         what=_what(chosen),
         reported=reported,
-        theirs=measured(name, found),
-        ours=measured(ours(name), found),
+        theirs=_whole(name, found),
+        ours=_whole(ours(name), found),
     )
+
+
+def _whole(name: str, found: Iterable[Record]) -> Measured | None:
+    group = measured(name, found)
+    return group if group and group.whole else None
 
 
 def _what(chosen: Recipe) -> str:

@@ -19,7 +19,7 @@ def table(shown: Sequence[Row], cost: Callable[[str], str] | None = None) -> "Da
 
     Returns:
         One row each: report, model, data, recipe, reported (accuracy in per cent) and epochs (the report's); then
-        of our runs of their recipe and of ours the accuracy, and how it was measured; where there is none,
+        of our whole runs of their recipe and of ours the accuracy, and how it was measured; where there is none,
         ``not run`` and the cost. The papers' rows have no recipe of ours.
 
     >>> from deepernets.analysis.reproduction import rows

@@ -4,6 +4,7 @@ import math
 from collections.abc import Sequence
 
 from deepernets.analysis.reproduction import PROFILES, Measured, measured
+from deepernets.training.recipe import recipe, recipes
 from deepernets.training.records import Record
 
 LEARNED = 0.5  # of the loss of a guess
@@ -24,6 +25,12 @@ def adam_runs(found: Sequence[Record]) -> list[Record]:
 def has_learned(record: Record) -> bool:
     """Say whether a run ends at under half of the training loss of a guess, which is ln K for K classes."""
     return record.epochs[-1]["train_loss"] < LEARNED * math.log(len(record.data["classes"]))
+
+
+def left_guess(record: Record) -> int | None:
+    """Return the first epoch with a training loss under 99 % of that of a guess; None where there is none."""
+    guess = math.log(len(record.data["classes"]))
+    return next((epoch["epoch"] for epoch in record.epochs if epoch["train_loss"] < 0.99 * guess), None)
 
 
 def best_epoch_gain(record: Record) -> float:
@@ -56,3 +63,20 @@ def train_and_test(group: Sequence[Record]) -> tuple[float, float]:
     last = [100 * run.epochs[-1]["train_accuracy"] for run in group]
     test = [100 * run.test["accuracy"] for run in group]
     return sum(last) / len(group), sum(test) / len(group)
+
+
+def tried(found: Sequence[Record]) -> list[list[Record]]:
+    """Return the runs between which the choices of our recipes were made: a list for each recipe with several.
+
+    They are runs with seed 0 in the full profile, for as many epochs as the recipe has. The first is the recipe
+    as it is, the others have changes.
+    """
+    by_name: dict[str, list[Record]] = {}
+    for record in sorted(found, key=lambda record: len(record.changes)):
+        name = record.recipe.name
+        if name.startswith("report-") and name.endswith("/ours") and name in recipes():
+            full = (record.profile, record.seed) == ("full", 0)
+            if full and record.recipe.epochs == recipe(name).epochs:
+                by_name.setdefault(name, []).append(record)
+    groups = [by_name[name] for name in sorted(by_name)]
+    return [runs for runs in groups if len(runs) > 1 and not runs[0].changes]

@@ -126,7 +126,7 @@ def _print_costs(wanted: "list[QueuedRun]", profile: Profile) -> None:
 
 @app.command
 def table(*, format: Literal["text", "markdown", "csv"] = "text", results: Path | None = None) -> None:
-    """Print the reports' and the papers' results beside ours; what was not run has its estimated cost.
+    """Print the reports' and the papers' results next to our whole runs; what was not run has its estimated cost.
 
     Args:
         format: text, markdown or csv.

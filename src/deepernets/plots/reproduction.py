@@ -20,8 +20,8 @@ LANES = (-0.24, 0.0, 0.24)  # of the three dots in a row
 def against(shown: Sequence[Row]) -> Figure:
     """Draw each reported accuracy above ours: a panel per data set, three lanes in each row.
 
-    A bar is the 95 % interval that so many test images leave. A hollow dot is a run that is shorter than the
-    report's, or on fewer images; how it was measured stands beside it. Where nothing was run, that stands there.
+    A bar is the 95 % interval that so many test images leave. Each of our runs has its accuracy and its epochs next
+    to it; a recipe that was not run whole is named in words.
 
     Args:
         shown: Rows of one report, as `deepernets.analysis.reproduction.rows` gives them.
@@ -38,16 +38,7 @@ def against(shown: Sequence[Row]) -> Figure:
         Line2D([], [], color=PALETTE[lane], marker=MARKERS[lane], label=kind)
         for lane, kind in enumerate(KINDS)
     ]
-    if any(group and not group.whole for row in shown for group in (row.theirs, row.ours)):
-        hollow = {"color": "0.35", "marker": "o", "markerfacecolor": "white", "linestyle": "none"}
-        handles.append(Line2D([], [], **hollow, label="hollow: shorter, or fewer images"))  # type: ignore[arg-type]
-    figure.legend(
-        handles=handles,
-        loc="outside upper center",
-        ncols=min(len(handles), 2 + len(handles) % 2),
-        frameon=False,
-        fontsize=9,
-    )
+    figure.legend(handles=handles, loc="outside upper center", ncols=len(KINDS), frameon=False, fontsize=9)
     return figure
 
 
@@ -91,7 +82,7 @@ def _panel(ax: Axes, shown: Sequence[Row]) -> None:
             if group is None:
                 absent.append(KINDS[lane].removeprefix("our run of "))
             else:
-                _dot(ax, number, lane, group.mean, group.interval, filled=group.whole)
+                _dot(ax, number, lane, group.mean, group.interval)
                 _note(ax, number, lane, group)
         if absent:
             words = f"not run: {', '.join(absent)}"
@@ -111,18 +102,15 @@ def _panel(ax: Axes, shown: Sequence[Row]) -> None:
     ax.set(xlabel="test accuracy in %, with its 95 % interval")
 
 
-def _dot(ax: Axes, number: int, lane: int, accuracy: float, ends: Interval, filled: bool = True) -> None:
+def _dot(ax: Axes, number: int, lane: int, accuracy: float, ends: Interval) -> None:
     row, colour = number + LANES[lane], PALETTE[lane]
     ax.plot(list(ends), [row, row], color=colour, linewidth=2)
-    ax.plot(
-        [accuracy], [row], MARKERS[lane], color=colour, markersize=6,
-        markerfacecolor=colour if filled else "white",
-    )  # fmt: skip
+    ax.plot([accuracy], [row], MARKERS[lane], color=colour, markersize=6)
 
 
 def _note(ax: Axes, number: int, lane: int, group: Measured) -> None:
     epochs = f"{group.epochs} epoch{'s' * (group.epochs > 1)}"
-    words = f"{group} ({epochs}, {group.profile})"
+    words = f"{group} ({epochs})"
     ax.annotate(
         words, (group.interval.high, number + LANES[lane]), xytext=(5, 0), textcoords="offset points",
         va="center", fontsize=8.5, bbox=PLAIN,

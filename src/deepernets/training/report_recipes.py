@@ -1,7 +1,7 @@
 """The recipes of the students' reports, and our recipe for each of their networks.
 
 A name ends in what it is: `as-reported` is the report's optimizer, schedule, epochs and augmentation as far
-as it states them; `ours` is the same model on the same data for the same number of epochs, with everything
+as it states them; `ours` is the same model on the same data for at most as many epochs, with everything
 else chosen by us on the validation split. (For report C's VGG-16 on CIFAR-10 it adds batch normalisation.)
 Other endings are ablations of one of the two.
 """
