@@ -102,8 +102,8 @@ for name, layers in STACKS.items():
 # %%
 with torch.device("meta"):  # shapes without numbers: built in no time
     networks = {
-        "VGG-16": deepernets.build("vgg-16"),
-        "ResNet-50": deepernets.build("resnet-50"),
+        "VGG-16": deepernets.build_model("vgg-16"),
+        "ResNet-50": deepernets.build_model("resnet-50"),
     }
 table = {
     name: deepernets.receptive_field(network, in_shape=(3, 224, 224))

@@ -127,7 +127,7 @@ def course_features(blocks):
         for block in blocks
     )
     name = next(name for name, known in CONFIGURATIONS.items() if known == text)
-    return deepernets.build(f"vgg-{name.lower()}")[:-1]
+    return deepernets.build_model(f"vgg-{name.lower()}")[:-1]
 
 
 features = check("make_features", make_features).or_else(course_features)
@@ -230,7 +230,7 @@ def connected_share(network):
 # %%
 def course_share(network):
     """The course's own, from its table of layers for images of 224x224."""
-    table = deepernets.shape_walk(network, in_shape=(3, 224, 224))
+    table = deepernets.summary(network, in_shape=(3, 224, 224))
     by_kind = table.groupby("layer")["parameters"].sum()
     return by_kind["Linear"] / by_kind.sum()
 
@@ -241,8 +241,8 @@ share = check("connected_share", connected_share).or_else(course_share)
 for name, network in networks.items():
     print(f"{name:6} {share(network):.1%} in linear layers")
 with torch.device("meta"):
-    small = deepernets.build("vgg-16-bn-cifar", (3, 32, 32), classes=3)
-in_linear = deepernets.shape_walk(small, (3, 32, 32))["parameters"].iloc[-1]
+    small = deepernets.build_model("vgg-16-bn-cifar", (3, 32, 32), classes=3)
+in_linear = deepernets.summary(small, (3, 32, 32))["parameters"].iloc[-1]
 print(
     f"VGG-16 for 32x32 and 3 classes: {in_linear:,} of "
     f"{deepernets.count_parameters(small):,} in its linear layer"
@@ -319,11 +319,11 @@ print(
 
 # %%
 try:
-    deepernets.build("vgg-16", in_shape=(1, 28, 28), classes=10)
+    deepernets.build_model("vgg-16", in_shape=(1, 28, 28), classes=10)
 except deepernets.UserError as refusal:
     print(fill(str(refusal), 76))
 with torch.device("meta"):
-    report_c = deepernets.build(
+    report_c = deepernets.build_model(
         "report-c-vgg-16", in_shape=(1, 28, 28), classes=10
     )
 print(f"{deepernets.count_parameters(report_c):,} parameters")

@@ -47,7 +47,7 @@ PROFILE = os.environ.get(
 # write works on both; set `PROFILE` to `"laptop"` or `"full"` for the photographs.
 
 # %%
-dataset = deepernets.load("cifar3", profile=PROFILE)
+dataset = deepernets.load_dataset("cifar3", profile=PROFILE)
 print(
     f"{dataset.name}: {len(dataset.train)} training and {len(dataset.test)} test images"
 )
@@ -85,7 +85,7 @@ expected = check("first_loss", first_loss).or_else(math.log(3))
 def small_vgg():
     """VGG in miniature, with the weights that seed 0 gives."""
     torch.manual_seed(0)
-    return deepernets.build(
+    return deepernets.build_model(
         "vgg-mini-bn-cifar",
         in_shape=(3, 32, 32),
         classes=3,
@@ -224,7 +224,7 @@ assert after[1] > 0.5, "three epochs should do clearly better than guessing"
 # **Predict** before you run it: will the loss on the training images end above or below that on the held-out ones?
 
 # %% tags=["nbval-ignore-output"]
-recipe = deepernets.recipe(
+recipe = deepernets.get_recipe(
     "quick/vgg" if PROFILE == "quick" else "report-a/vgg-16/as-reported"
 )
 out = tempfile.mkdtemp() if PROFILE == "quick" else "runs"
@@ -345,7 +345,7 @@ plots.mistakes(record, dataset.test)
 # epochs on CIFAR-3 with the report's recipe. The report writes of a test accuracy of 91.2 %.
 
 # %%
-published = deepernets.records("report-a/vgg-16/as-reported")[0]
+published = deepernets.load_records("report-a/vgg-16/as-reported")[0]
 print(
     f"{published.model['parameters']:,} parameters, {len(published.epochs)} epochs, seed {published.seed}"
 )

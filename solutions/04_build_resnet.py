@@ -314,7 +314,7 @@ with torch.device("meta"):
     for name, classes in {"resnet-20": 10, "resnet-34": 1000}.items():
         size = {
             option: deepernets.count_parameters(
-                deepernets.build(name, classes=classes, shortcut=option)
+                deepernets.build_model(name, classes=classes, shortcut=option)
             )
             for option in "ABC"
         }
@@ -345,9 +345,9 @@ with torch.device("meta"):
 # %%
 for name, stride_in in {"v1": "1x1", "v1.5": "3x3"}.items():
     with torch.device("meta"):
-        network = deepernets.build("resnet-50", stride_in=stride_in)
+        network = deepernets.build_model("resnet-50", stride_in=stride_in)
     parameters = deepernets.count_parameters(network)
-    cost = deepernets.multiply_adds(network, (3, 224, 224))
+    cost = deepernets.count_multiply_adds(network, (3, 224, 224))
     print(
         f"{name:5} {parameters:,} parameters, {cost / 1e9:.2f} billion multiply-adds"
     )
@@ -410,7 +410,7 @@ def same_logits(one, other, images):
 torch.manual_seed(0)
 small = torch.randn(8, 3, 32, 32)
 yours = cifar_resnet(3)
-course = deepernets.build("resnet-20", in_shape=(3, 32, 32), classes=10)
+course = deepernets.build_model("resnet-20", in_shape=(3, 32, 32), classes=10)
 for network in (yours, course):
     network.train()(small)  # fills the running statistics
 before = same_logits(course, yours, small)
@@ -429,8 +429,8 @@ images = torch.randn(2, 3, 64, 64)
 theirs.train()(images)
 receivers = {
     "yours": resnet_50(),
-    "v1": deepernets.build("resnet-50", stride_in="1x1"),
-    "v1.5": deepernets.build("resnet-50", stride_in="3x3"),
+    "v1": deepernets.build_model("resnet-50", stride_in="1x1"),
+    "v1.5": deepernets.build_model("resnet-50", stride_in="3x3"),
 }
 for network in receivers.values():
     transfer(theirs, network)

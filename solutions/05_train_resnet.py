@@ -52,10 +52,10 @@ SEEDS = (0, 1, 2)
 def size_of(name):
     """Return a network's parameters, and its multiply-adds for one image."""
     with torch.device("meta"):  # shapes without numbers: built in no time
-        network = deepernets.build(name, in_shape=(3, 32, 32), classes=3)
+        network = deepernets.build_model(name, in_shape=(3, 32, 32), classes=3)
     return (
         deepernets.count_parameters(network),
-        deepernets.multiply_adds(network, (3, 32, 32)),
+        deepernets.count_multiply_adds(network, (3, 32, 32)),
     )
 
 
@@ -143,7 +143,7 @@ PAIRS = {
     "quick": ("quick/vgg", "quick/resnet"),
 }
 for pair, names in PAIRS.items():
-    one, other = map(deepernets.recipe, names)
+    one, other = map(deepernets.get_recipe, names)
     for field in compare_terms(one, other):
         print(
             f"{pair}: {field} is {getattr(one, field)} for VGG, {getattr(other, field)} for ResNet"
@@ -166,7 +166,7 @@ else:
     terms = {"epochs": 15}
     names = PAIRS["report A"]
 recipes = {
-    network: deepernets.recipe(name).changed(**terms)
+    network: deepernets.get_recipe(name).changed(**terms)
     for network, name in zip(("VGG", "ResNet"), names, strict=True)
 }
 unequal = compare_terms(recipes["VGG"], recipes["ResNet"])
@@ -404,7 +404,7 @@ def recorded(recipe, profile):
     """Return the recorded runs of just this recipe, and say if there are none."""
     found = [
         record
-        for record in deepernets.records(recipe.name)
+        for record in deepernets.load_records(recipe.name)
         if (record.profile, record.recipe) == (profile, recipe.at(profile))
     ]
     if not found:
@@ -413,7 +413,7 @@ def recorded(recipe, profile):
 
 
 # %% tags=["nbval-ignore-output"]
-vgg, resnet = map(deepernets.recipe, PAIRS["report A"])
+vgg, resnet = map(deepernets.get_recipe, PAIRS["report A"])
 published = recorded(vgg, "full") + recorded(resnet, "full")
 for record in published:
     at_15 = record.epochs[14]["validation_accuracy"]

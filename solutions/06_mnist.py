@@ -149,7 +149,7 @@ for tries in (1, 3, 12):
 # handwritten digits of 8×8 pixels, enlarged to MNIST's 28×28. Set `PROFILE` to `"laptop"` or `"full"` for MNIST.
 
 # %%
-dataset = deepernets.load("mnist", profile=PROFILE)
+dataset = deepernets.load_dataset("mnist", profile=PROFILE)
 print(
     f"{dataset.name}: {len(dataset.train):,} training and "
     f"{len(dataset.test):,} test images"
@@ -261,7 +261,7 @@ counted = {
 assert counted["linear"] == round(float(expected))
 for name in ("vgg-13-bn-cifar", "vgg-16-bn-cifar", "resnet-20", "resnet-44"):
     with torch.device("meta"):  # shapes without numbers: built in no time
-        deep = deepernets.build(name, in_shape=(1, 32, 32), classes=10)
+        deep = deepernets.build_model(name, in_shape=(1, 32, 32), classes=10)
     counted[name] = deepernets.count_parameters(deep)
 for name, count in counted.items():
     print(f"{name.removesuffix('-bn-cifar'):10} {count:12,} parameters")
@@ -298,7 +298,7 @@ standardise = check("standardise_pixels", standardise_pixels).or_else(
 
 # %%
 if PROFILE == "quick":
-    quick = deepernets.recipe("quick/digits").changed(
+    quick = deepernets.get_recipe("quick/digits").changed(
         epochs=4, batch_size=32, learning_rate=0.05, nesterov=True
     )
     recipes = {
@@ -307,7 +307,7 @@ if PROFILE == "quick":
     }
 else:
     recipes = {
-        name: deepernets.recipe(f"report-b/{name.lower()}-mnist/ours")
+        name: deepernets.get_recipe(f"report-b/{name.lower()}-mnist/ours")
         for name in REPORT
     }
     if PROFILE == "laptop":  # a fifth of the epochs is trained, and of few images
@@ -490,7 +490,7 @@ print(f"wrong: {10_000 - right}; by the printed mean {10_000 - 9_842}")
 found = [
     record
     for name in REPORT
-    for record in deepernets.records(f"report-b/{name.lower()}-mnist/ours")
+    for record in deepernets.load_records(f"report-b/{name.lower()}-mnist/ours")
 ]
 equal = baselines.on_equal_terms(found)
 first = equal[0]
@@ -549,7 +549,7 @@ rivals = baselines.on_equal_terms(
     [
         record
         for name in NAMES
-        for record in deepernets.records(f"report-b/resnet-20-mnist/{name}")
+        for record in deepernets.load_records(f"report-b/resnet-20-mnist/{name}")
     ]
 )
 reported, ours = (

@@ -64,9 +64,9 @@ print([f"{rate:.3g}" for rate in ladder(0.001, 10, 5)])
 
 # %% tags=["nbval-ignore-output"]
 if PROFILE == "quick":
-    recipe = deepernets.recipe("quick/vgg").changed(train_images=480)
+    recipe = deepernets.get_recipe("quick/vgg").changed(train_images=480)
 else:
-    recipe = deepernets.recipe("race/constant")
+    recipe = deepernets.get_recipe("race/constant")
 accelerator = hardware.accelerator("auto")
 splits = prepare_data(recipe.at(PROFILE), PROFILE, 0, None, accelerator)
 training = prepare(recipe.at(PROFILE), splits, accelerator, 0)
@@ -223,7 +223,7 @@ if PROFILE == "quick":
         for name in names
     }
 else:
-    entries = {name: deepernets.recipe(f"race/{name}") for name in names}
+    entries = {name: deepernets.get_recipe(f"race/{name}") for name in names}
 runs = {
     name: deepernets.train(entry, profile=PROFILE, out=out).record
     for name, entry in entries.items()
@@ -344,7 +344,7 @@ for batch_size in (32, 64, 128):
 # %%
 recorded = {
     record.recipe.name.removeprefix("race/"): record
-    for record in deepernets.records()
+    for record in deepernets.load_records()
     if record.recipe.name.startswith("race/")
 }
 some = next(iter(recorded.values()))

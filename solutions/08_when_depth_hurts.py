@@ -99,7 +99,7 @@ diagnose = check("diagnose_depth", diagnose_depth).or_else(signals.diagnosis)
 # CIFAR-10, `"full"` on all of them.
 
 # %%
-QUICK = deepernets.recipe("quick/resnet").changed(
+QUICK = deepernets.get_recipe("quick/resnet").changed(
     image_size=16,
     pad=1,
     train_images=192,
@@ -115,20 +115,20 @@ def recipe_for(name):
     """Return what to train a network by: in miniature, or as the paper does."""
     if PROFILE == "quick":
         return QUICK.changed(name=f"quick/{name}", model=name)
-    return deepernets.recipe(f"paper/{name}")
+    return deepernets.get_recipe(f"paper/{name}")
 
 
 def build(name, **changes):
     """Return a network for these pictures, with the weights that seed 0 gives."""
     torch.manual_seed(0)
-    return deepernets.build(
+    return deepernets.build_model(
         name, in_shape=(3, SIZE, SIZE), classes=len(dataset.classes), **changes
     )
 
 
 base = recipe_for("plain-20")
 SIZE = base.image_size
-dataset = deepernets.load(base.data, profile=PROFILE)
+dataset = deepernets.load_dataset(base.data, profile=PROFILE)
 splits = split(base.at(PROFILE), dataset, seed=0)
 for name in ("plain-20", "resnet-20", "plain-56", "resnet-56"):
     print(
@@ -191,7 +191,7 @@ NAMES = ("plain-20", "plain-56", "resnet-20", "resnet-56")
 
 def recorded(*names):
     """Return the recorded runs of these networks that are on equal terms."""
-    found = [deepernets.records(f"paper/{name}") for name in names]
+    found = [deepernets.load_records(f"paper/{name}") for name in names]
     return depth.on_equal_terms(run for runs in found for run in runs)
 
 

@@ -39,10 +39,10 @@ PROFILE = os.environ.get(
 
 # %% tags=["nbval-ignore-output"]
 if PROFILE == "quick":
-    recipe = deepernets.recipe("quick/vgg").changed(epochs=4)
+    recipe = deepernets.get_recipe("quick/vgg").changed(epochs=4)
     LAYERS = ("block1.relu1", "block2.relu2", "block3.relu2")
 else:
-    recipe = deepernets.recipe("report-a/vgg-16/ours")
+    recipe = deepernets.get_recipe("report-a/vgg-16/ours")
     LAYERS = ("block1.relu1", "block3.relu3", "block5.relu3")
 out = tempfile.mkdtemp() if PROFILE == "quick" else "runs"
 run = deepernets.train(recipe, profile=PROFILE, out=out)
@@ -397,7 +397,7 @@ inside.landscape(SHARES, {"300 test images": losses})
 # confidences, then at its calibration in your own run with `PROFILE = "laptop"`.
 
 # %%
-published = deepernets.records("report-a/vgg-16/as-reported")[0]
+published = deepernets.load_records("report-a/vgg-16/as-reported")[0]
 print(
     f"{published.data['name']} ({published.data['variant']}), {len(published.epochs)} epochs,"
 )

@@ -90,7 +90,7 @@ assert seconds > 0
 # which does the same to a whole batch at once.
 
 # %%
-dataset = deepernets.load("cifar3", profile=PROFILE)
+dataset = deepernets.load_dataset("cifar3", profile=PROFILE)
 mean, std = channel_statistics(dataset.train)
 IMAGES, BATCH = 320, 64
 few = dataset.train.select(torch.arange(IMAGES))
@@ -184,7 +184,7 @@ print(mirror(row, torch.tensor([True, False])).flatten(1).tolist())
 def small_vgg(layout=torch.contiguous_format):
     """VGG in miniature, with the weights of seed 0, in a memory layout."""
     torch.manual_seed(0)
-    network = deepernets.build(
+    network = deepernets.build_model(
         "vgg-mini-bn-cifar", in_shape=(3, 32, 32), classes=3
     )
     return network.to(memory_format=layout)
@@ -515,10 +515,10 @@ print(
 # **Predict**: which part is worth most? Which could be left out?
 
 # %% tags=["nbval-ignore-output"]
-whole = measured("cifar10/dash-narrow", deepernets.records())
+whole = measured("cifar10/dash-narrow", deepernets.load_records())
 print(f"with all parts: {whole} % on the test images ({whole.particulars})")
 assert whole.mean > 50
-worths(ablation.parts("cifar10/dash-narrow", deepernets.records()))
+worths(ablation.parts("cifar10/dash-narrow", deepernets.load_records()))
 
 # %% [markdown]
 # *A row for each part, the most valuable on top: by how many points the test accuracy of the whole lies above that
@@ -541,7 +541,7 @@ worths(ablation.parts("cifar10/dash-narrow", deepernets.records()))
 # The records that ship with the course hold the seconds of every epoch. Each point below is a run's fastest epoch.
 
 # %% tags=["nbval-ignore-output"]
-recorded = deepernets.records()
+recorded = deepernets.load_records()
 print(f"{len(recorded)} runs, on")
 print(*sorted({record.device for record in recorded}), sep="\n")
 assert all(pictures.images_per_second(record) > 0 for record in recorded)

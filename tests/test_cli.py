@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from deepernets import cli
-from deepernets.training.recipe import Recipe, recipes
+from deepernets.training.recipe import Recipe, list_recipes
 
 TINY = ["--epochs", "1", "--train-images", "128", "--batch-size", "32", "--precision", "fp32"]
 
@@ -117,7 +117,7 @@ def test_find_lr_suggests_a_rate_and_draws_it(
 def test_lists_and_help(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
     assert "resnet-1202" in _run("models", monkeypatch=monkeypatch, capsys=capsys)[1].splitlines()
     listed = _run("recipes", monkeypatch=monkeypatch, capsys=capsys)[1].splitlines()
-    assert [line.split()[0] for line in listed] == recipes()
+    assert [line.split()[0] for line in listed] == list_recipes()
     shown = _run("recipes", "quick/vgg", monkeypatch=monkeypatch, capsys=capsys)[1]
     helped = _run("train", "--help", monkeypatch=monkeypatch, capsys=capsys)[1]
     for field in fields(Recipe):

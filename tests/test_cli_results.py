@@ -10,7 +10,7 @@ from deepernets import cli
 from deepernets.exceptions import UserError
 from deepernets.published.reports import WANTED
 from deepernets.training import reproduction
-from deepernets.training.records import records
+from deepernets.training.records import load_records
 from deepernets.training.runs import run_folder
 
 
@@ -93,7 +93,7 @@ def test_an_order_of_ones_own_is_done_and_said(
     """The record of one run is in its folder already; of the other, no step can be timed."""
     order, results, out = tmp_path / "order.txt", tmp_path / "results", tmp_path / "runs"
     order.write_text("report-a/vgg-16/as-reported 0\npaper/resnet-20 0\n")
-    recorded = records("report-a/vgg-16/as-reported")[0]
+    recorded = load_records("report-a/vgg-16/as-reported")[0]
     recorded.save(run_folder(recorded.recipe, "full", 0, out) / "record.json")
 
     def fails(*_: object, **__: object) -> float:
@@ -106,4 +106,4 @@ def test_an_order_of_ones_own_is_done_and_said(
     assert f"1 run recorded in {results}" in printed
     assert "These runs could not be made: paper/resnet-20, seed 0: no step could be timed." in errors
     assert "Traceback" not in errors
-    assert records(folder=results) == [recorded]
+    assert load_records(folder=results) == [recorded]

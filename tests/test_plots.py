@@ -12,7 +12,7 @@ from matplotlib.patches import Rectangle
 import deepernets
 from deepernets import plots
 from deepernets.course import pages
-from deepernets.data.sources import Images, load
+from deepernets.data.sources import Images, load_dataset
 from deepernets.models.vgg import CONFIGURATIONS
 from deepernets.plots import style
 from deepernets.training.lr_finder import RangeTest
@@ -21,7 +21,7 @@ from deepernets.training.records import Record
 
 @pytest.fixture(scope="module")
 def record() -> Record:
-    return deepernets.records("report-a/vgg-16/as-reported")[0]
+    return deepernets.load_records("report-a/vgg-16/as-reported")[0]
 
 
 def _y(line: Line2D) -> list[float]:
@@ -111,7 +111,7 @@ def test_mistakes_show_what_was_said_and_what_is_true(record: Record) -> None:
 
 @pytest.mark.parametrize("name", ["sketches", "digits"])
 def test_samples_have_a_row_per_class(name: str) -> None:
-    dataset = load(name)
+    dataset = load_dataset(name)
     figure = plots.samples(dataset.train, dataset.classes, per_class=3)
     assert len(figure.axes) == 3 * len(dataset.classes)
     assert all(ax.images for ax in figure.axes)

@@ -15,8 +15,8 @@ COSTS = {"vgg-16-bn-cifar": 313_198_080, "resnet-50-cifar": 1_222_318_080}
 
 @pytest.fixture(scope="module")
 def runs() -> list[Record]:
-    vgg = deepernets.records("report-a/vgg-16/as-reported")[0]
-    return [vgg, replace(vgg, recipe=deepernets.recipe("report-a/resnet-50/as-reported"), seed=7)]
+    vgg = deepernets.load_records("report-a/vgg-16/as-reported")[0]
+    return [vgg, replace(vgg, recipe=deepernets.get_recipe("report-a/resnet-50/as-reported"), seed=7)]
 
 
 def _data(line: Line2D) -> tuple[list[float], list[float]]:

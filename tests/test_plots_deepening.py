@@ -1,12 +1,12 @@
 import pytest
 from matplotlib.patches import Rectangle
 
-from deepernets.models.zoo import build
+from deepernets.models.zoo import build_model
 from deepernets.plots import deepening
 
 
 def boxes(shallow: str, deep: str) -> list[Rectangle]:
-    networks = [build(name, in_shape=(3, 32, 32), classes=3) for name in (shallow, deep)]
+    networks = [build_model(name, in_shape=(3, 32, 32), classes=3) for name in (shallow, deep)]
     (ax,) = deepening.containment(networks[0], networks[1], (shallow, deep)).axes
     return [patch for patch in ax.patches if isinstance(patch, Rectangle)]
 
@@ -31,7 +31,7 @@ def test_a_copied_layer_stands_above_its_namesake() -> None:
 
 
 def test_the_picture_names_both_networks() -> None:
-    networks = [build(name, in_shape=(3, 32, 32), classes=3) for name in ("plain-8", "plain-14")]
+    networks = [build_model(name, in_shape=(3, 32, 32), classes=3) for name in ("plain-8", "plain-14")]
     (ax,) = deepening.containment(networks[0], networks[1], ("plain-8", "plain-14")).axes
     written = " ".join(text.get_text() for text in ax.texts)
     assert "plain-8\n8 layers" in written

@@ -12,7 +12,7 @@ from deepernets.training.records import Record
 
 @pytest.fixture(scope="module")
 def record() -> Record:
-    return deepernets.records("report-a/vgg-16/as-reported")[0]
+    return deepernets.load_records("report-a/vgg-16/as-reported")[0]
 
 
 def other(record: Record) -> Record:

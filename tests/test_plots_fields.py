@@ -9,7 +9,7 @@ from deepernets.plots import fields
 
 def test_growth_draws_every_layer_of_every_network() -> None:
     rows = {
-        name: deepernets.receptive_field(deepernets.build(name, (3, 32, 32), 10), (3, 32, 32))
+        name: deepernets.receptive_field(deepernets.build_model(name, (3, 32, 32), 10), (3, 32, 32))
         for name in ("resnet-20", "vgg-mini-cifar")
     }
     ax = fields.growth(rows, image_side=32).axes[0]

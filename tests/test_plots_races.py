@@ -16,7 +16,7 @@ def test_schedules_are_drawn_from_the_first_step_to_the_last() -> None:
 
 
 def test_runs_are_drawn_by_epoch_and_ranked_by_the_last() -> None:
-    record = deepernets.records("report-a/vgg-16/as-reported")[0]
+    record = deepernets.load_records("report-a/vgg-16/as-reported")[0]
     worse = replace(record, epochs=[{**row, "validation_accuracy": 0.5} for row in record.epochs])
     by_epoch, last = races.validation({"first": worse, "second": record}).axes
     drawn = {str(line.get_label()): np.asarray(line.get_ydata()).tolist() for line in by_epoch.lines}

@@ -32,7 +32,7 @@ def test_noise_is_drawn_beside_one_over_b() -> None:
 
 
 def test_the_last_epochs_are_drawn_in_order_of_the_very_last() -> None:
-    record = deepernets.records("report-a/vgg-16/as-reported")[0]
+    record = deepernets.load_records("report-a/vgg-16/as-reported")[0]
     worse = replace(record, epochs=[{**row, "validation_accuracy": 0.5} for row in record.epochs])
     ax = recipe.steadiness({"good": record, "bad": worse}, last=3).axes[0]
     assert [label.get_text() for label in ax.get_yticklabels()] == ["bad", "good"]

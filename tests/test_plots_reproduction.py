@@ -13,8 +13,10 @@ from deepernets.plots.reproduction import ablation_path, against
 @pytest.fixture(scope="module")
 def shown() -> list[Row]:
     """Return report A's rows: both of its recipes were run whole, and ours never."""
-    vgg = deepernets.records("report-a/vgg-16/as-reported")[0]
-    resnet = replace(vgg, recipe=deepernets.recipe("report-a/resnet-50/as-reported"), epochs=vgg.epochs[:15])
+    vgg = deepernets.load_records("report-a/vgg-16/as-reported")[0]
+    resnet = replace(
+        vgg, recipe=deepernets.get_recipe("report-a/resnet-50/as-reported"), epochs=vgg.epochs[:15]
+    )
     return rows([vgg, resnet])[:2]
 
 
@@ -54,7 +56,7 @@ def test_no_rows_make_an_empty_picture() -> None:
 
 
 def test_an_ablation_path_shows_what_each_step_gained() -> None:
-    run = deepernets.records("report-a/vgg-16/as-reported")[0]
+    run = deepernets.load_records("report-a/vgg-16/as-reported")[0]
     first = measured("report-a/vgg-16/as-reported", [run])
     assert first is not None
     reached = [replace(first, accuracies=(accuracy,)) for accuracy in (80.0, 84.5, 83.5)]

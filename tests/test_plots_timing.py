@@ -25,7 +25,7 @@ def test_each_network_has_a_panel_and_an_axis_of_its_own() -> None:
 
 
 def test_rates_come_from_the_records_own_seconds() -> None:
-    (record,) = deepernets.records("report-a/vgg-16/as-reported")[:1]
+    (record,) = deepernets.load_records("report-a/vgg-16/as-reported")[:1]
     rate = timing.images_per_second(record)
     assert rate == record.data["train"] / min(row["seconds"] for row in record.epochs)
     assert np.asarray(timing.rates([record]).axes[0].lines[0].get_xdata()).tolist() == [rate]

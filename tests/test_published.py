@@ -8,7 +8,7 @@ from deepernets.analysis.baselines import right_in_last_epoch
 from deepernets.models.resnet import CIFAR_DEPTHS, IMAGENET
 from deepernets.models.vgg import CONFIGURATIONS
 from deepernets.published import reports, resnet, vgg
-from deepernets.training.recipe import recipe, recipes
+from deepernets.training.recipe import get_recipe, list_recipes
 
 
 def test_vgg_tables_have_the_columns_of_table_1() -> None:
@@ -35,7 +35,7 @@ def test_resnet_tables_have_the_depths_of_the_builders() -> None:
 def test_every_reported_result_has_a_recipe_of_as_many_epochs() -> None:
     assert len(reports.REPORTED) == 2 + 24 + 3 + 2
     for name, row in reports.WANTED.items():
-        assert recipe(name).epochs == row.epochs
+        assert get_recipe(name).epochs == row.epochs
 
 
 def test_where_there_is_no_figure_there_are_words() -> None:
@@ -47,7 +47,7 @@ def test_where_there_is_no_figure_there_are_words() -> None:
 
 
 def test_everything_that_the_reports_and_papers_ran_is_in_the_table() -> None:
-    theirs = {name for name in recipes() if name.startswith("paper/") or "/as-" in name}
+    theirs = {name for name in list_recipes() if name.startswith("paper/") or "/as-" in name}
     assert theirs == set(reports.WANTED)
 
 

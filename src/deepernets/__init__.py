@@ -1,7 +1,7 @@
 """Deeper Networks, from paper to practice: VGG and ResNet, computed, trained and explained.
 
 >>> import deepernets
->>> model = deepernets.build("resnet-20", in_shape=(3, 32, 32), classes=10)
+>>> model = deepernets.build_model("resnet-20", in_shape=(3, 32, 32), classes=10)
 >>> deepernets.count_parameters(model)
 269722
 
@@ -16,17 +16,17 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:  # what editors and type checkers see; at run time `_HOMES` says the same
     from deepernets.analysis.arithmetic import (
         conv_weights,
+        count_multiply_adds,
         count_parameters,
-        multiply_adds,
         receptive_field,
-        shape_walk,
+        summary,
     )
     from deepernets.course.checks import check
-    from deepernets.data.sources import load
+    from deepernets.data.sources import load_dataset
     from deepernets.exceptions import UserError
-    from deepernets.models.zoo import build, models
-    from deepernets.training.recipe import Recipe, recipe, recipes
-    from deepernets.training.records import Record, records
+    from deepernets.models.zoo import build_model, list_models
+    from deepernets.training.recipe import Recipe, get_recipe, list_recipes
+    from deepernets.training.records import Record, load_records
     from deepernets.training.runs import Run, list_pretrained, load_pretrained, load_run, train
 
 # A notebook without ipywidgets gets progress bars of text, which do as well. Accelerate asks for bars, too.
@@ -36,49 +36,46 @@ _HOMES = {
     "analysis.arithmetic": (
         "conv_weights",
         "count_parameters",
-        "multiply_adds",
+        "count_multiply_adds",
         "receptive_field",
-        "shape_walk",
+        "summary",
     ),
     "course.checks": ("check",),
-    "data.sources": ("load",),
+    "data.sources": ("load_dataset",),
     "exceptions": ("UserError",),
-    "models.zoo": ("build",),
-    "training.recipe": ("Recipe", "recipe", "recipes"),
-    "training.records": ("Record", "records"),
+    "models.zoo": ("build_model", "list_models"),
+    "training.recipe": ("Recipe", "get_recipe", "list_recipes"),
+    "training.records": ("Record", "load_records"),
     "training.runs": ("Run", "list_pretrained", "load_pretrained", "load_run", "train"),
 }
 _HOME_OF = {name: home for home, names in _HOMES.items() for name in names}
-# `deepernets.models` is a package that can be called, so that `deepernets.models()` lists the networks
 
 __all__ = [
     "Recipe",
     "Record",
     "Run",
     "UserError",
-    "build",
+    "build_model",
     "check",
     "conv_weights",
+    "count_multiply_adds",
     "count_parameters",
+    "get_recipe",
+    "list_models",
     "list_pretrained",
-    "load",
+    "list_recipes",
+    "load_dataset",
     "load_pretrained",
+    "load_records",
     "load_run",
-    "models",
-    "multiply_adds",
     "receptive_field",
-    "recipe",
-    "recipes",
-    "records",
-    "shape_walk",
+    "summary",
     "train",
 ]
 __version__ = "0.1.0"
 
 
 def __getattr__(name: str) -> Any:
-    if name == "models":
-        return import_module("deepernets.models")
     if name not in _HOME_OF:
         raise AttributeError(f"module 'deepernets' has no attribute {name!r}")
     value = getattr(import_module(f"deepernets.{_HOME_OF[name]}"), name)

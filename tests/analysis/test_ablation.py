@@ -17,10 +17,10 @@ Make = Callable[..., Record]
 @pytest.fixture(scope="module")
 def make() -> Make:
     """Return a maker of records of the dash: a real record with another recipe, accuracy and seed."""
-    real = deepernets.records("report-a/vgg-16/as-reported")[0]
+    real = deepernets.load_records("report-a/vgg-16/as-reported")[0]
 
     def made(name: str, accuracy: float, seed: int = 0) -> Record:
-        chosen = deepernets.recipe(name)
+        chosen = deepernets.get_recipe(name)
         return replace(
             real,
             recipe=chosen,
@@ -58,10 +58,10 @@ def test_gains_are_taken_seed_by_seed_and_sorted_by_their_mean(make: Make) -> No
 
 
 def test_a_path_is_of_runs_of_the_same_length() -> None:
-    real = deepernets.records("report-a/vgg-16/as-reported")[0]
+    real = deepernets.load_records("report-a/vgg-16/as-reported")[0]
 
     def run(name: str, epochs: int) -> Record:
-        chosen = deepernets.recipe(f"{RESNET_20}/{name}").changed(epochs=epochs)
+        chosen = deepernets.get_recipe(f"{RESNET_20}/{name}").changed(epochs=epochs)
         history = [{**real.epochs[0], "epoch": number} for number in range(1, epochs + 1)]
         return replace(real, recipe=chosen, epochs=history, data={**real.data, "name": "cifar10"})
 
@@ -72,7 +72,7 @@ def test_a_path_is_of_runs_of_the_same_length() -> None:
 
 
 def test_the_last_five_epochs_have_a_range() -> None:
-    real = deepernets.records("report-a/vgg-16/as-reported")[0]
+    real = deepernets.load_records("report-a/vgg-16/as-reported")[0]
     shown = [0.1, 0.9, 0.5, 0.7, 0.6, 0.8, 0.65]
     run = replace(real, epochs=[{**real.epochs[0], "validation_accuracy": value} for value in shown])
     assert last_epochs(run) == pytest.approx((50, 80))

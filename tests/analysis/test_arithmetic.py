@@ -10,15 +10,15 @@ from torch.utils.flop_counter import FlopCounterMode
 from deepernets.analysis import walk
 from deepernets.analysis.arithmetic import (
     conv_weights,
+    count_multiply_adds,
     count_parameters,
     count_running_statistics,
-    multiply_adds,
     receptive_field,
-    shape_walk,
+    summary,
 )
 from deepernets.exceptions import UserError
 from deepernets.models.vgg import CONFIGURATIONS, VGGSpec, convolutions
-from deepernets.models.zoo import build
+from deepernets.models.zoo import build_model
 
 # He et al. (2016), table 1 and section 3.3, in 10⁹ multiply-adds
 PAPER = {
@@ -33,16 +33,16 @@ PAPER = {
 
 def laid_out(name: str, *shape_and_classes: Any, **changes: Any) -> nn.Sequential:
     with torch.device("meta"):
-        return build(name, *shape_and_classes, **changes)
+        return build_model(name, *shape_and_classes, **changes)
 
 
 @pytest.mark.parametrize("name", PAPER)
 def test_multiply_adds_are_the_papers(name: str) -> None:
-    assert multiply_adds(laid_out(name), (3, 224, 224)) / 1e9 == pytest.approx(PAPER[name], rel=0.03)
+    assert count_multiply_adds(laid_out(name), (3, 224, 224)) / 1e9 == pytest.approx(PAPER[name], rel=0.03)
 
 
 def test_multiply_adds_see_where_a_bottleneck_strides() -> None:
-    later = multiply_adds(laid_out("resnet-50", stride_in="3x3"), (3, 224, 224))
+    later = count_multiply_adds(laid_out("resnet-50", stride_in="3x3"), (3, 224, 224))
     assert later / 1e9 == pytest.approx(4.1, rel=0.01)
 
 
@@ -59,16 +59,16 @@ def test_multiply_adds_are_those_of_pytorchs_counter(name: str) -> None:
     counter = FlopCounterMode(display=False)
     with counter:
         model.eval()(torch.empty(1, 3, 32, 32, device="meta"))
-    assert 2 * multiply_adds(model, (3, 32, 32)) == counter.get_total_flops()
+    assert 2 * count_multiply_adds(model, (3, 32, 32)) == counter.get_total_flops()
 
 
 def test_multiply_adds_know_groups_and_rectangles() -> None:
     model = nn.Conv2d(8, 16, kernel_size=(3, 5), groups=4)
-    assert multiply_adds(model, (8, 9, 9)) == (16 * 7 * 5) * (8 // 4 * 3 * 5)
+    assert count_multiply_adds(model, (8, 9, 9)) == (16 * 7 * 5) * (8 // 4 * 3 * 5)
 
 
 def test_a_walk_lists_every_layer_with_its_shape_and_adds_up() -> None:
-    layers = shape_walk(laid_out("vgg-16"), (3, 224, 224))
+    layers = summary(laid_out("vgg-16"), (3, 224, 224))
     assert list(layers.columns) == ["name", "layer", "output_shape", "parameters", "multiply_adds"]
     rows = layers.set_index("name").to_dict("index")
     assert rows["block1.conv1"] == {
@@ -81,16 +81,16 @@ def test_a_walk_lists_every_layer_with_its_shape_and_adds_up() -> None:
     assert rows["head.fc1"]["multiply_adds"] == 512 * 7 * 7 * 4096
     assert rows["head.fc3"]["output_shape"] == (1000,)
     assert layers["parameters"].sum() == 138_357_544
-    assert layers["multiply_adds"].sum() == multiply_adds(laid_out("vgg-16"), (3, 224, 224))
+    assert layers["multiply_adds"].sum() == count_multiply_adds(laid_out("vgg-16"), (3, 224, 224))
 
 
 def test_a_walk_leaves_the_network_as_it_was() -> None:
-    model = build("resnet-8", (3, 8, 8), 2)
+    model = build_model("resnet-8", (3, 8, 8), 2)
     state = {name: tensor.clone() for name, tensor in model.state_dict().items()}
     generator = torch.get_rng_state()
     for training in (True, False):
         model.train(training)
-        shape_walk(model, (3, 8, 8))
+        summary(model, (3, 8, 8))
         assert all(module.training is training for module in model.modules())
     assert all(torch.equal(tensor, state[name]) for name, tensor in model.state_dict().items())
     assert all(not module._forward_hooks for module in model.modules())
@@ -98,14 +98,14 @@ def test_a_walk_leaves_the_network_as_it_was() -> None:
 
 
 def test_training_and_evaluation_walk_the_same_way_in_any_precision() -> None:
-    model = build("resnet-8", (3, 8, 8), 2)
-    assert shape_walk(model.train(), (3, 8, 8)).equals(shape_walk(model.eval().double(), (3, 8, 8)))
+    model = build_model("resnet-8", (3, 8, 8), 2)
+    assert summary(model.train(), (3, 8, 8)).equals(summary(model.eval().double(), (3, 8, 8)))
 
 
 def test_an_image_that_does_not_fit_is_refused_and_no_hook_stays() -> None:
     model = laid_out("vgg-16")
     with pytest.raises(UserError, match=r"takes no images of shape \(3, 28, 28\)"):
-        shape_walk(model, (3, 28, 28))
+        summary(model, (3, 28, 28))
     assert all(not module._forward_hooks for module in model.modules())
 
 
@@ -164,11 +164,11 @@ def seen(unit: Tensor, images: Tensor) -> tuple[int, int]:
 THIN = "conv3-1 conv3-1 | conv3-1 conv3-1 conv1-1 | conv5-1 LRN | conv3-1"
 NETWORKS = {
     "VGG": VGGSpec(configuration=THIN, in_shape=(1, 64, 64), head="cifar", classes=2).build(),
-    "ResNet A": build("resnet-20", (1, 64, 64), 2, widths=(1, 2, 3)),
-    "ResNet C": build("resnet-18", (1, 64, 64), 2, widths=(1, 1, 2, 2), shortcut="C"),
-    "plain": build("plain-18", (1, 64, 64), 2, widths=(1, 1, 2, 2)),
-    "bottleneck v1": build("resnet-50", (1, 64, 64), 2, widths=(1, 1, 1, 1), repeats=(1, 2, 1, 1)),
-    "bottleneck v1.5": build(
+    "ResNet A": build_model("resnet-20", (1, 64, 64), 2, widths=(1, 2, 3)),
+    "ResNet C": build_model("resnet-18", (1, 64, 64), 2, widths=(1, 1, 2, 2), shortcut="C"),
+    "plain": build_model("plain-18", (1, 64, 64), 2, widths=(1, 1, 2, 2)),
+    "bottleneck v1": build_model("resnet-50", (1, 64, 64), 2, widths=(1, 1, 1, 1), repeats=(1, 2, 1, 1)),
+    "bottleneck v1.5": build_model(
         "resnet-50", (1, 64, 64), 2, widths=(1, 1, 1, 1), repeats=(1, 2, 1, 1), stride_in="3x3"
     ),
     "same and dilated": nn.Sequential(
@@ -223,9 +223,9 @@ import torch
 import deepernets
 
 with torch.device("meta"):
-    network = deepernets.build("resnet-50")
-    deepernets.multiply_adds(network, (3, 224, 224))
-    deepernets.multiply_adds(deepernets.build("vgg-d"), (3, 224, 224))
+    network = deepernets.build_model("resnet-50")
+    deepernets.count_multiply_adds(network, (3, 224, 224))
+    deepernets.count_multiply_adds(deepernets.build_model("vgg-d"), (3, 224, 224))
 print(*{"sympy", "torch._dynamo"} & set(sys.modules))
 """
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)

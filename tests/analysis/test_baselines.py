@@ -18,7 +18,7 @@ from deepernets.training.records import Record
 
 @pytest.fixture(scope="module")
 def record() -> Record:
-    return deepernets.records("report-b/resnet-20-mnist/ours")[0]
+    return deepernets.load_records("report-b/resnet-20-mnist/ours")[0]
 
 
 def test_the_frame_is_as_black_as_the_image() -> None:
@@ -41,7 +41,7 @@ def test_standardise_agrees_with_scikit_learn_where_pixels_never_vary_too() -> N
 
 
 def test_a_linear_baseline_learns_digits_the_same_way_every_time() -> None:
-    dataset = deepernets.load("digits")
+    dataset = deepernets.load_dataset("digits")
     train, test = baselines.standardise(
         dataset.train.pixels.flatten(1) / 255, dataset.test.pixels.flatten(1) / 255
     )

@@ -9,19 +9,19 @@ from deepernets.training.records import Record
 
 
 def record() -> Record:
-    return deepernets.records("report-a/vgg-16/as-reported")[0]
+    return deepernets.load_records("report-a/vgg-16/as-reported")[0]
 
 
 def test_work_is_epochs_times_images_times_three_forward_passes() -> None:
-    wanted = deepernets.recipe("report-a/vgg-16/as-reported")
-    with_classes = deepernets.build(wanted.model, in_shape=(3, 32, 32), classes=3)
-    forward = deepernets.multiply_adds(with_classes, (3, 32, 32))
+    wanted = deepernets.get_recipe("report-a/vgg-16/as-reported")
+    with_classes = deepernets.build_model(wanted.model, in_shape=(3, 32, 32), classes=3)
+    forward = deepernets.count_multiply_adds(with_classes, (3, 32, 32))
     assert costs.work(wanted) == 3 * 20 * 14_000 * forward
     assert costs.work(wanted.at("laptop")) == 3 * 4 * 5_000 * forward
 
 
 def test_counts_of_images_are_those_of_the_records() -> None:
-    for found in deepernets.records():
+    for found in deepernets.load_records():
         if found.profile == "full":
             held = found.data["train"] + found.data["validation"]
             assert TRAINING_IMAGES[found.recipe.data] == held
@@ -50,10 +50,10 @@ def test_an_epoch_beside_other_work_does_not_slow_the_estimate() -> None:
 
 def test_a_gpu_takes_as_long_as_its_arithmetic_or_its_calls_whichever_is_more() -> None:
     deep, wide = "report-b/resnet-20-mnist/as-reported", "report-c/vgg-16-cifar10/as-reported"
-    smaller = deepernets.recipe(f"{deep}-batch-32")
-    assert costs.on_gpu(smaller) == pytest.approx(4 * costs.on_gpu(deepernets.recipe(deep)), rel=0.01)
-    arithmetic = costs.work(deepernets.recipe(wide).changed(batch_size=1_000)) / costs.ASSUMED_GPU
-    assert costs.on_gpu(deepernets.recipe(wide).changed(batch_size=1_000)) == arithmetic
+    smaller = deepernets.get_recipe(f"{deep}-batch-32")
+    assert costs.on_gpu(smaller) == pytest.approx(4 * costs.on_gpu(deepernets.get_recipe(deep)), rel=0.01)
+    arithmetic = costs.work(deepernets.get_recipe(wide).changed(batch_size=1_000)) / costs.ASSUMED_GPU
+    assert costs.on_gpu(deepernets.get_recipe(wide).changed(batch_size=1_000)) == arithmetic
 
 
 def test_an_estimate_names_both_machines_and_no_cpu_without_a_record() -> None:

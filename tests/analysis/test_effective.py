@@ -31,7 +31,7 @@ def test_energy_leaves_images_and_weights_as_they_are() -> None:
 
 
 def test_energy_wants_maps() -> None:
-    network = deepernets.build("vgg-mini-cifar", (3, 32, 32), classes=3)
+    network = deepernets.build_model("vgg-mini-cifar", (3, 32, 32), classes=3)
     with pytest.raises(deepernets.UserError, match="Leave out its head"):
         energy(network, torch.rand(1, 3, 32, 32))
 

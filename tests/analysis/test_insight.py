@@ -48,7 +48,7 @@ def test_maps_are_those_of_the_layer_even_before_a_relu_in_place() -> None:
 
 
 def test_looking_leaves_a_network_as_it_was() -> None:
-    network = deepernets.build("vgg-mini-bn-cifar", in_shape=(3, 32, 32), classes=3)
+    network = deepernets.build_model("vgg-mini-bn-cifar", in_shape=(3, 32, 32), classes=3)
     before = {name: tensor.clone() for name, tensor in network.state_dict().items()}
     images = torch.randn(2, 3, 32, 32)
     insight.grad_cam(network, images, "block3.conv2", torch.tensor([0, 1]))
@@ -80,8 +80,8 @@ def test_calibration_by_hand() -> None:
 
 
 def test_losses_between_two_sets_of_weights_end_at_their_own() -> None:
-    network = deepernets.build("vgg-mini-bn-cifar", in_shape=(3, 32, 32), classes=3)
-    other = deepernets.build("vgg-mini-bn-cifar", in_shape=(3, 32, 32), classes=3)
+    network = deepernets.build_model("vgg-mini-bn-cifar", in_shape=(3, 32, 32), classes=3)
+    other = deepernets.build_model("vgg-mini-bn-cifar", in_shape=(3, 32, 32), classes=3)
     batches = [(torch.randn(8, 3, 32, 32), torch.randint(3, (8,)))]
     losses = insight.losses_between(
         network, network.state_dict(), other.state_dict(), batches, [0.0, 0.5, 1.0]

@@ -10,7 +10,7 @@ pytestmark = pytest.mark.usefixtures("in_double_precision")
 
 
 def small_network() -> nn.Module:
-    return deepernets.build("vgg-mini-cifar", in_shape=(3, 32, 32), classes=3)
+    return deepernets.build_model("vgg-mini-cifar", in_shape=(3, 32, 32), classes=3)
 
 
 def test_the_mean_of_the_images_gradients_is_the_gradient_of_the_mean_loss() -> None:

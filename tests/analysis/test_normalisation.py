@@ -4,7 +4,7 @@ from torch import nn
 
 from deepernets.analysis.normalisation import without_normalisation
 from deepernets.analysis.signals import activation_variances, convolutions, gradient_norms
-from deepernets.models.zoo import build
+from deepernets.models.zoo import build_model
 
 pytestmark = pytest.mark.usefixtures("in_double_precision")
 
@@ -13,7 +13,7 @@ NAMES = ("plain-8", "resnet-8", "resnet-8-b", "vgg-mini-bn-cifar")
 
 def network(name: str) -> nn.Module:
     torch.manual_seed(0)
-    return build(name, in_shape=(3, 32, 32), classes=3)
+    return build_model(name, in_shape=(3, 32, 32), classes=3)
 
 
 @pytest.mark.parametrize("name", NAMES)

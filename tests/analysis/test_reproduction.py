@@ -18,12 +18,12 @@ Make = Callable[..., Record]
 @pytest.fixture(scope="module")
 def make() -> Make:
     """Return a maker of records: a real one with another accuracy, seed, profile and number of epochs."""
-    real = deepernets.records(NAME)[0]
+    real = deepernets.load_records(NAME)[0]
 
     def made(
         accuracy: float, seed: int = 0, profile: str = "full", epochs: int = 20, **data: object
     ) -> Record:
-        chosen = deepernets.recipe(NAME).at(profile).changed(epochs=epochs)
+        chosen = deepernets.get_recipe(NAME).at(profile).changed(epochs=epochs)
         history = [{**real.epochs[0], "epoch": epoch} for epoch in range(1, epochs + 1)]
         return replace(
             real,
@@ -146,7 +146,7 @@ def test_the_same_seed_counts_once(make: Make) -> None:
 
 
 def test_what_is_not_the_recipe_does_not_count(make: Make) -> None:
-    changed = replace(make(0.9), recipe=deepernets.recipe(NAME).changed(learning_rate=0.1))
+    changed = replace(make(0.9), recipe=deepernets.get_recipe(NAME).changed(learning_rate=0.1))
     assert measured(NAME, [changed]) is None
     assert measured(NAME, [make(0.9, profile="quick")]) is None
     assert measured(NAME, [make(0.9, name="sketches")]) is None
@@ -163,7 +163,7 @@ def test_a_row_has_whole_runs_only(make: Make) -> None:
 
 
 def test_our_recipe_stands_beside_all_three_of_report_bs() -> None:
-    ours = [run for run in deepernets.records() if run.recipe.name == "report-b/resnet-44-mnist/ours"]
+    ours = [run for run in deepernets.load_records() if run.recipe.name == "report-b/resnet-44-mnist/ours"]
     shown = [row.ours for row in rows(ours) if row.model == "ResNet-44"]
     assert [group is not None for group in shown] == [True] * 3 + [False] * 3
 
@@ -188,7 +188,7 @@ def test_the_table_can_be_written_and_read(make: Make) -> None:
 
 
 def test_a_report_has_as_many_test_images_as_its_data() -> None:
-    for row in rows(deepernets.records()):
+    for row in rows(deepernets.load_records()):
         for group in (row.theirs, row.ours):
             assert group is None or group.test_images == reproduction.TEST_IMAGES[row.data]
 

@@ -6,7 +6,7 @@ from deepernets.analysis.arithmetic import count_parameters
 from deepernets.analysis.residuals import lengthen, residual_blocks, residual_ratios, shortcut_parameters
 from deepernets.exceptions import UserError
 from deepernets.models.layers import Residual
-from deepernets.models.zoo import build
+from deepernets.models.zoo import build_model
 
 pytestmark = pytest.mark.usefixtures("in_double_precision")
 
@@ -18,7 +18,7 @@ def images() -> Tensor:
 
 def network(name: str, seed: int = 0, **changes: bool | str) -> nn.Module:
     torch.manual_seed(seed)
-    return build(name, in_shape=(3, 16, 16), classes=3, **changes)
+    return build_model(name, in_shape=(3, 16, 16), classes=3, **changes)
 
 
 def settled(model: nn.Module, images: Tensor) -> nn.Module:

@@ -16,10 +16,10 @@ def test_a_convolution_by_hand() -> None:
 
 def test_operations_are_twice_the_multiply_adds_and_half_the_bytes_in_bf16() -> None:
     with torch.device("meta"):
-        network = deepernets.build("resnet-20")
+        network = deepernets.build_model("resnet-20")
     shape = (3, 32, 32)
     full, half = traffic(network, shape, 4), traffic(network, shape, 4, bytes_each=2)
-    assert full["operations"].sum() == 2 * 4 * deepernets.multiply_adds(network, shape)
+    assert full["operations"].sum() == 2 * 4 * deepernets.count_multiply_adds(network, shape)
     assert (full["bytes"] == 2 * half["bytes"]).all()
 
 

@@ -15,7 +15,7 @@ from deepernets.analysis.signals import (
     plain_stack,
 )
 from deepernets.exceptions import UserError
-from deepernets.models.zoo import build
+from deepernets.models.zoo import build_model
 
 pytestmark = pytest.mark.usefixtures("in_double_precision")
 
@@ -28,7 +28,7 @@ def batch() -> tuple[Tensor, Tensor]:
 
 def network(name: str, **changes: bool) -> nn.Module:
     torch.manual_seed(0)
-    return build(name, in_shape=(3, 8, 8), classes=3, **changes)
+    return build_model(name, in_shape=(3, 8, 8), classes=3, **changes)
 
 
 def test_norms_are_those_of_a_backward_pass_from_the_first_layer_on(batch: tuple[Tensor, Tensor]) -> None:

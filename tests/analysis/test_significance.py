@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 import torch
 
-from deepernets import recipe
+from deepernets import get_recipe
 from deepernets.analysis.significance import (
     binomial_interval,
     compare_accuracies,
@@ -95,14 +95,14 @@ def test_the_spread_is_a_samples() -> None:
 
 def test_report_a_gave_its_networks_unequal_epochs() -> None:
     """Facts, section 3: 20 epochs for VGG-16, 15 for ResNet-50, and all else alike."""
-    vgg, resnet = recipe("report-a/vgg-16/as-reported"), recipe("report-a/resnet-50/as-reported")
+    vgg, resnet = get_recipe("report-a/vgg-16/as-reported"), get_recipe("report-a/resnet-50/as-reported")
     assert unequal_terms(vgg, resnet) == ["epochs"]
     assert unequal_terms(vgg.changed(epochs=15), resnet) == []
     assert unequal_terms(vgg, resnet, compared=()) == ["epochs", "model", "name"]
 
 
 def test_the_quick_recipes_differ_in_their_learning_rate() -> None:
-    assert unequal_terms(recipe("quick/vgg"), recipe("quick/resnet")) == ["learning_rate"]
+    assert unequal_terms(get_recipe("quick/vgg"), get_recipe("quick/resnet")) == ["learning_rate"]
 
 
 def test_a_training_costs_three_forward_passes_an_image() -> None:

@@ -35,8 +35,8 @@ def test_bytes_follow_the_precision() -> None:
 
 def test_vgg_keeps_each_layers_input_and_its_pools_indices() -> None:
     with torch.device("meta"):
-        network = deepernets.build("vgg-a").eval()  # no dropout, so no masks
-    walk = deepernets.shape_walk(network, (3, 224, 224))
+        network = deepernets.build_model("vgg-a").eval()  # no dropout, so no masks
+    walk = deepernets.summary(network, (3, 224, 224))
     made = walk[walk["layer"].isin(["Conv2d", "MaxPool2d", "Linear"])]
     kept = kept_for_backward(network, (3, 224, 224))
     inputs = [(3, 224, 224), *made["output_shape"].iloc[:-1]]

@@ -11,7 +11,7 @@ RESNET, VGG = "report-a/resnet-50/as-reported", "report-a/vgg-16/as-reported"
 
 def _run(name: str, test: float, train: float = 0.95, seed: int = 0) -> Record:
     """Return a record of a recipe run in full that ends at these accuracies; its loss halves every epoch."""
-    real, chosen = deepernets.records(VGG)[0], deepernets.recipe(name)
+    real, chosen = deepernets.load_records(VGG)[0], deepernets.get_recipe(name)
     epochs = [
         {**real.epochs[0], "epoch": number, "train_accuracy": train, "train_loss": 0.5**number}
         for number in range(1, chosen.epochs + 1)
@@ -75,7 +75,7 @@ def test_a_plateau_that_never_came_is_a_constant_rate() -> None:
 
 
 def test_a_profile_with_seeds_counts_beside_one_without() -> None:
-    full, chosen = _run(VGG, 0.93), deepernets.recipe(VGG).at("laptop")
+    full, chosen = _run(VGG, 0.93), deepernets.get_recipe(VGG).at("laptop")
     small = [
         replace(full, recipe=chosen, profile="laptop", seed=seed, epochs=full.epochs[:4]) for seed in (0, 1)
     ]

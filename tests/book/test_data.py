@@ -61,7 +61,7 @@ def test_it_sets_the_tables(book: "Book", row: list[str]) -> None:
 
 
 def test_the_digits_are_all_there() -> None:
-    digits = deepernets.load("digits")
+    digits = deepernets.load_dataset("digits")
     assert len(digits.train) + len(digits.test) == 1797
 
 
@@ -117,7 +117,7 @@ def test_copies_are_labelled_as_such(book: "Book") -> None:
 
 
 def _recorded(name: str) -> list[deepernets.Record]:
-    return [record for record in deepernets.records() if record.data["name"] == name]
+    return [record for record in deepernets.load_records() if record.data["name"] == name]
 
 
 def _four_places(values: list[float]) -> str:

@@ -108,7 +108,7 @@ def test_timings_say_where_they_were_taken(book: "Book") -> None:
 
 def test_every_record_has_its_rate(book: "Book") -> None:
     rows = [row for row in book.rows(PAGE) if len(row) == 4]
-    for run in deepernets.records():
+    for run in deepernets.load_records():
         where = f"{run.data['variant']}, {run.precision}, {run.device}"
         shown = [row for row in rows if row[0] == run.recipe.model and row[1].startswith(f"{where};")]
         assert len(shown) == 1
@@ -138,7 +138,9 @@ def test_the_recorded_benchmarks_stand_in_the_table(book: "Book") -> None:
 
 @pytest.mark.parametrize("part", PARTS)
 def test_every_part_of_the_dash_has_its_worth_or_is_said_not_to_be_run(book: "Book", part: str) -> None:
-    worth = next(found for found in parts("cifar10/dash-narrow", deepernets.records()) if found.part == part)
+    worth = next(
+        found for found in parts("cifar10/dash-narrow", deepernets.load_records()) if found.part == part
+    )
     (row,) = [row for row in book.rows(PAGE) if row[0] == part.replace("-", " ") and len(row) == 4]
     assert row[1] == str(worth.without or "not run")
     assert row[3] == str(len(worth.gains))
@@ -153,7 +155,7 @@ def test_two_precisions_are_compared_over_seeds_or_said_to_be_missing(book: "Boo
     runs = {
         kind: {
             run.seed: run
-            for run in deepernets.records(name, requested_precision=kind)
+            for run in deepernets.load_records(name, requested_precision=kind)
             if run.profile == "laptop"
         }
         for kind in ("fp32", "bf16")

@@ -101,8 +101,8 @@ def test_it_prints_report_as_figures(book: "Book", recipe: str, reported: str) -
     assert any(row[:2] == [recipe, reported] for row in book.rows(PAGE))
 
 
-ROWS = rows(deepernets.records())
-WORDED = rows(deepernets.records(), {name: row for name, row in WANTED.items() if name not in REPORTED})
+ROWS = rows(deepernets.load_records())
+WORDED = rows(deepernets.load_records(), {name: row for name, row in WANTED.items() if name not in REPORTED})
 
 
 @pytest.mark.parametrize("row", ROWS, ids=lambda row: row.reported.recipe)
@@ -117,7 +117,7 @@ def test_each_reported_result_is_next_to_whole_runs_or_planned(book: "Book", row
 @pytest.mark.parametrize("row", WORDED, ids=lambda row: row.reported.recipe)
 def test_what_is_reported_in_words_is_next_to_a_whole_run_or_planned(book: "Book", row: Row) -> None:
     if "-batch-" in row.reported.recipe:
-        short = measured(row.reported.recipe, deepernets.records())
+        short = measured(row.reported.recipe, deepernets.load_records())
         assert short is not None
         assert [row.what.removeprefix("batch "), str(short), short.particulars] in book.rows(PAGE)
     elif row.theirs is None:
@@ -128,12 +128,12 @@ def test_what_is_reported_in_words_is_next_to_a_whole_run_or_planned(book: "Book
 
 def _planned(row: Row) -> str:
     what = f"{row.model}, {row.data}, {row.what}, {row.reported.epochs} epochs (reported: {row.printed})"
-    return f"{what}: {estimate(row.reported.recipe, deepernets.records())}"
+    return f"{what}: {estimate(row.reported.recipe, deepernets.load_records())}"
 
 
 def _cells(row: Row, data: str) -> list[str]:
     def cell(group: Measured | None, name: str) -> str:
-        cost = estimate(name, deepernets.records())
+        cost = estimate(name, deepernets.load_records())
         return f"{group} ({group.particulars})" if group else f"not run ({cost})"
 
     name = row.reported.recipe
@@ -152,7 +152,7 @@ def test_no_table_of_results_shows_a_run_in_part() -> None:
 
 def test_the_records_it_uses_are_named(book: "Book") -> None:
     shown = book.text(PAGE)
-    for run in deepernets.records("report-a/resnet-50/as-reported"):
+    for run in deepernets.load_records("report-a/resnet-50/as-reported"):
         assert run.label in shown
 
 
@@ -170,7 +170,7 @@ def test_our_recipes_are_counted_once(book: "Book") -> None:
 
 
 def test_what_was_tried_for_ours_is_in_one_table(book: "Book") -> None:
-    groups = verdicts.tried(deepernets.records())
+    groups = verdicts.tried(deepernets.load_records())
     assert {runs[0].recipe.name for runs in groups} >= {
         "report-a/resnet-50/ours",
         "report-b/vgg-16-cifar10/ours",
@@ -204,7 +204,7 @@ def test_whole_runs_as_reported_are_quoted_with_their_distance_to_the_report(
 
 
 def test_the_ablation_path_is_in_its_table(book: "Book") -> None:
-    steps = path_runs(deepernets.records())
+    steps = path_runs(deepernets.load_records())
     assert len(steps) == len(PATH)
     for words, runs in zip(PATH.values(), steps, strict=True):
         step = measured(runs[0].recipe.name, runs)
@@ -214,7 +214,7 @@ def test_the_ablation_path_is_in_its_table(book: "Book") -> None:
 
 
 def test_runs_without_augmentation_are_never_shown_as_the_reports_recipe(book: "Book") -> None:
-    for run in deepernets.records():
+    for run in deepernets.load_records():
         if run.recipe.name.startswith("report-b/") and run.recipe.data == "cifar10" and not run.recipe.pad:
             assert "/without-augmentation" in run.recipe.name
     assert "mentions no augmentation" not in book.text(PAGE)

@@ -100,7 +100,7 @@ def test_short_plain_runs_are_not_called_degraded(book: "Book") -> None:
     runs = {
         run.recipe.model: run.epochs
         for run in depth.on_equal_terms(
-            run for name in ("plain-20", "plain-56") for run in deepernets.records(f"paper/{name}")
+            run for name in ("plain-20", "plain-56") for run in deepernets.load_records(f"paper/{name}")
         )
     }
     verdict = diagnosis(runs["plain-20"], runs["plain-56"])
@@ -109,7 +109,7 @@ def test_short_plain_runs_are_not_called_degraded(book: "Book") -> None:
 
 def test_the_small_networks_results_are_the_records(book: "Book") -> None:
     shown = book.rows(PAGE)
-    for run in deepernets.records("race/constant"):
+    for run in deepernets.load_records("race/constant"):
         accuracy = f"{100 * run.test['accuracy']:.1f}"
         assert ["race/constant", f"{run.model['parameters']:,}", str(len(run.epochs)), accuracy] in shown
 
@@ -130,7 +130,7 @@ def test_the_ledger_names_our_departures(book: "Book", what: str) -> None:
 
 def test_the_doubtful_cell_is_next_to_our_run_of_its_recipe(book: "Book") -> None:
     assert "one wrong digit" not in book.text(PAGE).lower()
-    run = measured("report-b/vgg-16-cifar10/as-reported-rate-0.001", deepernets.records())
+    run = measured("report-b/vgg-16-cifar10/as-reported-rate-0.001", deepernets.load_records())
     assert run is not None
     cells = ["VGG-16, rate 0.001", "93.82", f"{run} ({run.particulars})"]
     assert any(row[:3] == cells for row in book.rows(PAGE))

@@ -49,7 +49,7 @@ def test_it_gives_the_reports_results_their_intervals(book: "Book") -> None:
 
 
 def test_it_reads_recall_and_precision_off_the_record(book: "Book") -> None:
-    record = deepernets.records("report-a/vgg-16/as-reported")[0]
+    record = deepernets.load_records("report-a/vgg-16/as-reported")[0]
     counts, rows = record.test["confusion"], book.rows(PAGE)
     for number, name in enumerate(record.data["classes"]):
         images, said = sum(counts[number]), sum(row[number] for row in counts)
@@ -59,7 +59,7 @@ def test_it_reads_recall_and_precision_off_the_record(book: "Book") -> None:
 
 
 def test_it_says_where_the_recorded_run_comes_from(book: "Book") -> None:
-    record = deepernets.records("report-a/vgg-16/as-reported")[0]
+    record = deepernets.load_records("report-a/vgg-16/as-reported")[0]
     shown = book.text(PAGE)
     for words in (
         record.label,

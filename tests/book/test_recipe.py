@@ -49,7 +49,7 @@ def test_it_sets_the_papers_recipes_side_by_side(book: "Book") -> None:
 
 RACES = [
     record
-    for record in deepernets.records()
+    for record in deepernets.load_records()
     if record.recipe.name.startswith("race/") and (record.profile, record.seed) == ("full", 0)
 ]
 

@@ -71,7 +71,7 @@ def test_it_quotes_the_papers_errors(book: "Book") -> None:
     ["report-a/vgg-16/as-reported", "report-b/resnet-20-mnist/as-reported", "report-b/resnet-20-mnist/ours"],
 )
 def test_it_shows_what_the_record_says(book: "Book", name: str) -> None:
-    run = deepernets.records(name)[0]
+    run = deepernets.load_records(name)[0]
     shown = book.text(PAGE)
     for words in (
         run.recipe.name,

@@ -64,7 +64,7 @@ def test_gradients_grow_with_depth_in_plain_networks_only(book: "Book") -> None:
 @pytest.fixture(scope="module")
 def runs() -> dict[str, Record]:
     """Return the recorded runs that the page compares."""
-    found = [run for name in RUNS for run in deepernets.records(f"paper/{name}")]
+    found = [run for name in RUNS for run in deepernets.load_records(f"paper/{name}")]
     return {run.recipe.model: run for run in depth.on_equal_terms(found)}
 
 
@@ -107,6 +107,8 @@ def test_it_says_how_long_the_recorded_runs_are(book: "Book", runs: dict[str, Re
 def test_it_says_which_runs_are_missing(book: "Book") -> None:
     shown = book.text(PAGE)
     assert "182 epochs of 352 steps, that is 64,064 steps" in shown
-    whole = [any(depth.steps(run) >= 64_000 for run in deepernets.records(f"paper/{name}")) for name in RUNS]
+    whole = [
+        any(depth.steps(run) >= 64_000 for run in deepernets.load_records(f"paper/{name}")) for name in RUNS
+    ]
     assert ("Not recorded yet:" in shown) == (not all(whole))
     assert ("All four are recorded." in shown) == all(whole)

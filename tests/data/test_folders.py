@@ -14,7 +14,7 @@ import torch
 from PIL import Image
 
 from deepernets.data.folders import is_image_folder, read_image_folder
-from deepernets.data.sources import load
+from deepernets.data.sources import load_dataset
 from deepernets.exceptions import UserError
 
 
@@ -62,7 +62,7 @@ def refused(place: Path, match: str) -> None:
 
 
 def test_a_folder_is_read_sorted_by_class_and_name(folder: Path) -> None:
-    dataset = load(str(folder))
+    dataset = load_dataset(str(folder))
     assert (dataset.name, dataset.variant, dataset.classes) == ("pets", "pets-png", ("cat", "dog"))
     assert dataset.train.labels.tolist() == dataset.test.labels.tolist() == [0, 0, 0, 1, 1, 1]
     seeds = [3, 4, 5, 0, 1, 2]  # dogs were drawn first
@@ -72,7 +72,7 @@ def test_a_folder_is_read_sorted_by_class_and_name(folder: Path) -> None:
 
 
 def test_zips_hold_the_same_as_the_folder(folder: Path, tmp_path: Path) -> None:
-    expected = load(str(folder))
+    expected = load_dataset(str(folder))
     split_zips = tmp_path / "split" / "pets"
     split_zips.mkdir(parents=True)
     zipped(folder / "train", split_zips / "train.zip")
@@ -80,7 +80,7 @@ def test_zips_hold_the_same_as_the_folder(folder: Path, tmp_path: Path) -> None:
     bare = zipped(folder, tmp_path / "bare.zip")
     wrapped = zipped(folder, tmp_path / "wrapped.zip", inside="wrapped")
     for place in (split_zips, bare, wrapped):
-        found = load(str(place))
+        found = load_dataset(str(place))
         assert found.classes == expected.classes
         assert torch.equal(found.train.pixels, expected.train.pixels)
         assert torch.equal(found.test.pixels, expected.test.pixels)
@@ -96,12 +96,12 @@ def test_only_the_wanted_classes_are_decoded_in_the_wanted_order(folder: Path) -
 
 @pytest.mark.parametrize(("suffix", "name"), [(".jpg", "jpeg"), (".png", "png"), (".bmp", "bmp")])
 def test_the_variant_names_the_format_of_the_files(tmp_path: Path, suffix: str, name: str) -> None:
-    assert load(str(pets(tmp_path / "pets", suffix))).variant == f"pets-{name}"
+    assert load_dataset(str(pets(tmp_path / "pets", suffix))).variant == f"pets-{name}"
 
 
 def test_a_variant_of_two_formats_names_both(folder: Path) -> None:
     picture(0).save(folder / "test" / "cat" / "0000.jpg")
-    assert load(str(folder)).variant == "pets-jpeg+png"
+    assert load_dataset(str(folder)).variant == "pets-jpeg+png"
 
 
 def test_grey_images_have_one_channel_unless_some_are_coloured(folder: Path) -> None:
@@ -242,7 +242,7 @@ def test_names_that_are_not_utf8_are_refused_when_they_are_read(folder: Path, tm
     with pytest.raises(
         UserError, match=r"The name of the data folder, .*h\\xfctte', is not UTF-8; rename it"
     ):
-        load(str(other))
+        load_dataset(str(other))
     for split in ("train", "test"):
         (folder / split / "cat").rename(folder / split / os.fsdecode(b"K\xe4tzchen"))
     refused(folder, r"The name of a class folder in .*train, b'K\\xe4tzchen', is not UTF-8; rename it")

@@ -14,7 +14,7 @@ import torch
 import torchvision.datasets
 
 from deepernets.data.official import CIFAR10_CLASSES, read_cifar10, read_idx, read_mnist
-from deepernets.data.sources import load
+from deepernets.data.sources import load_dataset
 from deepernets.exceptions import UserError
 
 DATA = Path(os.environ.get("DEEPERNETS_DATA", ""))
@@ -66,7 +66,7 @@ def small_cifar10(root: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 def refused(root: Path, name: str, match: str) -> None:
     """Assert that loading ends in one sentence that says `match`."""
     with pytest.raises(UserError, match=match) as caught:
-        load(name, root)
+        load_dataset(name, root)
     assert str(caught.value).endswith(".")
     assert "\n" not in str(caught.value)
 
@@ -127,7 +127,7 @@ def test_cifar3_is_the_first_three_classes_of_the_official_files(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     small_cifar10(tmp_path, monkeypatch)
-    everything, three = load("cifar10", tmp_path), load("cifar3", tmp_path)
+    everything, three = load_dataset("cifar10", tmp_path), load_dataset("cifar3", tmp_path)
     assert (three.name, three.variant) == ("cifar3", "cifar10")
     assert three.classes == everything.classes[:3] == ("airplane", "automobile", "bird")
     assert torch.equal(three.train.pixels, everything.train.pixels[:30])
@@ -145,7 +145,7 @@ def test_of_a_cifar10_download_only_the_batches_are_kept(
 
     monkeypatch.setattr(torchvision.datasets.cifar, "download_and_extract_archive", fetched)
     root = tmp_path / "root"
-    assert len(load("cifar3", root).train) == 30
+    assert len(load_dataset("cifar3", root).train) == 30
     assert [path.name for path in root.iterdir()] == ["cifar-10-batches-py"]
 
 
@@ -166,7 +166,7 @@ def test_a_cifar10_file_with_a_wrong_checksum_is_refused(
 
 @pytest.mark.skipif(not (DATA / "MNIST").is_dir(), reason="DEEPERNETS_DATA names no folder with MNIST")
 def test_the_real_mnist() -> None:
-    dataset = load("mnist", DATA)
+    dataset = load_dataset("mnist", DATA)
     assert (len(dataset.train), len(dataset.test), dataset.variant) == (60_000, 10_000, "mnist")
     for images, train in ((dataset.train, True), (dataset.test, False)):
         expected = torchvision.datasets.MNIST(DATA, train=train)

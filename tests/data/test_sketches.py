@@ -10,13 +10,13 @@ from torch import nn
 from deepernets.data.batches import Batches, Transform, channel_statistics
 from deepernets.data.images import Dataset
 from deepernets.data.sketches import CLASSES, draw
-from deepernets.data.sources import load
-from deepernets.models.zoo import build
+from deepernets.data.sources import load_dataset
+from deepernets.models.zoo import build_model
 
 
 @pytest.fixture(scope="module")
 def sketches() -> Dataset:
-    return load("sketches")
+    return load_dataset("sketches")
 
 
 def test_sketches_are_balanced_and_labelled_as_what_they_are(sketches: Dataset) -> None:
@@ -37,7 +37,7 @@ def test_drawing_is_seeded_and_no_picture_comes_twice(sketches: Dataset) -> None
 
 
 def test_sketches_are_drawn_once_per_process(sketches: Dataset) -> None:
-    assert load("cifar3", profile="quick") is sketches
+    assert load_dataset("cifar3", profile="quick") is sketches
 
 
 def linear_accuracy(dataset: Dataset, train: torch.Tensor, test: torch.Tensor) -> float:
@@ -69,7 +69,7 @@ def test_colour_alone_does_not_give_the_class(sketches: Dataset) -> None:
 
 def test_a_small_vgg_learns_the_sketches(sketches: Dataset) -> None:
     torch.manual_seed(0)
-    model = build("vgg-mini-bn-cifar", (3, 32, 32), 3, initialisation="he")
+    model = build_model("vgg-mini-bn-cifar", (3, 32, 32), 3, initialisation="he")
     transform = Transform(*channel_statistics(sketches.train), pad=2, flip=True)
     batches = Batches(sketches.train, 64, transform, shuffle_seed=0)
     optimizer = torch.optim.SGD(model.parameters(), lr=0.05, momentum=0.9, weight_decay=5e-4)
@@ -91,7 +91,7 @@ def test_a_small_vgg_learns_the_sketches(sketches: Dataset) -> None:
 def test_digits_are_scikit_learns_in_the_shape_of_mnist() -> None:
     from sklearn.datasets import load_digits
 
-    digits = load("mnist", profile="quick")
+    digits = load_dataset("mnist", profile="quick")
     assert (digits.name, digits.variant, digits.classes) == ("digits", "digits", tuple("0123456789"))
     assert digits.train.pixels.shape[1:] == digits.test.pixels.shape[1:] == (1, 28, 28)
     counts = [sum(pair) for pair in zip(digits.train.per_class(10), digits.test.per_class(10), strict=True)]

@@ -1,4 +1,4 @@
-"""`load` and `report`: where they look, what they download, and what they say when there is nothing."""
+"""`load_dataset` and `report`: where they look, what they download, and what they say when there is nothing."""
 
 import os
 import socket
@@ -20,7 +20,7 @@ from deepernets.data.sources import (
     TRAINING_IMAGES,
     Dataset,
     default_root,
-    load,
+    load_dataset,
     report,
 )
 from deepernets.exceptions import UserError
@@ -71,7 +71,7 @@ def mnist_download(monkeypatch: pytest.MonkeyPatch, spoil: str = "") -> None:
 def refused(name: str, root: Path) -> str:
     """Assert that loading ends in one sentence, and return it."""
     with pytest.raises(UserError) as caught:
-        load(name, root)
+        load_dataset(name, root)
     assert str(caught.value).endswith(".")
     assert "\n" not in str(caught.value)
     return str(caught.value)
@@ -99,12 +99,12 @@ def test_a_download_gets_its_place_when_it_is_whole(tmp_path: Path, monkeypatch:
     mnist_download(monkeypatch)
     root = tmp_path / "new" / "root"
     patience = socket.getdefaulttimeout()
-    dataset = load("mnist", root)
+    dataset = load_dataset("mnist", root)
     assert (dataset.name, dataset.variant, len(dataset.train)) == ("mnist", "mnist", 20)
     assert [path.name for path in root.iterdir()] == ["MNIST"]
     assert socket.getdefaulttimeout() == patience
     monkeypatch.setattr(torchvision.datasets, "MNIST", None)  # the second time nothing is downloaded
-    assert torch.equal(load("mnist", root).test.pixels, dataset.test.pixels)
+    assert torch.equal(load_dataset("mnist", root).test.pixels, dataset.test.pixels)
 
 
 def test_a_damaged_download_leaves_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -120,7 +120,7 @@ def test_an_interrupted_download_leaves_nothing(tmp_path: Path, monkeypatch: pyt
 
     monkeypatch.setattr(torchvision.datasets.mnist, "download_and_extract_archive", interrupted)
     with pytest.raises(KeyboardInterrupt):
-        load("mnist", tmp_path)
+        load_dataset("mnist", tmp_path)
     assert list(tmp_path.rglob("*")) == []
 
 
@@ -142,14 +142,14 @@ def test_a_root_that_may_not_be_read(tmp_path: Path, monkeypatch: pytest.MonkeyP
 
 def test_official_files_come_before_an_image_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     mnist_download(monkeypatch)
-    load("mnist", tmp_path)
+    load_dataset("mnist", tmp_path)
     (tmp_path / "mnist" / "train").mkdir(parents=True)
-    assert torch.equal(load("mnist", tmp_path).train.pixels, read_mnist(tmp_path)[0].pixels)
+    assert torch.equal(load_dataset("mnist", tmp_path).train.pixels, read_mnist(tmp_path)[0].pixels)
 
 
 def test_an_image_folder_serves_cifar10_and_cifar3_under_a_label_of_its_own(tmp_path: Path) -> None:
     cifar10_folder(tmp_path)
-    everything, three = load("cifar10", tmp_path), load("cifar3", tmp_path)
+    everything, three = load_dataset("cifar10", tmp_path), load_dataset("cifar3", tmp_path)
     assert (everything.name, everything.variant) == ("cifar10", "cifar10-png")
     assert (three.name, three.variant) == ("cifar3", "cifar10-png")
     assert everything.classes == CIFAR10_CLASSES
@@ -160,25 +160,25 @@ def test_an_image_folder_serves_cifar10_and_cifar3_under_a_label_of_its_own(tmp_
 def test_an_image_folder_without_a_class_is_not_cifar10(tmp_path: Path) -> None:
     cifar10_folder(tmp_path, CIFAR10_CLASSES[:9])
     assert "has no class folder truck" in refused("cifar10", tmp_path)
-    assert len(load("cifar3", tmp_path).train) == 6
+    assert len(load_dataset("cifar3", tmp_path).train) == 6
 
 
 @pytest.mark.parametrize("name", STAND_INS)
 def test_quick_loads_the_stand_in_under_its_own_name(tmp_path: Path, name: str) -> None:
-    stand_in = load(name, tmp_path, profile="quick")
+    stand_in = load_dataset(name, tmp_path, profile="quick")
     assert stand_in.name == stand_in.variant == STAND_INS[name]
 
 
 @pytest.mark.parametrize("profile", [None, "laptop", "full"])
 def test_no_other_profile_swaps_data(tmp_path: Path, profile: str | None) -> None:
     with pytest.raises(UserError, match="cifar3 is not to be had"):
-        load("cifar3", tmp_path, profile)
+        load_dataset("cifar3", tmp_path, profile)
 
 
 def test_an_unknown_name_or_profile_is_refused(tmp_path: Path) -> None:
     assert "did you mean 'cifar10'" in refused("cifar-10", tmp_path)
     with pytest.raises(UserError, match="There is no profile 'fast'; choose one of quick, laptop, full"):
-        load("mnist", tmp_path, profile="fast")
+        load_dataset("mnist", tmp_path, profile="fast")
 
 
 def test_the_root_is_the_argument_else_the_variable_else_the_cache(
@@ -187,7 +187,7 @@ def test_the_root_is_the_argument_else_the_variable_else_the_cache(
     monkeypatch.setenv("DEEPERNETS_DATA", str(tmp_path / "named"))
     assert default_root() == tmp_path / "named"
     cifar10_folder(tmp_path / "named")
-    assert load("cifar3").variant == "cifar10-png"
+    assert load_dataset("cifar3").variant == "cifar10-png"
     assert str(tmp_path / "argument") in refused("cifar3", tmp_path / "argument")
     monkeypatch.delenv("DEEPERNETS_DATA")
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
@@ -219,7 +219,7 @@ def test_the_report_of_an_empty_root_says_what_is_missing(tmp_path: Path) -> Non
 
 @pytest.fixture(scope="module")
 def real_cifar10() -> Dataset:
-    return load("cifar10", DATA)
+    return load_dataset("cifar10", DATA)
 
 
 @needs_cifar10
@@ -233,7 +233,7 @@ def test_the_real_cifar10_as_jpeg(real_cifar10: Dataset) -> None:
 
 @needs_cifar10
 def test_the_real_cifar3_is_its_first_three_classes(real_cifar10: Dataset) -> None:
-    cifar3 = load("cifar3", DATA)
+    cifar3 = load_dataset("cifar3", DATA)
     assert (cifar3.variant, len(cifar3.train), len(cifar3.test)) == ("cifar10-jpeg", 15_000, 3_000)
     assert torch.equal(cifar3.train.pixels, real_cifar10.train.pixels[:15_000])
     assert torch.equal(cifar3.test.labels, real_cifar10.test.labels[:3_000])
@@ -241,7 +241,7 @@ def test_the_real_cifar3_is_its_first_three_classes(real_cifar10: Dataset) -> No
 
 @pytest.mark.parametrize("name", ["digits", "sketches"])
 def test_an_embedded_data_set_has_the_stated_number_of_training_images(name: str) -> None:
-    assert TRAINING_IMAGES[name] == len(load(name).train)
+    assert TRAINING_IMAGES[name] == len(load_dataset(name).train)
 
 
 def test_the_number_of_training_images_of_every_data_set_is_stated() -> None:

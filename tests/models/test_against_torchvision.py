@@ -5,7 +5,7 @@ import torch
 import torchvision
 from torch import nn
 
-from deepernets.models.zoo import build
+from deepernets.models.zoo import build_model
 
 
 def randomised(model: nn.Module) -> nn.Module:
@@ -38,7 +38,7 @@ def assert_same_logits(theirs: nn.Module, ours: nn.Module, side: int) -> None:
 def test_vgg(depth: int, suffix: str) -> None:
     with torch.device("meta"):
         theirs = getattr(torchvision.models, f"vgg{depth}{suffix.replace('-', '_')}")(init_weights=False)
-        ours = build(f"vgg-{depth}{suffix}")
+        ours = build_model(f"vgg-{depth}{suffix}")
     assert_same_logits(theirs, ours, side=224)
 
 
@@ -46,5 +46,5 @@ def test_vgg(depth: int, suffix: str) -> None:
 def test_resnet(depth: int) -> None:
     with torch.device("meta"):
         theirs = getattr(torchvision.models, f"resnet{depth}")()
-        ours = build(f"resnet-{depth}", stride_in="3x3")
+        ours = build_model(f"resnet-{depth}", stride_in="3x3")
     assert_same_logits(theirs, ours, side=64)

@@ -5,10 +5,10 @@ import torch
 from torch import nn
 from torch.nn import functional
 
-from deepernets.analysis.arithmetic import count_parameters, multiply_adds
+from deepernets.analysis.arithmetic import count_multiply_adds, count_parameters
 from deepernets.exceptions import UserError
 from deepernets.models.dash import PATCH, BothWays, DashSpec, whiten, whitening_filters
-from deepernets.models.zoo import build
+from deepernets.models.zoo import build_model
 
 
 @pytest.fixture
@@ -55,12 +55,12 @@ def test_a_whitened_layer_is_not_trained(images: torch.Tensor) -> None:
 
 def test_a_network_with_another_first_layer_is_not_whitened(images: torch.Tensor) -> None:
     with pytest.raises(UserError, match="24 filters of 2×2 pixels"):
-        whiten(build("resnet-8", in_shape=(3, 32, 32), classes=3), images)
+        whiten(build_model("resnet-8", in_shape=(3, 32, 32), classes=3), images)
 
 
 def test_the_dash_has_the_widths_and_the_work_of_its_table() -> None:
     with torch.device("meta"):
-        model = build("dash", in_shape=(3, 32, 32), classes=10)
+        model = build_model("dash", in_shape=(3, 32, 32), classes=10)
     by_hand = (
         31**2 * 24 * 12
         + 31**2 * 64 * 9 * 24
@@ -69,12 +69,12 @@ def test_the_dash_has_the_widths_and_the_work_of_its_table() -> None:
         + 3**2 * 256 * 9 * 256
         + 2560
     )
-    assert multiply_adds(model, (3, 32, 32)) == by_hand
-    assert multiply_adds(build("dash-narrow"), (3, 32, 32)) < by_hand / 8
+    assert count_multiply_adds(model, (3, 32, 32)) == by_hand
+    assert count_multiply_adds(build_model("dash-narrow"), (3, 32, 32)) < by_hand / 8
 
 
 def test_convolutions_start_by_handing_their_input_on() -> None:
-    model = build("dash", in_shape=(3, 32, 32), classes=10)
+    model = build_model("dash", in_shape=(3, 32, 32), classes=10)
     x = torch.randn(2, 24, 5, 5)
     y = model.get_submodule("block1.conv1")(x)
     torch.testing.assert_close(y[:, :24], x)
@@ -82,7 +82,7 @@ def test_convolutions_start_by_handing_their_input_on() -> None:
 
 
 def test_the_first_guess_is_a_uniform_one() -> None:
-    logits = build("dash-narrow", in_shape=(3, 32, 32), classes=10)(torch.randn(4, 3, 32, 32))
+    logits = build_model("dash-narrow", in_shape=(3, 32, 32), classes=10)(torch.randn(4, 3, 32, 32))
     assert functional.cross_entropy(logits, torch.arange(4)).item() == pytest.approx(math.log(10))
 
 

@@ -7,7 +7,7 @@ import torch
 from torch import nn
 
 import deepernets
-from deepernets.analysis.arithmetic import count_parameters, multiply_adds
+from deepernets.analysis.arithmetic import count_multiply_adds, count_parameters
 from deepernets.exceptions import UserError
 from deepernets.models.dense import as_convolution, fully_convolutional, image_probabilities
 from deepernets.models.vgg import CONFIGURATIONS, VGGSpec
@@ -75,10 +75,10 @@ def test_without_padding_each_place_is_a_crop() -> None:
 
 def test_vgg_d_keeps_its_parameters_and_its_multiply_adds() -> None:
     with torch.device("meta"):
-        network = deepernets.build("vgg-d")
+        network = deepernets.build_model("vgg-d")
     dense = fully_convolutional(network, (3, 224, 224))
     assert count_parameters(dense) == 138_357_544
-    assert multiply_adds(dense, (3, 224, 224)) == multiply_adds(network, (3, 224, 224))
+    assert count_multiply_adds(dense, (3, 224, 224)) == count_multiply_adds(network, (3, 224, 224))
     assert dense.get_submodule("head.fc1").weight.shape == (4096, 512, 7, 7)
     assert dense(torch.empty(1, 3, 384, 384, device="meta")).shape == (1, 1000, 6, 6)
 
@@ -108,8 +108,8 @@ def test_mirror_images_have_the_same_probabilities() -> None:
 
 def test_heads_that_cannot_be_converted_are_refused() -> None:
     with torch.device("meta"):
-        residual = deepernets.build("resnet-20", in_shape=(3, 32, 32), classes=10)
-        strange = deepernets.build("vgg-mini-cifar", in_shape=(3, 32, 32), classes=10)
+        residual = deepernets.build_model("resnet-20", in_shape=(3, 32, 32), classes=10)
+        strange = deepernets.build_model("vgg-mini-cifar", in_shape=(3, 32, 32), classes=10)
     strange.get_submodule("head").add_module("norm", nn.LayerNorm(10, device="meta"))
     with pytest.raises(UserError, match="flattening"):
         fully_convolutional(residual, (3, 32, 32))

@@ -6,7 +6,7 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-from deepernets.analysis.arithmetic import count_parameters, multiply_adds
+from deepernets.analysis.arithmetic import count_multiply_adds, count_parameters
 from deepernets.exceptions import UserError
 from deepernets.models.later import (
     LATER_BLOCKS,
@@ -177,7 +177,7 @@ def test_a_norm_folds_into_any_kernel() -> None:
 
 def test_multiply_adds_at_256_channels() -> None:
     pixels = 56 * 56
-    costs = {name: multiply_adds(make(256), (256, 56, 56)) for name, make in ALL.items()}
+    costs = {name: count_multiply_adds(make(256), (256, 56, 56)) for name, make in ALL.items()}
     assert costs["basic"] == costs["pre-activation"] == costs["wide"] == 18 * 256**2 * pixels
     assert costs["bottleneck"] == 69_632 * pixels
     assert costs["ResNeXt"] == 70_144 * pixels

@@ -20,7 +20,7 @@ IMAGES = torch.randn(4, 3, 32, 32, generator=torch.Generator().manual_seed(1))
 
 
 def resnet(name: str = "resnet-20") -> nn.Sequential:
-    return deepernets.build(name, in_shape=(3, 32, 32), classes=10)
+    return deepernets.build_model(name, in_shape=(3, 32, 32), classes=10)
 
 
 class PadOnBothSides(ZeroPad):
@@ -89,7 +89,7 @@ def test_torchvisions_weights_give_torchvisions_logits(
     model = getattr(torchvision.models, theirs)(num_classes=5).eval()
     torch.save(model.state_dict(), tmp_path / "weights.pth")
     loaded = load_weights(
-        deepernets.build(ours, (3, side, side), classes=5, **changes), tmp_path / "weights.pth"
+        deepernets.build_model(ours, (3, side, side), classes=5, **changes), tmp_path / "weights.pth"
     )
     images = F.interpolate(IMAGES[:1], side)
     with torch.no_grad():
@@ -99,7 +99,7 @@ def test_torchvisions_weights_give_torchvisions_logits(
 def test_bottlenecks_with_another_stride_are_refused(tmp_path: Path) -> None:
     torch.save(torchvision.models.resnet50(num_classes=5).state_dict(), tmp_path / "weights.pth")
     with pytest.raises(UserError, match='build yours with stride_in="3x3"'):
-        load_weights(deepernets.build("resnet-50", (3, 32, 32), classes=5), tmp_path / "weights.pth")
+        load_weights(deepernets.build_model("resnet-50", (3, 32, 32), classes=5), tmp_path / "weights.pth")
 
 
 def test_our_own_weights_are_loaded_by_name(tmp_path: Path) -> None:

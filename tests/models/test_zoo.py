@@ -10,7 +10,7 @@ from deepernets.analysis.arithmetic import count_parameters
 from deepernets.exceptions import UserError
 from deepernets.models.resnet import ResNetSpec
 from deepernets.models.vgg import CONFIGURATIONS, VGGSpec
-from deepernets.models.zoo import build, models, specification
+from deepernets.models.zoo import build_model, list_models, specification
 
 
 def smallest_side(name: str) -> int:
@@ -26,16 +26,16 @@ def smallest_side(name: str) -> int:
 
 def laid_out(name: str, *shape_and_classes: Any, **changes: Any) -> nn.Sequential:
     with torch.device("meta"):
-        return build(name, *shape_and_classes, **changes)
+        return build_model(name, *shape_and_classes, **changes)
 
 
 def test_no_name_is_listed_twice() -> None:
-    assert len(set(models())) == len(models())
+    assert len(set(list_models())) == len(list_models())
 
 
 def test_the_package_can_be_called_for_its_list() -> None:
     assert callable(deepernets.models)  # which importing anything of deepernets.models makes the package
-    assert deepernets.models() == models()
+    assert deepernets.list_models() == list_models()
 
 
 def backward(name: str, device: str) -> nn.Sequential:
@@ -43,7 +43,7 @@ def backward(name: str, device: str) -> nn.Sequential:
     side = smallest_side(name)
     torch.manual_seed(0)
     with torch.device(device):
-        model = build(name, in_shape=(3, side, side), classes=2)
+        model = build_model(name, in_shape=(3, side, side), classes=2)
         loss = nn.functional.cross_entropy(model(torch.randn(8, 3, side, side)), torch.arange(8) // 6)
         loss.backward()
     return model
@@ -55,7 +55,7 @@ def test_every_network_learns_in_all_its_parameters_at_its_smallest_input() -> N
     VGGs by depth are those by letter, and the deepest ResNets repeat the blocks of the others.
     """
     repeated = re.compile(r"vgg-1\d|(resnet|plain)-(44|56|101|110|152|1202)")
-    for name in models():
+    for name in list_models():
         if not repeated.match(name):
             assert all(weight.grad is not None for weight in backward(name, "meta").parameters()), name
 
@@ -106,7 +106,7 @@ def test_depths_of_both_kinds_mean_the_imagenet_nets(depth: int) -> None:
     assert spec.block == "bottleneck"
 
 
-@pytest.mark.parametrize("name", [name for name in models() if name.startswith("resnet")])
+@pytest.mark.parametrize("name", [name for name in list_models() if name.startswith("resnet")])
 def test_every_residual_net_has_a_plain_twin(name: str) -> None:
     assert specification(name, residual=False) == specification(name.replace("resnet", "plain"))
 
@@ -140,25 +140,25 @@ def test_the_reports_networks_have_the_reports_counts() -> None:
 )
 def test_an_unknown_name_suggests_known_ones(name: str, complaint: str) -> None:
     with pytest.raises(UserError, match=complaint):
-        build(name)
+        build_model(name)
 
 
 def test_an_unknown_change_lists_the_known_ones() -> None:
     with pytest.raises(UserError, match=r"resnet-20 has no 'shortcuts' to change; it has .*shortcut, stem"):
-        build("resnet-20", shortcuts="A")
+        build_model("resnet-20", shortcuts="A")
     with pytest.raises(UserError, match="report-c-resnet-50 has no 'stem'"):
-        build("report-c-resnet-50", stem="cifar")
+        build_model("report-c-resnet-50", stem="cifar")
 
 
 @pytest.mark.parametrize("in_shape", [(3, 32), (3, 0, 32), (3, 32.0, 32)])
 def test_an_impossible_image_is_refused(in_shape: Any) -> None:
     with pytest.raises(UserError, match=r"in_shape is .*\(channels, height, width\)"):
-        build("resnet-20", in_shape=in_shape)
+        build_model("resnet-20", in_shape=in_shape)
 
 
 def test_impossible_classes_are_refused() -> None:
     with pytest.raises(UserError, match="classes is 0; give a whole number of at least 1"):
-        build("resnet-20", classes=0)
+        build_model("resnet-20", classes=0)
 
 
 def test_changes_may_come_from_json() -> None:
@@ -169,7 +169,7 @@ def test_changes_may_come_from_json() -> None:
 def test_a_seed_decides_the_weights_and_the_meta_device_costs_none() -> None:
     def weights(seed: int) -> torch.Tensor:
         torch.manual_seed(seed)
-        return torch.cat([weight.flatten() for weight in build("resnet-8", (3, 8, 8), 2).parameters()])
+        return torch.cat([weight.flatten() for weight in build_model("resnet-8", (3, 8, 8), 2).parameters()])
 
     assert torch.equal(weights(0), weights(0))
     assert not torch.equal(weights(0), weights(1))

@@ -8,11 +8,11 @@ import deepernets
 from deepernets.training.cuda_graphs import CapturedStep, can_capture
 from deepernets.training.loop import Training, train_epoch
 from deepernets.training.preparation import optimizer_for
-from deepernets.training.recipe import recipe
+from deepernets.training.recipe import get_recipe
 
 
 def _training(model: nn.Module, optimizer: str) -> Training:
-    chosen = recipe("quick/resnet").changed(optimizer=optimizer)
+    chosen = get_recipe("quick/resnet").changed(optimizer=optimizer)
     return Training(model, nn.CrossEntropyLoss(), optimizer_for(chosen, model, "cuda"), 0.1)
 
 
@@ -21,7 +21,7 @@ def _training(model: nn.Module, optimizer: str) -> Training:
 @pytest.mark.parametrize("steps_before", [0, 2])
 def test_captured_steps_train_the_same_network(optimizer: str, steps_before: int) -> None:
     """In float64, so that other kernels for the same sums change nothing that could be seen."""
-    model = deepernets.build("resnet-8", in_shape=(3, 32, 32), classes=3).double().cuda()
+    model = deepernets.build_model("resnet-8", in_shape=(3, 32, 32), classes=3).double().cuda()
     plain, captured = _training(copy.deepcopy(model), optimizer), _training(model, optimizer)
     sizes = [8] * steps_before + [8, 8, 5, 8]
     batches = [

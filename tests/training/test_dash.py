@@ -13,10 +13,10 @@ from deepernets.training import hardware, preparation, runs
 from deepernets.training.loop import Training
 from deepernets.training.preparation import prepare, prepare_data
 from deepernets.training.processes import unwrap
-from deepernets.training.recipe import Recipe, recipe
+from deepernets.training.recipe import Recipe, get_recipe
 from deepernets.training.runs import train
 
-SMALL = recipe("cifar10/dash-narrow").changed(
+SMALL = get_recipe("cifar10/dash-narrow").changed(
     data="sketches", epochs=20, batch_size=64, train_images=256, validation_fraction=0.2
 )
 

@@ -13,7 +13,7 @@ from torch import nn
 from deepernets.exceptions import UserError
 from deepernets.training import hardware, runs, ways
 from deepernets.training.benchmark import matrix_peak
-from deepernets.training.recipe import recipe
+from deepernets.training.recipe import get_recipe
 
 
 @pytest.mark.skipif(not hardware.can_compile(), reason="torch.compile does not work here")
@@ -33,7 +33,7 @@ def test_a_compiled_run_says_so_and_goes_on_uncompiled(
 ) -> None:
     monkeypatch.setattr(hardware, "require_compiler", lambda: None)
     monkeypatch.setattr(nn.Module, "compile", _without_a_compiler)
-    tiny = recipe("quick/vgg").changed(epochs=1, train_images=64, batch_size=32)
+    tiny = get_recipe("quick/vgg").changed(epochs=1, train_images=64, batch_size=32)
     uncompiled = runs.train(tiny, out=tmp_path / "plain", precision="fp32").record
     run = runs.train(tiny, out=tmp_path, precision="fp32", compile=True)
     compiled = run.record

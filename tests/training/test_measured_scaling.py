@@ -14,7 +14,7 @@ from deepernets.training.measured_scaling import MESSAGES, Scaling, Shared, meas
 def test_two_processes_measure_and_hand_over_four_bytes_for_each_parameter() -> None:
     found = measure(["vgg-mini-bn-cifar"], images=4, repeats=1)
     (step,) = found.steps
-    model = deepernets.build("vgg-mini-bn-cifar", in_shape=(3, 32, 32), classes=10)
+    model = deepernets.build_model("vgg-mini-bn-cifar", in_shape=(3, 32, 32), classes=10)
     assert step.parameters == deepernets.count_parameters(model)
     assert step.gradient_bytes == 4 * step.parameters == ring_bytes(step.parameters, processes=2)
     assert min(step.whole, step.part, step.beside, step.together) > 0

@@ -13,7 +13,7 @@ from torch import nn
 from deepernets.data.batches import Batches, Transform
 from deepernets.data.images import Images
 from deepernets.exceptions import UserError
-from deepernets.models.zoo import build
+from deepernets.models.zoo import build_model
 from deepernets.training import preflight
 from deepernets.training.recipe import Recipe
 
@@ -50,7 +50,7 @@ def test_shares_of_one_image_throughout_are_refused() -> None:
 
 
 def test_the_refused_batch_is_one_that_pytorch_refuses() -> None:
-    network = build(SMALL.model, in_shape=(3, 32, 32), classes=3)
+    network = build_model(SMALL.model, in_shape=(3, 32, 32), classes=3)
     with pytest.raises(ValueError, match="more than 1 value per channel"):
         network(torch.zeros(1, 3, 32, 32))
 
@@ -58,7 +58,7 @@ def test_the_refused_batch_is_one_that_pytorch_refuses() -> None:
 @pytest.mark.parametrize("model", ["vgg-mini-cifar", "resnet-20"])
 def test_one_image_is_enough_without_batch_normalisation_or_for_larger_feature_maps(model: str) -> None:
     preflight.require_two_images(SMALL.changed(model=model), batches(65, 32))
-    assert build(model, in_shape=(3, 32, 32), classes=3)(torch.zeros(1, 3, 32, 32)).shape == (1, 3)
+    assert build_model(model, in_shape=(3, 32, 32), classes=3)(torch.zeros(1, 3, 32, 32)).shape == (1, 3)
 
 
 def test_synchronised_processes_share_the_statistics_of_two_images() -> None:

@@ -65,7 +65,7 @@ def test_unknown_weights_are_refused_with_the_names_of_those_that_exist() -> Non
 
 
 def test_only_whole_runs_of_a_recipe_as_written_are_kept(tmp_path: Path) -> None:
-    tiny = deepernets.recipe("quick/vgg").changed(epochs=1, train_images=64, batch_size=32)
+    tiny = deepernets.get_recipe("quick/vgg").changed(epochs=1, train_images=64, batch_size=32)
     run = train(tiny, profile="quick", out=tmp_path)
     with pytest.raises(UserError, match="a recipe as it is written"):
         keep_weights(run, tmp_path / "results")

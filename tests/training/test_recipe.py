@@ -6,10 +6,10 @@ import torch
 
 from deepernets.data.sources import DATASETS
 from deepernets.exceptions import UserError
-from deepernets.models.zoo import build
+from deepernets.models.zoo import build_model
 from deepernets.training.dash import PARTS
 from deepernets.training.preparation import optimizer_for
-from deepernets.training.recipe import Recipe, recipe, recipes
+from deepernets.training.recipe import Recipe, get_recipe, list_recipes
 
 EXAMPLE = Recipe("example", data="sketches", model="vgg-mini-bn-cifar")
 CHANNELS = {"mnist": 1, "digits": 1}
@@ -57,51 +57,51 @@ def test_a_recipe_is_frozen() -> None:
 
 def test_an_unknown_recipe_suggests_the_nearest() -> None:
     with pytest.raises(UserError, match="did you mean report-a/vgg-16/ours"):
-        recipe("report-a/vgg16/ours")
+        get_recipe("report-a/vgg16/ours")
 
 
 def test_profiles_cut_down_and_keep_the_shape() -> None:
-    whole = recipe("report-a/vgg-16/ours").changed(warm_up_epochs=2)
+    whole = get_recipe("report-a/vgg-16/ours").changed(warm_up_epochs=2)
     laptop, quick = whole.at("laptop"), whole.at("quick")
     assert (laptop.epochs, laptop.train_images, laptop.warm_up_epochs) == (4, 5_000, pytest.approx(0.4))
     assert (quick.epochs, quick.train_images) == (2, 512)
     assert replace(laptop, epochs=20, train_images=0, warm_up_epochs=2) == whole
     assert whole.at("full") is whole
-    assert recipe("quick/vgg").at("quick") == recipe("quick/vgg")
+    assert get_recipe("quick/vgg").at("quick") == get_recipe("quick/vgg")
     with pytest.raises(UserError, match="no profile 'slow'"):
         whole.at("slow")
 
 
 def test_every_recipe_can_be_built_on_its_data() -> None:
     networks = set()
-    for name in recipes():
-        chosen = recipe(name)
+    for name in list_recipes():
+        chosen = get_recipe(name)
         assert chosen.name == name
         assert chosen.data in DATASETS
         shape = (CHANNELS.get(chosen.data, 3), chosen.image_size, chosen.image_size)
         networks.add((chosen.model, shape, CLASSES[chosen.data], chosen.initialisation))
     for network, shape, classes, initialisation in networks:
         with torch.device("meta"):
-            model = build(network, shape, classes, initialisation=initialisation)
+            model = build_model(network, shape, classes, initialisation=initialisation)
             assert model.eval()(torch.empty(2, *shape)).shape == (2, classes), network
 
 
 @pytest.mark.parametrize(("model", "epochs"), [("vgg-16", 20), ("resnet-50", 15)])
 def test_report_a_is_carried_exactly(model: str, epochs: int) -> None:
     """Facts, section 3, report A; but for the validation images, which it did not hold out."""
-    chosen = recipe(f"report-a/{model}/as-reported")
+    chosen = get_recipe(f"report-a/{model}/as-reported")
     assert (chosen.optimizer, chosen.momentum, chosen.nesterov) == ("sgd", 0.9, False)
     assert (chosen.learning_rate, chosen.schedule, chosen.warm_up_epochs) == (1e-2, "constant", 0)
     assert (chosen.weight_decay, chosen.batch_size, chosen.epochs) == (5e-4, 128, epochs)
     assert (chosen.initialisation, chosen.pad, chosen.flip) == ("pytorch", 4, True)
     assert (chosen.data, chosen.label_smoothing, chosen.train_images) == ("cifar3", 0, 0)
-    assert recipe(f"report-a/{model}/ours").epochs == epochs
+    assert get_recipe(f"report-a/{model}/ours").epochs == epochs
 
 
 @pytest.mark.parametrize("name", ["paper/resnet-20", "paper/plain-56", "paper/resnet-110"])
 def test_the_resnet_papers_recipe_is_carried_exactly(name: str) -> None:
     """He et al. 2016, section 4.2; the milestones are the schedule's own and tested there."""
-    chosen = recipe(name)
+    chosen = get_recipe(name)
     assert (chosen.batch_size, chosen.momentum, chosen.weight_decay) == (128, 0.9, 1e-4)
     assert (chosen.learning_rate, chosen.schedule, chosen.initialisation) == (0.1, "step", "he")
     assert (chosen.pad, chosen.flip, chosen.validation_fraction) == (4, True, 5_000 / 50_000)
@@ -118,7 +118,7 @@ COLUMNS = ("", "-rate-0.001", "-scheduler", "-adam")
 def test_report_b_has_its_three_columns_adam_and_ours(model: str, data: str) -> None:
     """Facts, section 3, report B: batches of 128, crops and flips on CIFAR-10 alone."""
     names = [f"as-reported{column}" for column in COLUMNS]
-    rows = [recipe(f"report-b/{model}-{data}/{name}") for name in (*names, "ours")]
+    rows = [get_recipe(f"report-b/{model}-{data}/{name}") for name in (*names, "ours")]
     assert {(row.epochs, row.batch_size) for row in rows[:4]} == {(50, 128)}
     assert rows[4].epochs == (15 if data == "cifar10" else 5)
     assert {(row.pad, row.flip) for row in rows[:4]} == {(4, True) if data == "cifar10" else (0, False)}
@@ -126,17 +126,17 @@ def test_report_b_has_its_three_columns_adam_and_ours(model: str, data: str) -> 
     assert [row.optimizer for row in rows] == ["sgd", "sgd", "sgd", "adam", "sgd"]
 
 
-@pytest.mark.parametrize("name", [name for name in recipes() if "/without-augmentation" in name])
+@pytest.mark.parametrize("name", [name for name in list_recipes() if "/without-augmentation" in name])
 def test_without_augmentation_report_bs_recipes_lack_crops_and_flips_alone(name: str) -> None:
-    reported = recipe(name.replace("without-augmentation", "as-reported"))
-    assert recipe(name) == reported.changed(name=name, pad=0, flip=False)
+    reported = get_recipe(name.replace("without-augmentation", "as-reported"))
+    assert get_recipe(name) == reported.changed(name=name, pad=0, flip=False)
 
 
 @pytest.mark.parametrize("data", ["mnist", "cifar10"])
 def test_report_cs_code_and_its_text_differ_in_momentum_alone(data: str) -> None:
     """Facts, section 3, report C: plain SGD at the library's default rate, the last fifth held out."""
     code, text = (
-        recipe(f"report-c/vgg-16-{data}/{name}") for name in ("as-reported", "as-stated-momentum-0.9")
+        get_recipe(f"report-c/vgg-16-{data}/{name}") for name in ("as-reported", "as-stated-momentum-0.9")
     )
     assert (code.optimizer, code.learning_rate, code.momentum) == ("sgd", 0.01, 0)
     assert (code.batch_size, code.epochs, code.initialisation) == (128, 50, "glorot")
@@ -147,9 +147,9 @@ def test_report_cs_code_and_its_text_differ_in_momentum_alone(data: str) -> None
 
 def test_report_b_tried_three_batch_sizes_with_one_network() -> None:
     row = "report-b/resnet-20-mnist/as-reported"
-    sizes = [recipe(name).batch_size for name in (f"{row}-batch-32", f"{row}-batch-64", row)]
+    sizes = [get_recipe(name).batch_size for name in (f"{row}-batch-32", f"{row}-batch-64", row)]
     assert sizes == [32, 64, 128]
-    assert recipe(f"{row}-batch-32").changed(name=row, batch_size=128) == recipe(row)
+    assert get_recipe(f"{row}-batch-32").changed(name=row, batch_size=128) == get_recipe(row)
 
 
 def test_on_the_ablation_path_one_thing_changes_at_a_time() -> None:
@@ -161,7 +161,7 @@ def test_on_the_ablation_path_one_thing_changes_at_a_time() -> None:
         "ablation/rate-0.1-one-cycle",
         "ablation/nesterov-label-smoothing",
     )
-    steps = [asdict(recipe(f"{row}/{name}")) for name in names]
+    steps = [asdict(get_recipe(f"{row}/{name}")) for name in names]
     changed = [
         {field for field in before if before[field] != after[field]} - {"name"}
         for before, after in pairwise(steps)
@@ -171,10 +171,10 @@ def test_on_the_ablation_path_one_thing_changes_at_a_time() -> None:
 
 def test_vggs_d_starts_from_three_draws_and_with_two_of_them_from_a_as_well() -> None:
     names = ("normal", "glorot", "he", "from-a", "from-a-glorot")
-    rows = [recipe(f"paper/vgg-16/{name}") for name in names]
+    rows = [get_recipe(f"paper/vgg-16/{name}") for name in names]
     assert [row.initialisation for row in rows] == ["normal", "glorot", "he", "normal", "glorot"]
     assert [row.start_from for row in rows] == ["", "", "", "paper/vgg-11/glorot", "paper/vgg-11/glorot"]
-    assert recipe("paper/vgg-11/glorot").model == "vgg-11-cifar"
+    assert get_recipe("paper/vgg-11/glorot").model == "vgg-11-cifar"
     assert {row.model for row in rows} == {"vgg-16-cifar"}
 
 
@@ -197,7 +197,7 @@ def test_the_recipes_options_reach_the_optimizer() -> None:
 @pytest.mark.parametrize("size", ["cifar10/dash", "cifar10/dash-narrow"])
 @pytest.mark.parametrize("part", PARTS)
 def test_a_dash_without_a_part_differs_from_the_whole_in_that_part_alone(size: str, part: str) -> None:
-    whole, less = asdict(recipe(size)), asdict(recipe(f"{size}/without-{part}"))
+    whole, less = asdict(get_recipe(size)), asdict(get_recipe(f"{size}/without-{part}"))
     assert {field: less[field] for field in less if less[field] != whole[field] and field != "name"} == PARTS[
         part
     ]
@@ -205,4 +205,4 @@ def test_a_dash_without_a_part_differs_from_the_whole_in_that_part_alone(size: s
 
 def test_alternating_needs_flips() -> None:
     with pytest.raises(UserError, match="used with flip"):
-        recipe("quick/digits").changed(alternate=True)
+        get_recipe("quick/digits").changed(alternate=True)

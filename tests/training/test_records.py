@@ -7,12 +7,12 @@ import numpy as np
 import pytest
 
 from deepernets.exceptions import UserError
-from deepernets.training.recipe import recipe
+from deepernets.training.recipe import get_recipe
 from deepernets.training.records import (
     Record,
     changes_to,
     load_record,
-    records,
+    load_records,
     results_folder,
     write_atomically,
 )
@@ -30,7 +30,7 @@ def test_every_shipped_record_is_whole_and_consistent(path: Path) -> None:
     assert confusion.trace() / confusion.sum() == pytest.approx(record.test["accuracy"], abs=1e-6)
     assert [row["epoch"] for row in record.epochs] == list(range(1, record.recipe.epochs + 1))
     assert path.parent.relative_to(results_folder()).as_posix() == record.recipe.name
-    wanted = recipe(record.recipe.name).changed(**record.changes)
+    wanted = get_recipe(record.recipe.name).changed(**record.changes)
     assert path.stem == run_folder(wanted, record.profile, record.seed, "", record.requested_precision).name
     assert record.recipe == wanted.at(record.profile)
     assert all(mistake["label"] != mistake["predicted"] for mistake in record.test["mistakes"])
@@ -40,10 +40,10 @@ def test_every_shipped_record_is_whole_and_consistent(path: Path) -> None:
 
 def test_the_recorded_runs_reach_what_the_course_says_of_them() -> None:
     """Report A had 91.2 % on CIFAR-3; five epochs of ResNet-20 are enough for 98.8 % on MNIST."""
-    vgg = records("report-a/vgg-16/as-reported")[0]
+    vgg = load_records("report-a/vgg-16/as-reported")[0]
     assert (vgg.recipe.epochs, vgg.data["variant"]) == (20, "cifar10-jpeg")
     assert vgg.test["accuracy"] > 0.912
-    digits = records("report-b/resnet-20-mnist/ours")[0]
+    digits = load_records("report-b/resnet-20-mnist/ours")[0]
     assert (digits.recipe.epochs, digits.data["variant"]) == (5, "mnist")
     assert digits.test["accuracy"] > 0.988
 
@@ -92,16 +92,16 @@ def test_records_are_found_by_recipe_in_order_of_seeds(tmp_path: Path) -> None:
     for seed in (2, 0, 1):
         replace(_some_record(), seed=seed).save(tmp_path / f"{seed}.json")
     replace(_some_record(), seed=3, requested_precision="fp32").save(tmp_path / "3-fp32.json")
-    assert [record.seed for record in records(folder=tmp_path)] == [0, 1, 2]
-    assert [record.seed for record in records(folder=tmp_path, requested_precision="fp32")] == [3]
-    assert records(folder=tmp_path, requested_precision="bf16") == []
-    assert records("no/such/recipe", tmp_path) == []
+    assert [record.seed for record in load_records(folder=tmp_path)] == [0, 1, 2]
+    assert [record.seed for record in load_records(folder=tmp_path, requested_precision="fp32")] == [3]
+    assert load_records(folder=tmp_path, requested_precision="bf16") == []
+    assert load_records("no/such/recipe", tmp_path) == []
 
 
 def test_a_record_holds_its_changes_of_every_kind() -> None:
     """None of these can be read back out of a file's name: a boolean, a hyphen, an exponent."""
     changes = {"nesterov": True, "model": "vgg-13-bn-cifar", "learning_rate": 1e-05}
-    changed = recipe("report-a/vgg-16/as-reported").changed(**changes)
+    changed = get_recipe("report-a/vgg-16/as-reported").changed(**changes)
     assert changes_to(changed) == changes
     assert changes_to(changed.at("laptop"), "laptop") == changes
     assert changes_to(changed.changed(name="of-my-own")) == {}
@@ -112,7 +112,7 @@ def _in_format_1(**recipe_changes: object) -> dict[str, Any]:
     values = json.loads(SHIPPED[0].read_text(encoding="utf-8"))
     new = ("changes", "compile", "sync_batch_norm", "processes", "requested_precision", "finished", "seconds")
     values = {name: value for name, value in values.items() if name not in new}
-    values["recipe"] = asdict(recipe("race/on-plateau").changed(epochs=7, **recipe_changes))
+    values["recipe"] = asdict(get_recipe("race/on-plateau").changed(epochs=7, **recipe_changes))
     values["epochs"] = [
         {
             "epoch": epoch,

@@ -15,7 +15,7 @@ from deepernets.analysis.costs import training_images, work
 from deepernets.analysis.reproduction import measured
 from deepernets.exceptions import UserError
 from deepernets.training import pace, reproduction
-from deepernets.training.records import Record, load_record, records
+from deepernets.training.records import Record, load_record, load_records
 from deepernets.training.reproduction import (
     PATIENCE,
     WORTH_COMPILING,
@@ -35,7 +35,7 @@ ORDER = read_order(default_order())
 
 def steps_of(run: QueuedRun) -> int:
     """Return the steps of an epoch."""
-    chosen = deepernets.recipe(run.recipe)
+    chosen = deepernets.get_recipe(run.recipe)
     return -(-training_images(chosen) // chosen.batch_size)
 
 
@@ -93,7 +93,7 @@ def _do_not_sleep(monkeypatch: pytest.MonkeyPatch) -> None:
 @pytest.fixture(scope="module")
 def finished() -> Record:
     """A record with which a run can end at once."""
-    return records("report-a/vgg-16/as-reported")[0]
+    return load_records("report-a/vgg-16/as-reported")[0]
 
 
 def finish(record: Record) -> Callable[[QueuedRun, Place], str]:
@@ -110,7 +110,9 @@ def finish(record: Record) -> Callable[[QueuedRun, Place], str]:
 
 
 def test_the_courses_order_names_every_recipe_of_reports_and_papers_once() -> None:
-    wanted = {name for name in deepernets.recipes() if fnmatch(name, "report-*") or fnmatch(name, "paper/*")}
+    wanted = {
+        name for name in deepernets.list_recipes() if fnmatch(name, "report-*") or fnmatch(name, "paper/*")
+    }
     assert {run.recipe for run in ORDER if run.seed == 0} == wanted
     assert len(set(ORDER)) == len(ORDER)
     assert [run.recipe for run in ORDER[:4]] == [
@@ -120,13 +122,13 @@ def test_the_courses_order_names_every_recipe_of_reports_and_papers_once() -> No
 
 def test_what_a_run_starts_from_comes_before_it() -> None:
     for place, run in enumerate(ORDER):
-        if shallow := deepernets.recipe(run.recipe).start_from:
+        if shallow := deepernets.get_recipe(run.recipe).start_from:
             assert ORDER.index(QueuedRun(shallow, run.seed)) < place
 
 
 def test_further_seeds_come_last_and_the_cheapest_first() -> None:
     first = next(place for place, run in enumerate(ORDER) if run.seed)
-    costs = [work(deepernets.recipe(run.recipe)) for run in ORDER[first:]]
+    costs = [work(deepernets.get_recipe(run.recipe)) for run in ORDER[first:]]
     assert costs == sorted(costs)
     assert all(run.seed for run in ORDER[first:])
 
@@ -168,7 +170,7 @@ def test_an_order_that_cannot_be_read_is_one_sentence(tmp_path: Path) -> None:
 
 
 def test_the_plan_keeps_the_order_and_leaves_out_what_is_recorded() -> None:
-    left = plan(ORDER, deepernets.records())
+    left = plan(ORDER, deepernets.load_records())
     assert left == [run for run in ORDER if run in set(left)]
     assert QueuedRun("report-a/vgg-16/as-reported", 0) in ORDER
     assert QueuedRun("report-a/vgg-16/as-reported", 0) not in left
@@ -184,17 +186,19 @@ def test_only_filters_the_order() -> None:
 def test_a_short_run_does_not_count_as_the_recipe() -> None:
     """Three epochs of ResNet-20 are recorded where the report has fifty."""
     run = QueuedRun("report-b/resnet-20-mnist/as-reported", 0)
-    assert records(run.recipe)
-    assert plan([run], deepernets.records()) == [run]
+    assert load_records(run.recipe)
+    assert plan([run], deepernets.load_records()) == [run]
 
 
 def test_a_precision_asked_for_does_not_stand_for_the_recipe() -> None:
     run = QueuedRun("report-a/vgg-16/as-reported", 0)
-    asked = [replace(record, requested_precision=record.precision) for record in records(run.recipe)]
-    assert plan([run], records(run.recipe)) == []
+    asked = [replace(record, requested_precision=record.precision) for record in load_records(run.recipe)]
+    assert plan([run], load_records(run.recipe)) == []
     assert plan([run], asked) == [run]
     assert measured(run.recipe, asked) is None
-    assert measured(run.recipe, [*asked, *records(run.recipe)]) == measured(run.recipe, records(run.recipe))
+    assert measured(run.recipe, [*asked, *load_records(run.recipe)]) == measured(
+        run.recipe, load_records(run.recipe)
+    )
 
 
 # What is chosen.
@@ -207,13 +211,13 @@ def test_without_a_budget_all_are_done_in_order(finished: Record, tmp_path: Path
     queue.work()
     assert queue.recorded == [B, A]
     assert [run for run, _ in fake.started] == [B, A]
-    assert {record.recipe.name for record in records(folder=place.results)} == {A.recipe, B.recipe}
+    assert {record.recipe.name for record in load_records(folder=place.results)} == {A.recipe, B.recipe}
 
 
 @pytest.mark.parametrize("at_a_time", [1, 2])
 def test_the_first_that_can_end_in_time_is_started(at_a_time: int, finished: Record, tmp_path: Path) -> None:
     lines: list[str] = []
-    hour = 3600 / (steps_of(B) * deepernets.recipe(B.recipe).epochs)  # seconds a step, for an hour
+    hour = 3600 / (steps_of(B) * deepernets.get_recipe(B.recipe).epochs)  # seconds a step, for an hour
     fake = FakeMachine({A.recipe: 1000.0, B.recipe: hour})
     fake.on_end = finish(finished)
     queue = Queue(
@@ -307,7 +311,7 @@ def test_the_faster_way_is_taken_and_timed_once(seconds: float, compiled: bool, 
 
 
 def test_a_short_run_and_one_without_a_compiler_are_not_timed_compiled(tmp_path: Path) -> None:
-    epochs = deepernets.recipe(A.recipe).epochs
+    epochs = deepernets.get_recipe(A.recipe).epochs
     short = FakeMachine({A.recipe: 0.99 * WORTH_COMPILING / epochs / steps_of(A)}, compiled=0.0)
     place = Place(tmp_path / "results", tmp_path)
     Queue([A], place, machine=short.machine()).work()
@@ -345,7 +349,7 @@ def test_steps_are_timed_with_the_recipes_batches(monkeypatch: pytest.MonkeyPatc
         return training
 
     monkeypatch.setattr(pace, "prepare", watched)
-    assert pace.step_seconds(deepernets.recipe("quick/digits").changed(batch_size=4)) > 0
+    assert pace.step_seconds(deepernets.get_recipe("quick/digits").changed(batch_size=4)) > 0
     assert shapes == [(4, 1, 32, 32)] * (pace.WARM_UP + pace.TIMED)
 
 
@@ -375,12 +379,12 @@ def test_a_record_that_was_not_copied_is_copied_without_training(finished: Recor
     assert (queue.recorded, fake.started, fake.timed) == ([A], [], [])
     copy = place.results / A.recipe / f"{place.folder(A).name}.json"
     assert load_record(copy) == load_record(place.folder(A) / "record.json")
-    assert plan([A], records(folder=place.results)) == []
+    assert plan([A], load_records(folder=place.results)) == []
 
 
 def test_a_record_of_a_recipe_that_was_changed_is_not_copied(finished: Record, tmp_path: Path) -> None:
     place = Place(tmp_path / "results", tmp_path / "runs")
-    older = deepernets.recipe(A.recipe).changed(epochs=7)
+    older = deepernets.get_recipe(A.recipe).changed(epochs=7)
     replace(finished, recipe=older, seed=0).save(place.folder(A) / "record.json")
     queue = Queue([A], place, machine=FakeMachine({}).machine())
     queue.work()
@@ -408,7 +412,7 @@ def test_a_full_disk_is_one_sentence_and_the_others_go_on(
     assert queue.recorded == [B]
     assert [path.name for path in place.results.rglob("*") if path.is_file()] == ["full-seed1.json"]
     monkeypatch.undo()
-    again = Queue(plan([A, B], records(folder=place.results)), place, machine=FakeMachine({}).machine())
+    again = Queue(plan([A, B], load_records(folder=place.results)), place, machine=FakeMachine({}).machine())
     again.work()
     assert again.recorded == [A]
 
@@ -447,7 +451,7 @@ def test_a_real_run_ends_with_its_queue_and_the_next_queue_goes_on(tmp_path: Pat
     queue = Queue([run, A], place, at_a_time=2, machine=Machine(step_seconds=lambda *_: 1e-3))
     queue.work()
     assert queue.recorded == [run]
-    (record,) = records(folder=place.results)
+    (record,) = load_records(folder=place.results)
     assert (record.recipe, len(record.epochs)) == (place.recipe(run), place.recipe(run).epochs)
     assert f"The checkpoint {broken} is damaged" in queue.problems[A]
 

@@ -9,16 +9,16 @@ import torch
 from safetensors import SafetensorError
 from safetensors.torch import load_file
 
-from deepernets.data.sources import load
+from deepernets.data.sources import load_dataset
 from deepernets.exceptions import UserError
 from deepernets.training import checkpoints, loop, runs
 from deepernets.training.loop import Evaluation, Training
 from deepernets.training.preparation import split
-from deepernets.training.recipe import Recipe, recipe
+from deepernets.training.recipe import Recipe, get_recipe
 from deepernets.training.records import Record, load_record
 from deepernets.training.runs import Progress, load_run, run_folder, train
 
-TINY = recipe("quick/vgg").changed(epochs=3, train_images=128, batch_size=32)
+TINY = get_recipe("quick/vgg").changed(epochs=3, train_images=128, batch_size=32)
 
 
 def _train(out: Path, chosen: Recipe = TINY, **options: Any) -> Record:
@@ -339,8 +339,8 @@ def test_bf16_is_recorded_and_computes_the_same_to_its_eight_bits(tmp_path: Path
 
 
 def test_splits_are_disjoint_and_statistics_are_the_training_splits() -> None:
-    dataset = load("sketches")
-    splits = split(recipe("quick/vgg"), dataset, seed=0)
+    dataset = load_dataset("sketches")
+    splits = split(get_recipe("quick/vgg"), dataset, seed=0)
     assert splits.validation is not None
     seen = {image.numpy().tobytes() for image in splits.train.images.pixels}
     held_out = {image.numpy().tobytes() for image in splits.validation.images.pixels}
@@ -356,12 +356,12 @@ def test_splits_are_disjoint_and_statistics_are_the_training_splits() -> None:
 
 def test_too_few_images_for_a_batch_are_refused() -> None:
     with pytest.raises(UserError, match="under one batch of 64"):
-        split(recipe("quick/vgg").changed(train_images=30), load("sketches"), seed=0)
+        split(get_recipe("quick/vgg").changed(train_images=30), load_dataset("sketches"), seed=0)
 
 
 def test_the_last_training_images_are_held_out_where_the_recipe_says_so() -> None:
-    dataset = load("digits")
-    chosen = recipe("report-c/vgg-16-mnist/as-reported")
+    dataset = load_dataset("digits")
+    chosen = get_recipe("report-c/vgg-16-mnist/as-reported")
     splits = split(chosen, dataset, seed=0)
     held_out = round(0.2 * len(dataset.train))
     assert splits.validation is not None
@@ -375,7 +375,7 @@ def test_every_change_gets_a_folder_of_its_own() -> None:
         run_folder(TINY.changed(epochs=4), "full", 0, "runs"),
         run_folder(TINY, "quick", 0, "runs"),
         run_folder(TINY, "full", 1, "runs"),
-        run_folder(recipe("quick/vgg"), "full", 0, "runs"),
+        run_folder(get_recipe("quick/vgg"), "full", 0, "runs"),
         run_folder(TINY, "full", 0, "runs", "fp32"),
         run_folder(TINY, "full", 0, "runs", "bf16"),
     }
@@ -383,7 +383,7 @@ def test_every_change_gets_a_folder_of_its_own() -> None:
 
 
 def test_a_quick_profile_swaps_the_data_under_its_own_name(tmp_path: Path) -> None:
-    chosen = recipe("report-b/resnet-20-mnist/as-reported").changed(model="resnet-8", epochs=1)
+    chosen = get_recipe("report-b/resnet-20-mnist/as-reported").changed(model="resnet-8", epochs=1)
     record = _train(tmp_path, chosen, profile="quick")
     assert (record.data["name"], record.data["variant"], record.profile) == ("digits", "digits", "quick")
     written = json.loads((run_folder(chosen, "quick", 0, tmp_path, "fp32") / "record.json").read_text())

@@ -12,11 +12,11 @@ from deepernets.models.vgg import start_from
 from deepernets.training import runs
 from deepernets.training.runs import run_folder, train
 
-TINY = deepernets.recipe("quick/vgg").changed(epochs=1, train_images=128, batch_size=32)
+TINY = deepernets.get_recipe("quick/vgg").changed(epochs=1, train_images=128, batch_size=32)
 
 
 def small(name: str) -> torch.nn.Module:
-    return deepernets.build(name, in_shape=(3, 32, 32), classes=3)
+    return deepernets.build_model(name, in_shape=(3, 32, 32), classes=3)
 
 
 def test_four_convolutions_and_the_classifier_are_copied_and_nothing_else() -> None:
@@ -32,7 +32,7 @@ def test_four_convolutions_and_the_classifier_are_copied_and_nothing_else() -> N
 
 def test_the_papers_three_fully_connected_layers_are_copied() -> None:
     with torch.device("meta"):
-        deep, shallow = (deepernets.build(name) for name in ("vgg-d", "vgg-a"))
+        deep, shallow = (deepernets.build_model(name) for name in ("vgg-d", "vgg-a"))
     connected = {name for name in start_from(deep, shallow) if name.startswith("head.")}
     assert connected == {f"head.fc{n}.{kind}" for n in (1, 2, 3) for kind in ("weight", "bias")}
 
@@ -45,7 +45,7 @@ def test_networks_without_common_layers_are_refused() -> None:
 def _train_shallow(out: Path) -> Path:
     """Train for one epoch, and put the run where that of quick/vgg would be; return the place."""
     run = train(TINY, profile="quick", out=out / "short", precision="fp32")
-    place = run_folder(deepernets.recipe("quick/vgg"), "quick", 0, out, "fp32")
+    place = run_folder(deepernets.get_recipe("quick/vgg"), "quick", 0, out, "fp32")
     place.parent.mkdir(parents=True)
     return run.folder.rename(place)
 

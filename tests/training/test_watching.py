@@ -15,10 +15,10 @@ from deepernets.progress import tqdm
 from deepernets.training import hardware, processes, watching
 from deepernets.training.loop import Meter, train_epoch
 from deepernets.training.preparation import prepare, prepare_data
-from deepernets.training.recipe import recipe
+from deepernets.training.recipe import get_recipe
 from deepernets.training.watching import Progress, Reading
 
-TINY = recipe("quick/vgg").changed(epochs=3, train_images=128, batch_size=16)
+TINY = get_recipe("quick/vgg").changed(epochs=3, train_images=128, batch_size=16)
 
 
 def _half_right() -> Meter:

@@ -55,7 +55,7 @@ class Noting(runs.Progress):
 
 
 def in_double_precision(*args: Any, **options: Any) -> nn.Module:
-    network = deepernets.build(*args, **options).double()
+    network = deepernets.build_model(*args, **options).double()
     network.register_forward_pre_hook(lambda _, inputs: tuple(images.double() for images in inputs))
     return network
 
@@ -82,7 +82,7 @@ def main() -> None:
     faulthandler.dump_traceback_later(HUNG, exit=True)
     out, Noting.die_after = Path(sys.argv[1]), int(sys.argv[2])
     runs.Progress = Noting  # type: ignore[misc]
-    preparation.build = in_double_precision  # type: ignore[assignment]
+    preparation.build_model = in_double_precision  # type: ignore[assignment]
     for norm in sys.argv[3:]:
         trained(norm, out / norm)
 

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from statistics import fmean, stdev
 
 from deepernets.analysis.reproduction import Measured, best_group, measured
-from deepernets.training.recipe import recipes
+from deepernets.training.recipe import list_recipes
 from deepernets.training.records import Record
 
 WITHOUT = "/without-"
@@ -54,7 +54,7 @@ def parts(whole: str, found: Sequence[Record]) -> list[Worth]:
 
     Args:
         whole: Name of a recipe; those without a part are called ``<whole>/without-<part>``.
-        found: All records that there are, such as `deepernets.records()`.
+        found: All records that there are, such as `deepernets.load_records()`.
 
     >>> [worth.part for worth in parts("cifar10/dash", [])][:2]
     ['whitening', 'identity']
@@ -62,7 +62,7 @@ def parts(whole: str, found: Sequence[Record]) -> list[Worth]:
     prefix = whole + WITHOUT
     by_seed = _accuracies(whole, found)
     worths = []
-    for name in recipes():
+    for name in list_recipes():
         if name.startswith(prefix):
             lacking = _accuracies(name, found)
             gains = tuple(by_seed[seed] - lacking[seed] for seed in sorted(by_seed.keys() & lacking))

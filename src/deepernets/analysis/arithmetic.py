@@ -42,7 +42,7 @@ def conv_weights(kernel: int, channels: int, layers: int = 1) -> int:
     return layers * kernel**2 * channels**2
 
 
-def multiply_adds(model: nn.Module, in_shape: tuple[int, int, int]) -> int:
+def count_multiply_adds(model: nn.Module, in_shape: tuple[int, int, int]) -> int:
     """Return the multiply-adds of one image's forward pass, in convolutions and linear layers.
 
     This is what He et al. (2016, table 1) count as FLOPs: one for each pair of a weight and an input. Biases,
@@ -52,13 +52,13 @@ def multiply_adds(model: nn.Module, in_shape: tuple[int, int, int]) -> int:
         model: Any module that maps a batch of images to a tensor.
         in_shape: Channels, height and width of an image.
 
-    >>> multiply_adds(nn.Conv2d(3, 64, kernel_size=3, padding=1), (3, 32, 32)) == 64 * 32 * 32 * 3 * 3 * 3
+    >>> count_multiply_adds(nn.Conv2d(3, 64, kernel_size=3, padding=1), (3, 32, 32)) == 64 * 32 * 32 * 3 * 3 * 3
     True
     """
     return sum(_layer_multiply_adds(call) for call in walk(model, in_shape))
 
 
-def shape_walk(model: nn.Module, in_shape: tuple[int, int, int]) -> "DataFrame":
+def summary(model: nn.Module, in_shape: tuple[int, int, int]) -> "DataFrame":
     """Return what happens to one image, layer by layer, in the order in which layers are called.
 
     Args:
@@ -71,7 +71,7 @@ def shape_walk(model: nn.Module, in_shape: tuple[int, int, int]) -> "DataFrame":
     Raises:
         UserError: the network takes no images of this shape.
 
-    >>> print(shape_walk(nn.Sequential(nn.Conv2d(3, 8, 3), nn.Flatten(), nn.Linear(32, 2)), (3, 4, 4)))
+    >>> print(summary(nn.Sequential(nn.Conv2d(3, 8, 3), nn.Flatten(), nn.Linear(32, 2)), (3, 4, 4)))
       name    layer output_shape  parameters  multiply_adds
     0    0   Conv2d    (8, 2, 2)         224            864
     1    1  Flatten        (32,)           0              0

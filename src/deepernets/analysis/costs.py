@@ -6,11 +6,11 @@ from statistics import median
 
 import torch
 
-from deepernets.analysis.arithmetic import multiply_adds
+from deepernets.analysis.arithmetic import count_multiply_adds
 from deepernets.analysis.significance import training_cost
 from deepernets.data.sources import TRAINING_IMAGES
-from deepernets.models.zoo import build
-from deepernets.training.recipe import Recipe, recipe
+from deepernets.models.zoo import build_model
+from deepernets.training.recipe import Recipe, get_recipe
 from deepernets.training.records import Record
 
 CLASSES = {"cifar3": 3, "sketches": 3}  # of data sets with other than ten
@@ -24,8 +24,8 @@ ASSUMED_LAYER_SECONDS = 5e-5
 def work(wanted: Recipe) -> int:
     """Return the multiply-adds of a recipe's training: forward and backward, all epochs.
 
-    >>> from deepernets.training.recipe import recipe
-    >>> f"{work(recipe('report-a/vgg-16/as-reported')):.2e}"
+    >>> from deepernets.training.recipe import get_recipe
+    >>> f"{work(get_recipe('report-a/vgg-16/as-reported')):.2e}"
     '2.63e+14'
     """
     return training_cost(wanted.epochs, training_images(wanted), _size(wanted)[0])
@@ -55,8 +55,8 @@ def pace(found: Iterable[Record], model: str = "") -> float | None:
 def on_gpu(wanted: Recipe) -> float:
     """Return the seconds that a recipe would take on the assumed GPU: for its arithmetic, or its many small calls.
 
-    >>> from deepernets.training.recipe import recipe
-    >>> small = recipe("report-b/resnet-20-cifar10/ours")  # the calls take far longer than the arithmetic
+    >>> from deepernets.training.recipe import get_recipe
+    >>> small = get_recipe("report-b/resnet-20-cifar10/ours")  # the calls take far longer than the arithmetic
     >>> round(on_gpu(small) / (work(small) / ASSUMED_GPU))
     22
     """
@@ -66,7 +66,7 @@ def on_gpu(wanted: Recipe) -> float:
 
 def estimate(name: str, found: Sequence[Record]) -> str:
     """Say what a recipe's run would take on the CPU of the recorded runs, and on the assumed GPU."""
-    wanted = recipe(name)
+    wanted = get_recipe(name)
     speed = pace(found, wanted.model)
     on_cpu = f"CPU {in_words(work(wanted) / speed)}, " if speed else ""
     return f"{on_cpu}GPU some {in_words(on_gpu(wanted))}"
@@ -100,6 +100,6 @@ def _size(wanted: Recipe) -> tuple[int, int]:
 @cache
 def _built(model: str, in_shape: tuple[int, int, int], classes: int) -> tuple[int, int]:
     with torch.device("meta"):
-        network = build(model, in_shape=in_shape, classes=classes)
+        network = build_model(model, in_shape=in_shape, classes=classes)
     layers = sum(not list(module.children()) for module in network.modules())
-    return multiply_adds(network, in_shape), layers
+    return count_multiply_adds(network, in_shape), layers

@@ -8,7 +8,7 @@ from statistics import fmean, stdev
 
 from deepernets.analysis.significance import Interval, binomial_interval, unequal_terms
 from deepernets.published.reports import REPORTED, Reported
-from deepernets.training.recipe import Recipe, recipe, recipes
+from deepernets.training.recipe import Recipe, get_recipe, list_recipes
 from deepernets.training.records import Record
 
 NOT_RUN = "not run"
@@ -78,7 +78,7 @@ class Row:
     Attributes:
         report: Its letter, A to C, or ``paper``.
         model: Network, such as ``VGG-16``.
-        data: Data set, as `deepernets.load` names it.
+        data: Data set, as `deepernets.load_dataset` names it.
         what: Which of its recipes: ``rate 0.01``, ``scheduler``, ``Adam``, ``batch 32``, ``He``.
         reported: The result as printed.
         theirs: Our whole runs of the report's recipe; None where there is none.
@@ -128,7 +128,7 @@ def rows(found: Sequence[Record], of: Mapping[str, Reported] = REPORTED) -> list
     A run with fewer epochs or images than its recipe has counts as none; `measured` finds it.
 
     Args:
-        found: All records that there are, such as `deepernets.records()`; those of other recipes are left out.
+        found: All records that there are, such as `deepernets.load_records()`; those of other recipes are left out.
         of: The results, by their recipe's name; `deepernets.published.reports.WANTED` are all, figure or not.
 
     Returns:
@@ -152,9 +152,9 @@ def best_group(name: str, found: Iterable[Record]) -> list[Record]:
         name: Name of the recipe.
         found: Records of any recipes.
     """
-    if name not in recipes():
+    if name not in list_recipes():
         return []
-    written = recipe(name)
+    written = get_recipe(name)
     groups: dict[tuple[object, ...], dict[int, Record]] = {}
     for record in found:
         if _counts(record, written):
@@ -177,7 +177,7 @@ def measured(name: str, found: Iterable[Record]) -> Measured | None:
         variant=one.data["variant"],
         train_images=one.data["train"],
         test_images=one.data["test"],
-        whole=one.profile == "full" and one.recipe == recipe(name),
+        whole=one.profile == "full" and one.recipe == get_recipe(name),
     )
 
 
@@ -191,7 +191,7 @@ def ours(name: str) -> str:
 
 
 def _row(name: str, reported: Reported, found: Sequence[Record]) -> Row:
-    chosen = recipe(name)
+    chosen = get_recipe(name)
     group, model, *_ = name.split("/")
     kind, depth, *option = model.removesuffix(f"-{chosen.data}").split("-")
     return Row(

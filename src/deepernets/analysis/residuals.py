@@ -65,8 +65,8 @@ def residual_ratios(network: nn.Module, images: Tensor) -> dict[str, float]:
 def shortcut_parameters(network: nn.Module) -> int:
     """Return how many of a network's parameters are in its shortcuts.
 
-    >>> from deepernets.models.zoo import build
-    >>> [shortcut_parameters(build(f"resnet-20{option}", (3, 32, 32))) for option in ("", "-b", "-c")]
+    >>> from deepernets.models.zoo import build_model
+    >>> [shortcut_parameters(build_model(f"resnet-20{option}", (3, 32, 32))) for option in ("", "-b", "-c")]
     [0, 2752, 14240]
     """
     blocks = residual_blocks(network).values()

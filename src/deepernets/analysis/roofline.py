@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING
 
 from torch import nn
 
-from deepernets.analysis.arithmetic import count_parameters, shape_walk
+from deepernets.analysis.arithmetic import count_parameters, summary
 from deepernets.analysis.walk import walk
 
 if TYPE_CHECKING:
@@ -77,7 +77,7 @@ def traffic(
     0    0  Conv2d        2048   1312   1.560976
     1    1    ReLU           0   1024   0.000000
     """
-    walked = shape_walk(model, in_shape)
+    walked = summary(model, in_shape)
     table = walked[["name", "layer"]].assign(operations=2 * batch_size * walked["multiply_adds"])
     table["bytes"] = [
         bytes_each

@@ -147,8 +147,8 @@ def gap(one: Sequence[float], other: Sequence[float]) -> Gap:
 def unequal_terms(one: Recipe, other: Recipe, compared: Collection[str] = ("name", "model")) -> list[str]:
     """Return, sorted, the fields in which two recipes differ beside what is to be `compared`.
 
-    >>> from deepernets.training.recipe import recipe
-    >>> unequal_terms(recipe("report-a/vgg-16/as-reported"), recipe("report-a/resnet-50/as-reported"))
+    >>> from deepernets.training.recipe import get_recipe
+    >>> unequal_terms(get_recipe("report-a/vgg-16/as-reported"), get_recipe("report-a/resnet-50/as-reported"))
     ['epochs']
     """
     ours, theirs = asdict(one), asdict(other)
@@ -161,7 +161,7 @@ def training_cost(epochs: int, images: int, multiply_adds: int) -> int:
     Args:
         epochs: Passes over the training images.
         images: Training images.
-        multiply_adds: Of one image's forward pass, as `deepernets.multiply_adds` counts them.
+        multiply_adds: Of one image's forward pass, as `deepernets.count_multiply_adds` counts them.
 
     >>> training_cost(20, 15_000, 313_198_080)  # report A's VGG-16
     281878272000000

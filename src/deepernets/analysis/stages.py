@@ -4,7 +4,7 @@ from typing import TYPE_CHECKING
 
 from torch import nn
 
-from deepernets.analysis.arithmetic import shape_walk
+from deepernets.analysis.arithmetic import summary
 
 if TYPE_CHECKING:
     from pandas import DataFrame
@@ -31,7 +31,7 @@ def by_part(model: nn.Module, in_shape: tuple[int, int, int]) -> "DataFrame":
     0  body        (32,)         224            864
     1  head         (2,)          66             64
     """
-    walk = shape_walk(model, in_shape)
+    walk = summary(model, in_shape)
     parts = walk.groupby(walk["name"].str.split(".").str[0].rename("part"), sort=False)
     columns = {"output_shape": "last", "parameters": "sum", "multiply_adds": "sum"}
     return parts.agg(columns).reset_index()
@@ -57,7 +57,7 @@ def by_map_side(model: nn.Module, in_shape: tuple[int, int, int]) -> "DataFrame"
     0     4             1         8           3456
     1     2             1        16            512
     """
-    walk = shape_walk(model, in_shape)
+    walk = summary(model, in_shape)
     convolutions = walk[walk["layer"] == "Conv2d"]
     frame = convolutions.assign(
         side=convolutions["output_shape"].str[1], channels=convolutions["output_shape"].str[0]

@@ -4,7 +4,7 @@ from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING
 
 from deepernets.analysis.reproduction import NOT_RUN, Measured, Row, ours
-from deepernets.training.recipe import recipes
+from deepernets.training.recipe import list_recipes
 
 if TYPE_CHECKING:
     from pandas import DataFrame
@@ -31,7 +31,7 @@ def table(shown: Sequence[Row], cost: Callable[[str], str] | None = None) -> "Da
     def run(name: str, group: Measured | None) -> tuple[str, str]:
         if group:
             return str(group), group.particulars
-        if name not in recipes():
+        if name not in list_recipes():
             return "", ""
         return NOT_RUN, cost(name) if cost else ""
 

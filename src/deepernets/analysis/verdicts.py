@@ -4,7 +4,7 @@ import math
 from collections.abc import Sequence
 
 from deepernets.analysis.reproduction import PROFILES, Measured, measured
-from deepernets.training.recipe import recipe, recipes
+from deepernets.training.recipe import get_recipe, list_recipes
 from deepernets.training.records import Record
 
 LEARNED = 0.5  # of the loss of a guess
@@ -74,9 +74,9 @@ def tried(found: Sequence[Record]) -> list[list[Record]]:
     by_name: dict[str, list[Record]] = {}
     for record in sorted(found, key=lambda record: len(record.changes)):
         name = record.recipe.name
-        if name.startswith("report-") and name.endswith("/ours") and name in recipes():
+        if name.startswith("report-") and name.endswith("/ours") and name in list_recipes():
             full = (record.profile, record.seed) == ("full", 0)
-            if full and record.recipe.epochs == recipe(name).epochs:
+            if full and record.recipe.epochs == get_recipe(name).epochs:
                 by_name.setdefault(name, []).append(record)
     groups = [by_name[name] for name in sorted(by_name)]
     return [runs for runs in groups if len(runs) > 1 and not runs[0].changes]

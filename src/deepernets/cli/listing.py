@@ -5,7 +5,7 @@ from pathlib import Path
 
 from cyclopts import App
 
-from deepernets.training.recipe import recipe, recipes
+from deepernets.training.recipe import get_recipe, list_recipes
 
 app = App()
 data = App(name="data", help="The data sets.")
@@ -14,25 +14,25 @@ app.command(data)
 
 @app.command
 def models() -> None:
-    """List the networks that `deepernets.build` knows."""
-    from deepernets.models.zoo import models as names
+    """List the networks that `deepernets.build_model` knows."""
+    from deepernets.models.zoo import list_models
 
-    print("\n".join(names()))
+    print("\n".join(list_models()))
 
 
-@app.command(name="recipes")
-def list_recipes(name: str | None = None, /) -> None:
+@app.command
+def recipes(name: str | None = None, /) -> None:
     """List the recipes, or show one in full.
 
     Args:
         name: The recipe to show.
     """
     if name:
-        for field, value in asdict(recipe(name)).items():
+        for field, value in asdict(get_recipe(name)).items():
             print(f"{field:20} {value}")
         return
-    for known in recipes():
-        row = recipe(known)
+    for known in list_recipes():
+        row = get_recipe(known)
         print(f"{known:45} {row.model:20} {row.data:9} {row.epochs:4} epochs")
 
 

@@ -76,7 +76,7 @@ def reproduce(
         at_a_time: Runs side by side, where one alone cannot fill a GPU.
         dry_run: Say what would be run, and what that costs, and stop.
     """
-    from deepernets.training.records import records, results_folder
+    from deepernets.training.records import load_records, results_folder
     from deepernets.training.reproduction import Place, Queue, default_order, plan, read_order
 
     if at_a_time < 1:
@@ -85,7 +85,7 @@ def reproduce(
         raise UserError(f"--minutes is {minutes:g}; expected more than 0.")
     which, where = which or Which(), where or Where()
     place = Place(where.results or results_folder(), where.out, where.data_root, where.profile)
-    found = records(folder=place.results) if place.results.is_dir() else []
+    found = load_records(folder=place.results) if place.results.is_dir() else []
     wanted = plan(read_order(which.order or default_order()), found, which.only, place.profile)
     if dry_run:
         _print_costs(wanted, place.profile)
@@ -111,12 +111,12 @@ def reproduce(
 def _print_costs(wanted: "list[QueuedRun]", profile: Profile) -> None:
     """Print each run with its cost on the CPU of the recorded runs, and the sum of them."""
     from deepernets.analysis.costs import in_words, pace, work
-    from deepernets.training.recipe import recipe
-    from deepernets.training.records import records
+    from deepernets.training.recipe import get_recipe
+    from deepernets.training.records import load_records
 
-    found, total = records(), 0.0
+    found, total = load_records(), 0.0
     for run in wanted:
-        speed, cost = pace(found, recipe(run.recipe).model), work(recipe(run.recipe).at(profile))
+        speed, cost = pace(found, get_recipe(run.recipe).model), work(get_recipe(run.recipe).at(profile))
         total += cost / speed if speed else 0
         about = f"about {in_words(cost / speed)} on the recorded CPU" if speed else ""
         print(f"{run.recipe:45} seed {run.seed}  {cost:.1e} multiply-adds  {about}")
@@ -136,9 +136,9 @@ def table(*, format: Literal["text", "markdown", "csv"] = "text", results: Path 
     from deepernets.analysis.reproduction import rows
     from deepernets.analysis.tables import table as as_table
     from deepernets.published.reports import WANTED
-    from deepernets.training.records import records
+    from deepernets.training.records import load_records
 
-    found = records(folder=results)
+    found = load_records(folder=results)
     frame = as_table(rows(found, WANTED), lambda name: estimate(name, found))
     if format == "csv":
         print(frame.to_csv(index=False), end="")

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 from cyclopts import App, Parameter
 
 from deepernets.exceptions import UserError
-from deepernets.training.recipe import PROFILES, Profile, Recipe, recipe
+from deepernets.training.recipe import PROFILES, Profile, Recipe, get_recipe
 
 if TYPE_CHECKING:
     from deepernets.training.records import Record
@@ -98,7 +98,7 @@ Changes = Parameter(name="*", group="Changes to the recipe")(
 
 def _changed(name: str, changes: Any) -> Recipe:
     given = {} if changes is None else asdict(changes)
-    return recipe(name).changed(**{field: value for field, value in given.items() if value is not None})
+    return get_recipe(name).changed(**{field: value for field, value in given.items() if value is not None})
 
 
 @app.command
@@ -263,14 +263,14 @@ def _report(record: "Record") -> None:
 def _draw(record: "Record", folder: Path, data_root: Path | None) -> list[Path]:
     """Draw a record's pictures into `folder`; the mistakes only where the test images are at hand."""
     from deepernets import plots
-    from deepernets.data.sources import load
+    from deepernets.data.sources import load_dataset
 
     paths = [
         plots.save(plots.curves(record), folder / "curves.png"),
         plots.save(plots.confusion(record), folder / "confusion.png"),
     ]
     try:
-        test = load(record.recipe.data, data_root, record.profile).test
+        test = load_dataset(record.recipe.data, data_root, record.profile).test
         paths.append(plots.save(plots.mistakes(record, test), folder / "mistakes.png"))
     except UserError as error:
         print(f"The mistakes are not drawn: {error}", file=sys.stderr)

@@ -77,7 +77,7 @@ def bench(
 
 
 def _print(found: "Benchmark") -> None:
-    from deepernets.training.recipe import recipe
+    from deepernets.training.recipe import get_recipe
     from deepernets.training.timing import PHASES
 
     peaks = ", ".join(f"{peak / 1e9:,.0f} ({name})" for name, peak in found.multiply_adds_per_second.items())
@@ -94,7 +94,7 @@ def _print(found: "Benchmark") -> None:
     print()
     for network in dict.fromkeys(row.network for row in found.measurements):
         print(f"{network:18}ours is {found.ratio(network):.2f} times as fast as the plain loop")
-    report = recipe("report-a/vgg-16/as-reported")
+    report = get_recipe("report-a/vgg-16/as-reported")
     for row in found.measurements:
         if row.network == report.model and row.way == "ours":
             images = report.epochs * 15_000

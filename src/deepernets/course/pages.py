@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
-from deepernets.training.records import Record, records
+from deepernets.training.records import Record, load_records
 
 if TYPE_CHECKING:
     from IPython.display import Markdown
@@ -53,7 +53,7 @@ def recorded(recipe: str, **wanted: Any) -> Record | None:
         **wanted: What else the record must have: ``profile="full"``, ``seed=0``; ``requested_precision="fp32"`` for
             a run in a precision that was requested explicitly.
     """
-    for record in records(recipe, requested_precision=wanted.get("requested_precision", "auto")):
+    for record in load_records(recipe, requested_precision=wanted.get("requested_precision", "auto")):
         if all(getattr(record, name) == value for name, value in wanted.items()):
             return record
     return None

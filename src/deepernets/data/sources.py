@@ -1,4 +1,4 @@
-"""`load`: from the name of a data set to its images, and what there is of each data set."""
+"""`load_dataset`: from the name of a data set to its images, and what there is of each data set."""
 
 import os
 from collections.abc import Callable
@@ -12,7 +12,16 @@ from deepernets.data.images import Dataset, Images
 from deepernets.data.official import CIFAR10, MNIST, Collection, download
 from deepernets.exceptions import UserError
 
-__all__ = ["DATASETS", "STAND_INS", "Availability", "Dataset", "Images", "default_root", "load", "report"]
+__all__ = [
+    "DATASETS",
+    "STAND_INS",
+    "Availability",
+    "Dataset",
+    "Images",
+    "default_root",
+    "load_dataset",
+    "report",
+]
 
 EMBEDDED: dict[str, Callable[[], Dataset]] = {"digits": embedded.digits, "sketches": embedded.sketches}
 
@@ -37,7 +46,7 @@ def default_root() -> Path:
     return Path(cache) / "deepernets"
 
 
-def load(name: str, root: str | Path | None = None, profile: str | None = None) -> Dataset:
+def load_dataset(name: str, root: str | Path | None = None, profile: str | None = None) -> Dataset:
     """Load a data set; never another one in its place, unless the profile is quick.
 
     Looks for the official files below `root`, then for an image folder ``root/<name>/{train,test}[.zip]``;
@@ -56,9 +65,9 @@ def load(name: str, root: str | Path | None = None, profile: str | None = None) 
     Raises:
         UserError: the data set is unknown, damaged, or not to be had.
 
-    >>> load("cifar3", profile="quick").name
+    >>> load_dataset("cifar3", profile="quick").name
     'sketches'
-    >>> load("digits").train.pixels.shape
+    >>> load_dataset("digits").train.pixels.shape
     torch.Size([1438, 1, 28, 28])
     """
     if profile not in (None, *PROFILES):

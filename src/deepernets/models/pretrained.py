@@ -24,7 +24,7 @@ def load_weights(model: nn.Module, file: str | Path) -> nn.Module:
     """Load a state dict from a file into a network, in place, and return the network.
 
     Args:
-        model: A network of `deepernets.build` with the layers of the one that was trained.
+        model: A network of `deepernets.build_model` with the layers of the one that was trained.
         file: ``.safetensors``, or what `torch.save` wrote: a state dict, or a dictionary that has one under
             ``state_dict``. Names may be the course's, torchvision's, or those of the CIFAR ResNets with ``layer1``,
             ``layer2``, ``layer3`` and ``linear``, also after ``module.``. Only tensors are read.

@@ -64,10 +64,10 @@ _NAMED: dict[str, tuple[type[NetworkSpec], dict[str, Any]]] = {
 _CIFAR = re.compile(r"(?P<kind>resnet|plain)-(?P<depth>\d+)(-(?P<shortcut>[bc]))?")
 
 
-def models() -> list[str]:
-    """Return the names that `build` knows, but for the CIFAR nets of depths the paper does not have.
+def list_models() -> list[str]:
+    """Return the names that `build_model` knows, but for the CIFAR nets of depths the paper does not have.
 
-    >>> [name for name in models() if name.startswith("vgg-d")]
+    >>> [name for name in list_models() if name.startswith("vgg-d")]
     ['vgg-d', 'vgg-d-cifar', 'vgg-d-bn', 'vgg-d-bn-cifar']
     """
     residual = [f"resnet-{depth}" for depth in CIFAR_DEPTHS]
@@ -79,7 +79,7 @@ def models() -> list[str]:
 def specification(
     name: str, in_shape: tuple[int, int, int] = (3, 224, 224), classes: int = 1000, **changes: Any
 ) -> NetworkSpec:
-    """Return the specification that `build` builds from.
+    """Return the specification that `build_model` builds from.
 
     Args:
         name: A name as the module's head explains them.
@@ -102,13 +102,13 @@ def specification(
     return kind(**{**named, "in_shape": tuple(in_shape), "classes": classes, **changes})
 
 
-def build(
+def build_model(
     name: str, in_shape: tuple[int, int, int] = (3, 224, 224), classes: int = 1000, **changes: Any
 ) -> nn.Sequential:
     """Build a network by its name.
 
     Args:
-        name: One of `models()`, or a CIFAR net of any depth 6n + 2; the module's head says how names compose.
+        name: One of `list_models()`, or a CIFAR net of any depth 6n + 2; the module's head says how names compose.
         in_shape: Channels, height and width of an image.
         classes: How many logits the network gives.
         **changes: Other values for fields of its specification (`VGGSpec`, `ResNetSpec`), such as
@@ -121,7 +121,7 @@ def build(
     Raises:
         UserError: an unknown name or change, or a combination that cannot work.
 
-    >>> list(dict(build("resnet-20", in_shape=(3, 32, 32), classes=10).named_children()))
+    >>> list(dict(build_model("resnet-20", in_shape=(3, 32, 32), classes=10).named_children()))
     ['stem', 'stage1', 'stage2', 'stage3', 'head']
     """
     return specification(name, in_shape, classes, **changes).build()
@@ -139,6 +139,8 @@ def _look_up(name: str) -> tuple[type[NetworkSpec], dict[str, Any]]:
             "residual": match["kind"] == "resnet",
             "shortcut": (match["shortcut"] or "a").upper(),
         }
-    nearest = get_close_matches(name, models(), n=3, cutoff=0.5)
-    suggestion = f"did you mean {' or '.join(nearest)}?" if nearest else "deepernets.models() lists them all."
+    nearest = get_close_matches(name, list_models(), n=3, cutoff=0.5)
+    suggestion = (
+        f"did you mean {' or '.join(nearest)}?" if nearest else "deepernets.list_models() lists them all."
+    )
     raise UserError(f"There is no model {name!r}; {suggestion}")

@@ -9,7 +9,7 @@ from torch import nn
 from deepernets.analysis.arithmetic import count_parameters
 from deepernets.data.images import Images
 from deepernets.models.vgg import CONFIGURATIONS
-from deepernets.models.zoo import build
+from deepernets.models.zoo import build_model
 from deepernets.plots.style import PALETTE, PLAIN, draw, grid
 
 
@@ -32,7 +32,7 @@ def configuration_chart(classes: int = 1000) -> Figure:
     ax = axes[0, 0]
     for row, name in enumerate(CONFIGURATIONS):
         with torch.device("meta"):  # counted, never computed with
-            network = build(f"vgg-{name.lower()}", classes=classes)
+            network = build_model(f"vgg-{name.lower()}", classes=classes)
         convolutional, connected = _parameters_by_kind(network)
         ax.barh(row, convolutional, color=PALETTE[0], label="convolutions")
         ax.barh(

@@ -16,7 +16,7 @@ from typing import Any
 import torch
 from torch import nn
 
-from deepernets.analysis.arithmetic import multiply_adds
+from deepernets.analysis.arithmetic import count_multiply_adds
 from deepernets.analysis.significance import TRAINING_TO_FORWARD
 from deepernets.exceptions import UserError
 from deepernets.training import hardware
@@ -31,7 +31,7 @@ class Measurement:
     """One network, trained in one way.
 
     Attributes:
-        network: As `deepernets.build` names it.
+        network: As `deepernets.build_model` names it.
         way: A key of `deepernets.training.ways.WAYS`, such as plain or ours.
         precision: fp32 or bf16.
         milliseconds: Per image, for each phase of a step: the round whose total is the median.
@@ -211,6 +211,6 @@ def _serve(line: Connection, way: str, network: str, size: Size, precision: hard
         {
             "precision": ready.precision,
             "peak_memory": hardware.peak_memory() - before,
-            "multiply_adds": multiply_adds(on_paper(network), (3, SIDE, SIDE)),
+            "multiply_adds": count_multiply_adds(on_paper(network), (3, SIDE, SIDE)),
         }
     )

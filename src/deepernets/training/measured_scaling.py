@@ -26,7 +26,7 @@ from torch.nn.parallel import DistributedDataParallel
 from deepernets.analysis.arithmetic import count_parameters
 from deepernets.analysis.scaling import Link, fit_link, ring_seconds, step_seconds
 from deepernets.exceptions import UserError
-from deepernets.models.zoo import build
+from deepernets.models.zoo import build_model
 from deepernets.training.timing import median_seconds
 
 MODULE = "deepernets.training.measured_scaling"  # also where it runs as the main program
@@ -41,7 +41,7 @@ class Shared:
     """One network's step, measured; all times are medians in seconds, fp32 on the CPU.
 
     Attributes:
-        network: As `deepernets.build` names it, for 3 × 32 × 32 images and ten classes.
+        network: As `deepernets.build_model` names it, for 3 × 32 × 32 images and ten classes.
         parameters: Numbers that are learned.
         gradient_bytes: What the processes had to add up in a step, counted on its way.
         whole: A step on the whole batch, by one process, while the other waits.
@@ -99,7 +99,7 @@ def measure(networks: Sequence[str], images: int = 64, repeats: int = 3) -> Scal
         raise UserError(f"Two processes cannot share {images} images equally; give an even number.")
     with torch.device("meta"):
         for name in networks:
-            build(name, in_shape=(3, 32, 32), classes=10)
+            build_model(name, in_shape=(3, 32, 32), classes=10)
     with tempfile.TemporaryDirectory() as folder:
         meeting = (Path(folder) / "meeting").as_uri()
         command = [sys.executable, "-m", MODULE, *networks, "--child", meeting, str(images), str(repeats)]
@@ -148,7 +148,7 @@ def _message_seconds(size: int) -> float:
 
 def _step(name: str, images: int, repeats: int) -> Shared:
     torch.manual_seed(0)
-    model = build(name, in_shape=(3, 32, 32), classes=10)
+    model = build_model(name, in_shape=(3, 32, 32), classes=10)
     part = images // PROCESSES
     steps = {
         "whole": _stepper(model, images),

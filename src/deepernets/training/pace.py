@@ -13,7 +13,7 @@ from deepernets.exceptions import UserError
 from deepernets.training import hardware
 from deepernets.training.cuda_graphs import CapturedStep, can_capture
 from deepernets.training.preparation import prepare, split
-from deepernets.training.recipe import Recipe, recipe
+from deepernets.training.recipe import Recipe, get_recipe
 from deepernets.training.timing import median_seconds
 
 WARM_UP, TIMED = 2, 5  # steps; compiling happens in the first
@@ -73,4 +73,4 @@ def measure_step_seconds(name: str, profile: str, compiled: bool, timeout: float
 
 def print_step_seconds(name: str, profile: str, way: str) -> None:
     """Print `step_seconds` of a recipe at a profile; what `measure_step_seconds` starts."""
-    print(step_seconds(recipe(name).at(profile), way == "compiled"))
+    print(step_seconds(get_recipe(name).at(profile), way == "compiled"))

@@ -11,7 +11,7 @@ from torch import nn
 
 from deepernets.data.batches import Batches
 from deepernets.exceptions import UserError
-from deepernets.models.zoo import build
+from deepernets.models.zoo import build_model
 from deepernets.training.checkpoints import list_checkpoints
 from deepernets.training.recipe import Recipe
 
@@ -115,7 +115,7 @@ def _trains_on_one_image(chosen: Recipe, batches: Batches) -> bool:
     pixels = batches.images.pixels
     shape = (pixels.shape[1], chosen.image_size, chosen.image_size)
     with torch.device("meta"):
-        network = build(chosen.model, in_shape=shape, classes=2).train()
+        network = build_model(chosen.model, in_shape=shape, classes=2).train()
         try:
             network(torch.empty(1, *shape))
         except ValueError:  # PyTorch's "Expected more than 1 value per channel when training"

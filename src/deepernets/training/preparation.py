@@ -19,10 +19,10 @@ from deepernets.data.batches import (
     stratified_split,
     torch_seed,
 )
-from deepernets.data.sources import Dataset, Images, load
+from deepernets.data.sources import Dataset, Images, load_dataset
 from deepernets.exceptions import UserError
 from deepernets.models.dash import BothWays, whiten
-from deepernets.models.zoo import build
+from deepernets.models.zoo import build_model
 from deepernets.training import hardware
 from deepernets.training.lookahead import Lookahead
 from deepernets.training.loop import Training
@@ -103,7 +103,7 @@ def prepare_data(
 ) -> Splits:
     """Load the recipe's data, split it, and put its batches on the accelerator's device."""
     with accelerator.main_process_first():  # the others find what it has downloaded
-        dataset = load(chosen.data, data_root, profile)
+        dataset = load_dataset(chosen.data, data_root, profile)
     splits = split(chosen, dataset, seed, hardware.channels_last(accelerator))
     device = accelerator.device
     held_out = splits.validation.to(device) if splits.validation else None
@@ -142,7 +142,7 @@ def optimizer_for(chosen: Recipe, model: nn.Module, device: torch.device | str =
 def initial_model(chosen: Recipe, splits: Splits, seed: int) -> nn.Module:
     """Build the recipe's network with its initial weights, seeded, on the CPU."""
     torch.manual_seed(torch_seed(seed))
-    model = build(
+    model = build_model(
         chosen.model,
         in_shape=(splits.dataset.train.pixels.shape[1], chosen.image_size, chosen.image_size),
         classes=len(splits.dataset.classes),

@@ -21,8 +21,8 @@ class Recipe:
 
     Attributes:
         name: What the recipe is called in the table of recipes.
-        data: Data set, as `deepernets.load` names it.
-        model: Network, as `deepernets.build` names it.
+        data: Data set, as `deepernets.load_dataset` names it.
+        model: Network, as `deepernets.build_model` names it.
         initialisation: First weights: pytorch, paper, normal, glorot, he or identity.
         epochs: Passes over the training images.
         batch_size: Images per step.
@@ -157,7 +157,7 @@ PROFILES: dict[str, Scale | None] = {
 }
 
 
-def recipe(name: str) -> Recipe:
+def get_recipe(name: str) -> Recipe:
     """Return the recipe called `name`.
 
     Raises:
@@ -174,7 +174,7 @@ def recipe(name: str) -> Recipe:
     return RECIPES[name]
 
 
-def recipes() -> list[str]:
+def list_recipes() -> list[str]:
     """Return the names of all recipes, in the order in which the course meets them."""
     from deepernets.training.recipes import RECIPES
 

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from deepernets.exceptions import UserError
-from deepernets.training.recipe import Recipe, recipe, recipes
+from deepernets.training.recipe import Recipe, get_recipe, list_recipes
 from deepernets.training.schedules import reduce_on_plateau
 
 FORMAT = 2
@@ -156,9 +156,9 @@ def changes_to(trained: Recipe, profile: str = "full") -> dict[str, Any]:
         trained: As it was trained.
         profile: The profile it was cut down to; full for a recipe as written.
     """
-    if trained.name not in recipes():
+    if trained.name not in list_recipes():
         return {}
-    listed = recipe(trained.name).at(profile)
+    listed = get_recipe(trained.name).at(profile)
     return {
         field.name: getattr(trained, field.name)
         for field in fields(Recipe)
@@ -172,7 +172,7 @@ def results_folder() -> Path:
     return installed if installed.is_dir() else installed.parents[2] / "results"
 
 
-def records(
+def load_records(
     recipe: str | None = None, folder: Path | None = None, requested_precision: str = "auto"
 ) -> list[Record]:
     """Return the recorded runs that ship with the course, sorted by recipe, profile and seed.

@@ -23,7 +23,7 @@ from deepernets.exceptions import UserError
 from deepernets.training import hardware
 from deepernets.training.checkpoints import epoch_of, list_checkpoints
 from deepernets.training.pace import measure_step_seconds
-from deepernets.training.recipe import Profile, Recipe, recipe
+from deepernets.training.recipe import Profile, Recipe, get_recipe
 from deepernets.training.records import Record, load_record, results_folder
 from deepernets.training.runs import RECORD, run_folder
 
@@ -61,11 +61,11 @@ class Place:
 
     def recipe(self, run: QueuedRun) -> Recipe:
         """Return the recipe of a run, at this place's profile."""
-        return recipe(run.recipe).at(self.profile)
+        return get_recipe(run.recipe).at(self.profile)
 
     def folder(self, run: QueuedRun) -> Path:
         """Return the folder of a run, with its checkpoints."""
-        return run_folder(recipe(run.recipe), self.profile, run.seed, self.out)
+        return run_folder(get_recipe(run.recipe), self.profile, run.seed, self.out)
 
     def epochs_left(self, run: QueuedRun) -> int:
         """Return how many epochs a run still has to train, after its last checkpoint."""
@@ -108,7 +108,7 @@ def _parse(words: list[str]) -> QueuedRun:
         raise UserError(
             f"{' '.join(words)!r} is not a run; expected a recipe and a seed from 0, such as 'paper/resnet-20 0'."
         )
-    return QueuedRun(recipe(words[0]).name, int(seed))
+    return QueuedRun(get_recipe(words[0]).name, int(seed))
 
 
 def plan(
@@ -139,7 +139,7 @@ def plan(
         for record in found
         if record.requested_precision == "auto"
     }
-    return [run for run in chosen if (recipe(run.recipe).at(profile), profile, run.seed) not in recorded]
+    return [run for run in chosen if (get_recipe(run.recipe).at(profile), profile, run.seed) not in recorded]
 
 
 def file_record(run: QueuedRun, place: Place) -> bool:

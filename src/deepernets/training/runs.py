@@ -15,12 +15,12 @@ from torch import nn
 
 from deepernets.analysis.arithmetic import count_parameters
 from deepernets.analysis.errors import confident_mistakes, confusion_matrix
-from deepernets.data.sources import load
+from deepernets.data.sources import load_dataset
 from deepernets.exceptions import UserError
 from deepernets.models import pretrained
 from deepernets.models.dash import BothWays
 from deepernets.models.vgg import start_from
-from deepernets.models.zoo import build
+from deepernets.models.zoo import build_model
 from deepernets.training import hardware, processes
 from deepernets.training.checkpoints import (
     WEIGHTS,
@@ -38,7 +38,7 @@ from deepernets.training.preflight import (
     require_two_images,
 )
 from deepernets.training.preparation import Splits, initial_model, prepare, prepare_data, split
-from deepernets.training.recipe import Recipe, recipe
+from deepernets.training.recipe import Recipe, get_recipe
 from deepernets.training.records import (
     Record,
     changes_to,
@@ -84,7 +84,9 @@ class Run:
             UserError: the data set is not available.
         """
         record = self.record
-        return split(record.recipe, load(record.recipe.data, self._data_root, record.profile), record.seed)
+        return split(
+            record.recipe, load_dataset(record.recipe.data, self._data_root, record.profile), record.seed
+        )
 
     @cached_property
     def model(self) -> nn.Module:
@@ -225,9 +227,9 @@ def run_folder(wanted: Recipe, profile: str, seed: int, out: str | Path, precisi
 
     So has each precision that was asked for, so that two of them can be compared; auto is not named.
 
-    >>> run_folder(recipe("quick/vgg").changed(epochs=2), "full", 0, "runs").as_posix()
+    >>> run_folder(get_recipe("quick/vgg").changed(epochs=2), "full", 0, "runs").as_posix()
     'runs/quick/vgg/full-seed0-epochs=2'
-    >>> run_folder(recipe("quick/vgg"), "full", 0, "runs", "bf16").name
+    >>> run_folder(get_recipe("quick/vgg"), "full", 0, "runs", "bf16").name
     'full-seed0-bf16'
     """
     changes = [f"-{field}={value}" for field, value in changes_to(wanted).items()]
@@ -261,7 +263,7 @@ def train(
         UserError: the recipe, the data or the folder cannot be used, or what there is of the run was made by
             another recipe of this name, or with other options.
     """
-    written = recipe(wanted) if isinstance(wanted, str) else wanted
+    written = get_recipe(wanted) if isinstance(wanted, str) else wanted
     requested = how.get("precision", "auto")
     if how.get("compile", False):
         hardware.require_compiler()
@@ -316,7 +318,7 @@ def _shallow_run(chosen: Recipe, profile: str, seed: int, out: str | Path, reque
     """Return the folder of the run that a recipe starts from; None for a recipe that starts from no other."""
     if not chosen.start_from:
         return None
-    return run_folder(recipe(chosen.start_from), profile, seed, out, requested)
+    return run_folder(get_recipe(chosen.start_from), profile, seed, out, requested)
 
 
 def _set_up(
@@ -418,7 +420,7 @@ def _network(record: Record) -> nn.Module:
     """Return a recorded run's network with weights that are neither its initial nor its trained ones."""
     chosen = record.recipe
     in_shape = len(record.data["mean"]), chosen.image_size, chosen.image_size
-    network = build(chosen.model, in_shape, classes=len(record.data["classes"]))
+    network = build_model(chosen.model, in_shape, classes=len(record.data["classes"]))
     return BothWays(network) if chosen.both_ways else network
 
 
@@ -434,7 +436,7 @@ def _seconds(history: list[dict[str, Any]], test: float) -> dict[str, float | No
 
 def _pre_initialise(model: nn.Module, splits: Splits, trained: Path) -> None:
     """Give a network the first layers and the classifier of a trained, shallower one (VGG, section 3.1)."""
-    shallow = build(
+    shallow = build_model(
         load_record(trained / RECORD).recipe.model,
         in_shape=(splits.dataset.train.pixels.shape[1], *splits.train.images.pixels.shape[2:]),
         classes=len(splits.dataset.classes),

@@ -10,7 +10,7 @@ from jsonschema import Draft202012Validator
 
 from deepernets.data.sources import SOURCES, TRAINING_IMAGES
 from deepernets.exceptions import UserError
-from deepernets.training.recipe import recipe
+from deepernets.training.recipe import get_recipe
 from deepernets.training.records import Record, load_record
 from deepernets.training.runs import run_folder
 
@@ -65,7 +65,7 @@ def problems(path: Path, folder: Path) -> list[str]:
 
 def _against_its_recipe(record: Record, path: Path, folder: Path) -> list[str]:
     """Recipe and epochs must be those of the table with the record's changes; its place follows from them."""
-    wanted = recipe(record.recipe.name).changed(**record.changes)
+    wanted = get_recipe(record.recipe.name).changed(**record.changes)
     wrong = []
     if record.recipe != wanted.at(record.profile):
         wrong.append(

@@ -14,7 +14,7 @@ from torch import nn
 from torch.optim import SGD, Optimizer
 
 from deepernets.data.images import Dataset, Images
-from deepernets.models.zoo import build
+from deepernets.models.zoo import build_model
 from deepernets.training import hardware
 from deepernets.training.loop import Batch
 from deepernets.training.preparation import prepare, split
@@ -62,7 +62,7 @@ def plain(network: str, size: Size, precision: hardware.Precision) -> SetUp:
     device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
     images = _images(size)
     loop = plain_loop()
-    model = build(network, in_shape=(3, SIDE, SIDE), classes=CLASSES).to(device)
+    model = build_model(network, in_shape=(3, SIDE, SIDE), classes=CLASSES).to(device)
     optimizer = SGD(model.parameters(), lr=0.01, momentum=0.9, weight_decay=5e-4)
     loader = loop.batches(images.pixels, images.labels, size.batch_size)
 
@@ -137,7 +137,7 @@ def on_paper(network: str) -> nn.Module:
         UserError: there is no such network.
     """
     with torch.device("meta"):
-        return build(network, in_shape=(3, SIDE, SIDE), classes=CLASSES)
+        return build_model(network, in_shape=(3, SIDE, SIDE), classes=CLASSES)
 
 
 def _images(size: Size) -> Images:
