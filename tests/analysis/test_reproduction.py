@@ -1,6 +1,7 @@
 from collections.abc import Callable
 from dataclasses import replace
 from io import StringIO
+from pathlib import Path
 
 import pytest
 
@@ -9,7 +10,7 @@ from deepernets.analysis import reproduction
 from deepernets.analysis.reproduction import NOT_RUN, Row, measured, rows
 from deepernets.analysis.tables import table
 from deepernets.published.reports import REPORTED, WANTED
-from deepernets.training.records import Record
+from deepernets.training.records import Record, load_records
 
 NAME = "report-a/vgg-16/as-reported"
 Make = Callable[..., Record]
@@ -198,3 +199,27 @@ def test_a_cost_stands_where_nothing_was_run(make: Make) -> None:
     first = frame.iloc[0]
     assert first["their recipe"] == "90.00"
     assert (first["our recipe"], first["how ours was"]) == (NOT_RUN, "a day for report-a/vgg-16/ours")
+
+
+def test_the_readme_has_the_best_result_of_each_reported_network_beside_ours() -> None:
+    best: dict[tuple[str, str, str], Row] = {}
+    for row in rows(load_records()):
+        key = row.report, row.model, row.data
+        if key not in best or row.reported.test_accuracy > best[key].reported.test_accuracy:
+            best[key] = row
+    expected = []
+    for (report, model, data), row in best.items():
+        ours = f"{row.ours} | {row.ours.epochs} |" if row.ours else "not run yet | |"
+        expected.append(f"| {report} | {model} | {data} | {row.printed} | {row.reported.epochs} | {ours}")
+    readme = (Path(__file__).parents[2] / "README.md").read_text(encoding="utf-8")
+    assert [line for line in readme.splitlines() if line in expected] == expected
+    odd = best["B", "VGG-16", "cifar10"]
+    assert odd.ours
+    assert odd.theirs
+    assert f"our run of the report's recipe ends at {odd.theirs} %" in readme
+    lower = [row for row in best.values() if row.ours and row.ours.mean < row.reported.test_accuracy]
+    close, *_ = lower
+    assert lower == [close, odd]
+    assert (close.model, close.data) == ("VGG-13", "mnist")
+    assert close.ours
+    assert close.reported.test_accuracy < close.ours.interval.high
