@@ -10,7 +10,8 @@ from pathlib import Path
 import pytest
 
 from deepernets import cli
-from deepernets.training.recipe import Recipe, list_recipes
+from deepernets.recipes import list_recipes
+from deepernets.recipes.recipe import Recipe
 
 TINY = ["--epochs", "1", "--train-images", "128", "--batch-size", "32", "--precision", "fp32"]
 

@@ -8,7 +8,7 @@ from deepernets.analysis.baselines import right_in_last_epoch
 from deepernets.models.resnet import CIFAR_DEPTHS, IMAGENET
 from deepernets.models.vgg import CONFIGURATIONS
 from deepernets.published import reports, resnet, vgg
-from deepernets.training.recipe import get_recipe, list_recipes
+from deepernets.recipes import get_recipe, list_recipes
 
 
 def test_vgg_tables_have_the_columns_of_table_1() -> None:

@@ -25,7 +25,8 @@ if TYPE_CHECKING:  # what editors and type checkers see; at run time `_HOMES` sa
     from deepernets.data.sources import load_dataset
     from deepernets.exceptions import UserError
     from deepernets.models.zoo import build_model, list_models
-    from deepernets.training.recipe import Recipe, get_recipe, list_recipes
+    from deepernets.recipes import get_recipe, list_recipes
+    from deepernets.recipes.recipe import Recipe
     from deepernets.training.records import Record, load_records
     from deepernets.training.runs import Run, list_pretrained, load_pretrained, load_run, train
 
@@ -44,7 +45,8 @@ _HOMES = {
     "data.sources": ("load_dataset",),
     "exceptions": ("UserError",),
     "models.zoo": ("build_model", "list_models"),
-    "training.recipe": ("Recipe", "get_recipe", "list_recipes"),
+    "recipes": ("get_recipe", "list_recipes"),
+    "recipes.recipe": ("Recipe",),
     "training.records": ("Record", "load_records"),
     "training.runs": ("Run", "list_pretrained", "load_pretrained", "load_run", "train"),
 }

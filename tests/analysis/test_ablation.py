@@ -7,7 +7,7 @@ import pytest
 
 import deepernets
 from deepernets.analysis.ablation import PATH, RESNET_20, last_epochs, parts, path_runs
-from deepernets.training.dash import PARTS
+from deepernets.recipes.dash import PARTS
 from deepernets.training.records import Record
 
 WHOLE = "cifar10/dash-narrow"

@@ -10,7 +10,7 @@ import deepernets
 from deepernets.analysis.ablation import parts
 from deepernets.analysis.significance import mean_and_sd
 from deepernets.plots.timing import images_per_second
-from deepernets.training.dash import PARTS
+from deepernets.recipes.dash import PARTS
 
 if TYPE_CHECKING:
     from tests.book.conftest import Book

@@ -5,10 +5,10 @@ import torch
 from torch import nn
 
 import deepernets
+from deepernets.recipes import get_recipe
 from deepernets.training.cuda_graphs import CapturedStep, can_capture
 from deepernets.training.loop import Training, train_epoch
 from deepernets.training.preparation import optimizer_for
-from deepernets.training.recipe import get_recipe
 
 
 def _training(model: nn.Module, optimizer: str) -> Training:

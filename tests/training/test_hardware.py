@@ -11,9 +11,9 @@ import torch
 from torch import nn
 
 from deepernets.exceptions import UserError
+from deepernets.recipes import get_recipe
 from deepernets.training import hardware, runs, ways
 from deepernets.training.benchmark import matrix_peak
-from deepernets.training.recipe import get_recipe
 
 
 @pytest.mark.skipif(not hardware.can_compile(), reason="torch.compile does not work here")

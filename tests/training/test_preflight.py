@@ -14,8 +14,8 @@ from deepernets.data.batches import Batches, Transform
 from deepernets.data.images import Images
 from deepernets.exceptions import UserError
 from deepernets.models.zoo import build_model
+from deepernets.recipes.recipe import Recipe
 from deepernets.training import preflight
-from deepernets.training.recipe import Recipe
 
 SMALL = Recipe("small", data="sketches", model="resnet-18", batch_size=32, image_size=32)
 

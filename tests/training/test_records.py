@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from deepernets.exceptions import UserError
-from deepernets.training.recipe import get_recipe
+from deepernets.recipes import get_recipe
 from deepernets.training.records import (
     Record,
     changes_to,

@@ -11,10 +11,11 @@ from safetensors.torch import load_file
 
 from deepernets.data.sources import load_dataset
 from deepernets.exceptions import UserError
+from deepernets.recipes import get_recipe
+from deepernets.recipes.recipe import Recipe
 from deepernets.training import checkpoints, loop, runs
 from deepernets.training.loop import Evaluation, Training
 from deepernets.training.preparation import split
-from deepernets.training.recipe import Recipe, get_recipe
 from deepernets.training.records import Record, load_record
 from deepernets.training.runs import Progress, load_run, run_folder, train
 

@@ -12,10 +12,10 @@ import torch
 from deepernets.data.batches import Batches, Transform
 from deepernets.data.images import Images
 from deepernets.progress import tqdm
+from deepernets.recipes import get_recipe
 from deepernets.training import hardware, processes, watching
 from deepernets.training.loop import Meter, train_epoch
 from deepernets.training.preparation import prepare, prepare_data
-from deepernets.training.recipe import get_recipe
 from deepernets.training.watching import Progress, Reading
 
 TINY = get_recipe("quick/vgg").changed(epochs=3, train_images=128, batch_size=16)

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from statistics import fmean, stdev
 
 from deepernets.analysis.reproduction import Measured, best_group, measured
-from deepernets.training.recipe import list_recipes
+from deepernets.recipes import list_recipes
 from deepernets.training.records import Record
 
 WITHOUT = "/without-"

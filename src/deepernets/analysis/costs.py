@@ -10,7 +10,8 @@ from deepernets.analysis.arithmetic import count_multiply_adds
 from deepernets.analysis.significance import training_cost
 from deepernets.data.sources import TRAINING_IMAGES
 from deepernets.models.zoo import build_model
-from deepernets.training.recipe import Recipe, get_recipe
+from deepernets.recipes import get_recipe
+from deepernets.recipes.recipe import Recipe
 from deepernets.training.records import Record
 
 CLASSES = {"cifar3": 3, "sketches": 3}  # of data sets with other than ten
@@ -24,7 +25,7 @@ ASSUMED_LAYER_SECONDS = 5e-5
 def work(wanted: Recipe) -> int:
     """Return the multiply-adds of a recipe's training: forward and backward, all epochs.
 
-    >>> from deepernets.training.recipe import get_recipe
+    >>> from deepernets.recipes import get_recipe
     >>> f"{work(get_recipe('report-a/vgg-16/as-reported')):.2e}"
     '2.63e+14'
     """
@@ -55,7 +56,7 @@ def pace(found: Iterable[Record], model: str = "") -> float | None:
 def on_gpu(wanted: Recipe) -> float:
     """Return the seconds that a recipe would take on the assumed GPU: for its arithmetic, or its many small calls.
 
-    >>> from deepernets.training.recipe import get_recipe
+    >>> from deepernets.recipes import get_recipe
     >>> small = get_recipe("report-b/resnet-20-cifar10/ours")  # the calls take far longer than the arithmetic
     >>> round(on_gpu(small) / (work(small) / ASSUMED_GPU))
     22

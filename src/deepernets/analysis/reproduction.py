@@ -8,7 +8,8 @@ from statistics import fmean, stdev
 
 from deepernets.analysis.significance import Interval, binomial_interval, unequal_terms
 from deepernets.published.reports import REPORTED, Reported
-from deepernets.training.recipe import Recipe, get_recipe, list_recipes
+from deepernets.recipes import get_recipe, list_recipes
+from deepernets.recipes.recipe import Recipe
 from deepernets.training.records import Record
 
 NOT_RUN = "not run"

@@ -9,7 +9,7 @@ from typing import NamedTuple
 from torch import Tensor
 
 from deepernets.exceptions import UserError
-from deepernets.training.recipe import Recipe
+from deepernets.recipes.recipe import Recipe
 
 Z95 = 1.96  # a normal variable stays within so many standard deviations of its mean 95 times in 100
 TRAINING_TO_FORWARD = 3  # a backward pass costs two forward ones: gradients of the inputs, and of the weights
@@ -147,7 +147,7 @@ def gap(one: Sequence[float], other: Sequence[float]) -> Gap:
 def unequal_terms(one: Recipe, other: Recipe, compared: Collection[str] = ("name", "model")) -> list[str]:
     """Return, sorted, the fields in which two recipes differ beside what is to be `compared`.
 
-    >>> from deepernets.training.recipe import get_recipe
+    >>> from deepernets.recipes import get_recipe
     >>> unequal_terms(get_recipe("report-a/vgg-16/as-reported"), get_recipe("report-a/resnet-50/as-reported"))
     ['epochs']
     """

@@ -4,7 +4,7 @@ from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING
 
 from deepernets.analysis.reproduction import NOT_RUN, Measured, Row, ours
-from deepernets.training.recipe import list_recipes
+from deepernets.recipes import list_recipes
 
 if TYPE_CHECKING:
     from pandas import DataFrame

@@ -4,7 +4,7 @@ import math
 from collections.abc import Sequence
 
 from deepernets.analysis.reproduction import PROFILES, Measured, measured
-from deepernets.training.recipe import get_recipe, list_recipes
+from deepernets.recipes import get_recipe, list_recipes
 from deepernets.training.records import Record
 
 LEARNED = 0.5  # of the loss of a guess

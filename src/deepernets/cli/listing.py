@@ -5,7 +5,7 @@ from pathlib import Path
 
 from cyclopts import App
 
-from deepernets.training.recipe import get_recipe, list_recipes
+from deepernets.recipes import get_recipe, list_recipes
 
 app = App()
 data = App(name="data", help="The data sets.")

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Literal
 from cyclopts import App, Parameter
 
 from deepernets.exceptions import UserError
-from deepernets.training.recipe import Profile
+from deepernets.recipes.recipe import Profile
 
 if TYPE_CHECKING:
     from deepernets.training.reproduction import QueuedRun
@@ -111,7 +111,7 @@ def reproduce(
 def _print_costs(wanted: "list[QueuedRun]", profile: Profile) -> None:
     """Print each run with its cost on the CPU of the recorded runs, and the sum of them."""
     from deepernets.analysis.costs import in_words, pace, work
-    from deepernets.training.recipe import get_recipe
+    from deepernets.recipes import get_recipe
     from deepernets.training.records import load_records
 
     found, total = load_records(), 0.0

@@ -10,7 +10,8 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 from cyclopts import App, Parameter
 
 from deepernets.exceptions import UserError
-from deepernets.training.recipe import PROFILES, Profile, Recipe, get_recipe
+from deepernets.recipes import get_recipe
+from deepernets.recipes.recipe import PROFILES, Profile, Recipe
 
 if TYPE_CHECKING:
     from deepernets.training.records import Record

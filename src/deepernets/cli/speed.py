@@ -77,7 +77,7 @@ def bench(
 
 
 def _print(found: "Benchmark") -> None:
-    from deepernets.training.recipe import get_recipe
+    from deepernets.recipes import get_recipe
     from deepernets.training.timing import PHASES
 
     peaks = ", ".join(f"{peak / 1e9:,.0f} ({name})" for name, peak in found.multiply_adds_per_second.items())

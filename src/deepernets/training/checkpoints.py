@@ -17,9 +17,9 @@ from safetensors.torch import load_model, save_model
 from torch import nn
 
 from deepernets.exceptions import UserError
+from deepernets.recipes.recipe import Recipe
 from deepernets.training import processes
 from deepernets.training.loop import Training
-from deepernets.training.recipe import Recipe
 
 WEIGHTS = "model.safetensors"
 PROGRESS = "progress.json"

@@ -10,10 +10,11 @@ import torch
 from deepernets.analysis.costs import CLASSES, GREY
 from deepernets.data.images import Dataset, Images
 from deepernets.exceptions import UserError
+from deepernets.recipes import get_recipe
+from deepernets.recipes.recipe import Recipe
 from deepernets.training import hardware
 from deepernets.training.cuda_graphs import CapturedStep, can_capture
 from deepernets.training.preparation import prepare, split
-from deepernets.training.recipe import Recipe, get_recipe
 from deepernets.training.timing import median_seconds
 
 WARM_UP, TIMED = 2, 5  # steps; compiling happens in the first

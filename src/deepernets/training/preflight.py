@@ -12,8 +12,8 @@ from torch import nn
 from deepernets.data.batches import Batches
 from deepernets.exceptions import UserError
 from deepernets.models.zoo import build_model
+from deepernets.recipes.recipe import Recipe
 from deepernets.training.checkpoints import list_checkpoints
-from deepernets.training.recipe import Recipe
 
 # Numbers that an optimizer remembers for each weight
 REMEMBERED = {"sgd": 1, "lookahead": 2, "adam": 2, "adamw": 2}

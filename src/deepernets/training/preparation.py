@@ -23,10 +23,10 @@ from deepernets.data.sources import Dataset, Images, load_dataset
 from deepernets.exceptions import UserError
 from deepernets.models.dash import BothWays, whiten
 from deepernets.models.zoo import build_model
+from deepernets.recipes.recipe import Recipe
 from deepernets.training import hardware
 from deepernets.training.lookahead import Lookahead
 from deepernets.training.loop import Training
-from deepernets.training.recipe import Recipe
 from deepernets.training.schedules import named
 
 EVALUATION_BATCH = 500  # images; larger than in training, since no activations are kept

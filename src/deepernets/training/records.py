@@ -9,7 +9,8 @@ from pathlib import Path
 from typing import Any
 
 from deepernets.exceptions import UserError
-from deepernets.training.recipe import Recipe, get_recipe, list_recipes
+from deepernets.recipes import get_recipe, list_recipes
+from deepernets.recipes.recipe import Recipe
 from deepernets.training.schedules import reduce_on_plateau
 
 FORMAT = 2

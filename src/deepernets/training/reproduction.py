@@ -20,10 +20,11 @@ from typing import NamedTuple
 
 from deepernets.analysis.costs import in_words, training_images
 from deepernets.exceptions import UserError
+from deepernets.recipes import get_recipe
+from deepernets.recipes.recipe import Profile, Recipe
 from deepernets.training import hardware
 from deepernets.training.checkpoints import epoch_of, list_checkpoints
 from deepernets.training.pace import measure_step_seconds
-from deepernets.training.recipe import Profile, Recipe, get_recipe
 from deepernets.training.records import Record, load_record, results_folder
 from deepernets.training.runs import RECORD, run_folder
 

@@ -21,6 +21,8 @@ from deepernets.models import pretrained
 from deepernets.models.dash import BothWays
 from deepernets.models.vgg import start_from
 from deepernets.models.zoo import build_model
+from deepernets.recipes import get_recipe
+from deepernets.recipes.recipe import Recipe
 from deepernets.training import hardware, processes
 from deepernets.training.checkpoints import (
     WEIGHTS,
@@ -38,7 +40,6 @@ from deepernets.training.preflight import (
     require_two_images,
 )
 from deepernets.training.preparation import Splits, initial_model, prepare, prepare_data, split
-from deepernets.training.recipe import Recipe, get_recipe
 from deepernets.training.records import (
     Record,
     changes_to,

@@ -10,7 +10,7 @@ from jsonschema import Draft202012Validator
 
 from deepernets.data.sources import SOURCES, TRAINING_IMAGES
 from deepernets.exceptions import UserError
-from deepernets.training.recipe import get_recipe
+from deepernets.recipes import get_recipe
 from deepernets.training.records import Record, load_record
 from deepernets.training.runs import run_folder
 

@@ -9,10 +9,10 @@ from typing import Any
 import torch
 
 from deepernets.progress import tqdm
+from deepernets.recipes.recipe import Recipe
 from deepernets.training import processes
 from deepernets.training.checkpoints import save_checkpoint
 from deepernets.training.loop import Meter, Training, Watcher
-from deepernets.training.recipe import Recipe
 
 BETWEEN_LOOKS = 0.5  # seconds
 

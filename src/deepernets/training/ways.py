@@ -15,10 +15,10 @@ from torch.optim import SGD, Optimizer
 
 from deepernets.data.images import Dataset, Images
 from deepernets.models.zoo import build_model
+from deepernets.recipes.recipe import Recipe
 from deepernets.training import hardware
 from deepernets.training.loop import Batch
 from deepernets.training.preparation import prepare, split
-from deepernets.training.recipe import Recipe
 
 SIDE, CLASSES = 32, 10
 

@@ -6,7 +6,7 @@ laptop can repeat often. Of both there is a recipe without each of the parts.
 
 from typing import Any
 
-from deepernets.training.recipe import Recipe
+from deepernets.recipes.recipe import Recipe
 
 DASH = Recipe(
     "cifar10/dash",

@@ -7,9 +7,10 @@ import torch
 from deepernets.data.sources import DATASETS
 from deepernets.exceptions import UserError
 from deepernets.models.zoo import build_model
-from deepernets.training.dash import PARTS
+from deepernets.recipes import get_recipe, list_recipes
+from deepernets.recipes.dash import PARTS
+from deepernets.recipes.recipe import Recipe
 from deepernets.training.preparation import optimizer_for
-from deepernets.training.recipe import Recipe, get_recipe, list_recipes
 
 EXAMPLE = Recipe("example", data="sketches", model="vgg-mini-bn-cifar")
 CHANNELS = {"mnist": 1, "digits": 1}

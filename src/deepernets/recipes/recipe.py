@@ -1,7 +1,6 @@
 """What one training run is made of: the frozen `Recipe`, and the three profiles it can be run at."""
 
 from dataclasses import dataclass, fields, replace
-from difflib import get_close_matches
 from typing import Any, Literal, get_args
 
 from deepernets.exceptions import UserError
@@ -155,27 +154,3 @@ PROFILES: dict[str, Scale | None] = {
     "laptop": Scale(epochs=0.2, train_images=5_000),  # on the real data: minutes
     "full": None,  # the recipe as written
 }
-
-
-def get_recipe(name: str) -> Recipe:
-    """Return the recipe called `name`.
-
-    Raises:
-        UserError: there is none of that name; the sentence suggests the nearest ones.
-    """
-    from deepernets.training.recipes import RECIPES
-
-    if name not in RECIPES:
-        near = get_close_matches(name, RECIPES, n=3, cutoff=0.4) or list(RECIPES)[:3]
-        raise UserError(
-            f"There is no recipe {name!r}; did you mean {' or '.join(near)}? "
-            "`deepernets recipes` lists them all."
-        )
-    return RECIPES[name]
-
-
-def list_recipes() -> list[str]:
-    """Return the names of all recipes, in the order in which the course meets them."""
-    from deepernets.training.recipes import RECIPES
-
-    return list(RECIPES)

@@ -1,0 +1,42 @@
+"""The recipes: everything that decides what a run learns, by where they come from.
+
+Of the course itself, of the two papers, of the students' reports, and of the dash.
+"""
+
+from difflib import get_close_matches
+
+from deepernets.exceptions import UserError
+from deepernets.recipes import course, dash, papers, reports
+from deepernets.recipes.recipe import Recipe
+
+RECIPES: dict[str, Recipe] = {
+    recipe.name: recipe
+    for recipe in (
+        *course.QUICK,
+        *course.RACES,
+        *dash.DASHES,
+        *papers.RESNET,
+        *papers.VGG,
+        *reports.REPORT_ROWS,
+    )
+}
+
+
+def get_recipe(name: str) -> Recipe:
+    """Return the recipe called `name`.
+
+    Raises:
+        UserError: there is none of that name; the sentence suggests the nearest ones.
+    """
+    if name not in RECIPES:
+        near = get_close_matches(name, RECIPES, n=3, cutoff=0.4) or list(RECIPES)[:3]
+        raise UserError(
+            f"There is no recipe {name!r}; did you mean {' or '.join(near)}? "
+            "`deepernets recipes` lists them all."
+        )
+    return RECIPES[name]
+
+
+def list_recipes() -> list[str]:
+    """Return the names of all recipes, in the order in which the course meets them."""
+    return list(RECIPES)

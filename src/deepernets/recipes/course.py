@@ -1,0 +1,59 @@
+"""The course's own recipes: small networks on drawn pictures, and races of one network under one budget."""
+
+from deepernets.recipes.recipe import Recipe
+
+QUICK = (
+    Recipe(
+        "quick/vgg",
+        data="sketches",
+        model="vgg-mini-bn-cifar",
+        epochs=8,
+        batch_size=64,
+        learning_rate=0.05,
+        schedule="one-cycle",
+        pad=2,
+        flip=True,
+        validation_fraction=0.2,
+    ),
+    Recipe(
+        "quick/resnet",
+        data="sketches",
+        model="resnet-8",
+        epochs=8,
+        batch_size=64,
+        learning_rate=0.1,
+        schedule="one-cycle",
+        pad=2,
+        flip=True,
+        validation_fraction=0.2,
+    ),
+    Recipe(
+        "quick/digits",
+        data="digits",
+        model="resnet-8",
+        epochs=8,
+        batch_size=64,
+        learning_rate=0.1,
+        schedule="one-cycle",
+        pad=2,
+        validation_fraction=0.2,
+    ),
+)
+
+# One network under one budget; each row changes one thing.
+RACE = Recipe(
+    "race/constant", data="cifar3", model="resnet-20", epochs=15, learning_rate=0.1, pad=4, flip=True
+)
+RACES = (
+    RACE,
+    *(
+        RACE.changed(name=f"race/{schedule}", schedule=schedule)
+        for schedule in ("step", "on-plateau", "cosine", "one-cycle")
+    ),
+    RACE.changed(name="race/adam", optimizer="adam", learning_rate=0.001, schedule="cosine"),
+    RACE.changed(name="race/adam-0.01", optimizer="adam", learning_rate=0.01, schedule="cosine"),
+    RACE.changed(
+        name="race/adamw", optimizer="adamw", learning_rate=0.001, weight_decay=0.05, schedule="cosine"
+    ),
+    *(RACE.changed(name=f"race/batch-{size}", batch_size=size, schedule="cosine") for size in (32, 64)),
+)

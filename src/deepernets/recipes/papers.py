@@ -1,0 +1,64 @@
+"""The recipes of the two papers, as far as they trained on CIFAR-10, or might have."""
+
+from dataclasses import replace
+
+from deepernets.recipes.recipe import Recipe
+
+# He et al. 2016, section 4.2: 64k iterations of 128 images out of 45,000 are 182 epochs.
+RESNET_CIFAR = Recipe(
+    "paper/resnet-20",
+    data="cifar10",
+    model="resnet-20",
+    epochs=182,
+    learning_rate=0.1,
+    weight_decay=1e-4,
+    schedule="step",
+    pad=4,
+    flip=True,
+    validation_fraction=0.1,
+)
+RESNET = (
+    *(
+        replace(RESNET_CIFAR, name=f"paper/{kind}-{depth}", model=f"{kind}-{depth}")
+        for depth in (20, 32, 44, 56)
+        for kind in ("resnet", "plain")
+    ),
+    # about 400 iterations at a low rate, which is a little over one epoch
+    replace(RESNET_CIFAR, name="paper/resnet-110", model="resnet-110", warm_up_epochs=1.2),
+    replace(RESNET_CIFAR, name="paper/resnet-110/no-warm-up", model="resnet-110"),
+    # section 4.1 compares the shortcuts on ImageNet; these do so on CIFAR-10
+    *(
+        replace(RESNET_CIFAR, name=f"paper/resnet-20-{option}", model=f"resnet-20-{option}")
+        for option in "bc"
+    ),
+)
+
+# VGG's D without batch normalisation (section 3.1), from weights drawn in three ways, and from a trained net A's.
+# The paper draws from N(0, 1e-2) and calls that a variance. With weights so large the loss overflows within three
+# steps, for A as well as for D, and there would be nothing to record: here 1e-2 is the deviation. What comes of
+# that draw for A has its own row; the A that D starts from is drawn by Glorot's rule.
+VGG_D = Recipe(
+    "paper/vgg-16/normal",
+    data="cifar10",
+    model="vgg-16-cifar",
+    initialisation="normal",
+    epochs=50,
+    schedule="step",
+    pad=4,
+    flip=True,
+    validation_fraction=0.1,
+)
+VGG = (
+    VGG_D,
+    VGG_D.changed(name="paper/vgg-16/glorot", initialisation="glorot"),
+    VGG_D.changed(name="paper/vgg-16/he", initialisation="he"),
+    VGG_D.changed(name="paper/vgg-11/normal", model="vgg-11-cifar"),
+    VGG_D.changed(name="paper/vgg-11/glorot", model="vgg-11-cifar", initialisation="glorot"),
+    VGG_D.changed(name="paper/vgg-16/from-a", start_from="paper/vgg-11/glorot"),
+    VGG_D.changed(
+        name="paper/vgg-16/from-a-glorot", start_from="paper/vgg-11/glorot", initialisation="glorot"
+    ),
+    # section 4.1: B against its twin with one 5×5 convolution for each pair of 3×3
+    VGG_D.changed(name="paper/vgg-13/3x3", model="vgg-b-cifar", initialisation="he"),
+    VGG_D.changed(name="paper/vgg-13/5x5", model="vgg-b-5x5-cifar", initialisation="he"),
+)
