@@ -7,9 +7,9 @@ from pathlib import Path
 import pytest
 
 from deepernets import cli
-from deepernets.exceptions import UserError
-from deepernets.published.reports import WANTED
-from deepernets.training import reproduction
+from deepernets.errors import UserError
+from deepernets.papers.reports import WANTED
+from deepernets.training import queue
 from deepernets.training.records import load_records
 from deepernets.training.runs import run_folder
 
@@ -99,7 +99,7 @@ def test_an_order_of_ones_own_is_done_and_said(
     def fails(*_: object, **__: object) -> float:
         raise UserError("no step could be timed.")
 
-    monkeypatch.setattr(reproduction.Queue, "_step_seconds", fails)
+    monkeypatch.setattr(queue.Queue, "_step_seconds", fails)
     words = ["reproduce", "--order", str(order), "--results", str(results), "--out", str(out)]
     status, printed, errors = run(capsys, *words)
     assert status == 2

@@ -1,5 +1,5 @@
-from deepernets.analysis.ablation import Worth
 from deepernets.plots.ablation import worths
+from deepernets.results.ablation import Worth
 
 
 def test_each_part_with_runs_has_a_row_of_dots_and_its_mean() -> None:

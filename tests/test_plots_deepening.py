@@ -1,7 +1,7 @@
 import pytest
 from matplotlib.patches import Rectangle
 
-from deepernets.models.zoo import build_model
+from deepernets.models.registry import build_model
 from deepernets.plots import deepening
 
 

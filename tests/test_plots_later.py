@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from torch import nn
 
-from deepernets.models.later import LATER_BLOCKS, ORIGINAL_BLOCKS
+from deepernets.models.modern_blocks import LATER_BLOCKS, ORIGINAL_BLOCKS
 from deepernets.plots import later
 
 ALL = {**ORIGINAL_BLOCKS, **LATER_BLOCKS}

@@ -4,8 +4,8 @@ import numpy as np
 import torch
 from matplotlib.patches import Rectangle
 
+from deepernets.papers.vgg import MULTI_SCALE, SINGLE_SCALE, STATE_OF_THE_ART
 from deepernets.plots import published
-from deepernets.published.vgg import MULTI_SCALE, SINGLE_SCALE, STATE_OF_THE_ART
 
 
 def test_both_tables_are_drawn_and_labelled() -> None:

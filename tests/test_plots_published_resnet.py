@@ -5,8 +5,8 @@ from matplotlib.axes import Axes
 from matplotlib.lines import Line2D
 from matplotlib.patches import Rectangle
 
+from deepernets.papers import resnet as published
 from deepernets.plots import published_resnet
-from deepernets.published import resnet as published
 
 COSTS = {row.network: float(number) for number, row in enumerate(published.TEN_CROP, 1)}
 PARAMETERS = {20: 269_722, 32: 464_154, 44: 658_586, 56: 853_018, 110: 1_727_962, 1202: 19_421_274}

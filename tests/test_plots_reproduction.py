@@ -6,8 +6,8 @@ from matplotlib.figure import Figure
 from matplotlib.patches import Rectangle
 
 import deepernets
-from deepernets.analysis.reproduction import Row, measured, rows
 from deepernets.plots.reproduction import ablation_path, against
+from deepernets.results.comparison import Row, measured, rows
 
 
 @pytest.fixture(scope="module")

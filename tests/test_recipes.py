@@ -4,9 +4,9 @@ from itertools import pairwise
 import pytest
 import torch
 
-from deepernets.data.sources import DATASETS
-from deepernets.exceptions import UserError
-from deepernets.models.zoo import build_model
+from deepernets.data.datasets import DATASETS
+from deepernets.errors import UserError
+from deepernets.models.registry import build_model
 from deepernets.recipes import get_recipe, list_recipes
 from deepernets.recipes.dash import PARTS
 from deepernets.recipes.recipe import Recipe

@@ -22,9 +22,9 @@ if TYPE_CHECKING:  # what editors and type checkers see; at run time `_HOMES` sa
         summary,
     )
     from deepernets.course.checks import check
-    from deepernets.data.sources import load_dataset
-    from deepernets.exceptions import UserError
-    from deepernets.models.zoo import build_model, list_models
+    from deepernets.data.datasets import load_dataset
+    from deepernets.errors import UserError
+    from deepernets.models.registry import build_model, list_models
     from deepernets.recipes import get_recipe, list_recipes
     from deepernets.recipes.recipe import Recipe
     from deepernets.training.records import Record, load_records
@@ -42,9 +42,9 @@ _HOMES = {
         "summary",
     ),
     "course.checks": ("check",),
-    "data.sources": ("load_dataset",),
-    "exceptions": ("UserError",),
-    "models.zoo": ("build_model", "list_models"),
+    "data.datasets": ("load_dataset",),
+    "errors": ("UserError",),
+    "models.registry": ("build_model", "list_models"),
     "recipes": ("get_recipe", "list_recipes"),
     "recipes.recipe": ("Recipe",),
     "training.records": ("Record", "load_records"),

@@ -16,9 +16,9 @@ from deepernets.analysis.arithmetic import (
     receptive_field,
     summary,
 )
-from deepernets.exceptions import UserError
+from deepernets.errors import UserError
+from deepernets.models.registry import build_model
 from deepernets.models.vgg import CONFIGURATIONS, VGGSpec, convolutions
-from deepernets.models.zoo import build_model
 
 # He et al. (2016), table 1 and section 3.3, in 10⁹ multiply-adds
 PAPER = {

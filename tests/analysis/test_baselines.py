@@ -11,7 +11,7 @@ from torch import nn
 import deepernets
 from deepernets.analysis import baselines
 from deepernets.analysis.errors import confusion_matrix
-from deepernets.exceptions import UserError
+from deepernets.errors import UserError
 from deepernets.training.loop import evaluate
 from deepernets.training.records import Record
 

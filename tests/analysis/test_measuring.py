@@ -11,7 +11,7 @@ from deepernets.analysis.measuring import (
     measured_accuracy,
     right_counts,
 )
-from deepernets.exceptions import UserError
+from deepernets.errors import UserError
 
 
 def test_counts_have_the_mean_and_spread_of_independent_answers() -> None:

@@ -4,7 +4,7 @@ from torch import nn
 
 import deepernets
 from deepernets.analysis.noise import batch_noise, image_gradients, noise_scale
-from deepernets.exceptions import UserError
+from deepernets.errors import UserError
 
 pytestmark = pytest.mark.usefixtures("in_double_precision")
 

@@ -4,7 +4,7 @@ from torch import nn
 
 from deepernets.analysis.normalisation import without_normalisation
 from deepernets.analysis.signals import activation_variances, convolutions, gradient_norms
-from deepernets.models.zoo import build_model
+from deepernets.models.registry import build_model
 
 pytestmark = pytest.mark.usefixtures("in_double_precision")
 

@@ -11,7 +11,7 @@ from deepernets.analysis.power import (
     standard_error,
 )
 from deepernets.analysis.significance import mcnemar
-from deepernets.exceptions import UserError
+from deepernets.errors import UserError
 
 
 def test_the_standard_error_is_the_spread_of_counted_shares() -> None:

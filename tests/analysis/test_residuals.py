@@ -4,9 +4,9 @@ from torch import Tensor, nn
 
 from deepernets.analysis.arithmetic import count_parameters
 from deepernets.analysis.residuals import lengthen, residual_blocks, residual_ratios, shortcut_parameters
-from deepernets.exceptions import UserError
+from deepernets.errors import UserError
 from deepernets.models.layers import Residual
-from deepernets.models.zoo import build_model
+from deepernets.models.registry import build_model
 
 pytestmark = pytest.mark.usefixtures("in_double_precision")
 

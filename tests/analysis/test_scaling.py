@@ -10,7 +10,7 @@ from deepernets.analysis.scaling import (
     ring_seconds,
     step_seconds,
 )
-from deepernets.exceptions import UserError
+from deepernets.errors import UserError
 
 
 @pytest.mark.parametrize("processes", [2, 3, 8, 64])

@@ -14,8 +14,8 @@ from deepernets.analysis.signals import (
     identity_weights,
     plain_stack,
 )
-from deepernets.exceptions import UserError
-from deepernets.models.zoo import build_model
+from deepernets.errors import UserError
+from deepernets.models.registry import build_model
 
 pytestmark = pytest.mark.usefixtures("in_double_precision")
 

@@ -15,7 +15,7 @@ from deepernets.analysis.significance import (
     training_cost,
     unequal_terms,
 )
-from deepernets.exceptions import UserError
+from deepernets.errors import UserError
 
 binomtest: Any = import_module("scipy.stats").binomtest  # scipy has no types
 

@@ -7,10 +7,10 @@ from typing import TYPE_CHECKING
 import pytest
 
 import deepernets
-from deepernets.analysis.ablation import parts
 from deepernets.analysis.significance import mean_and_sd
 from deepernets.plots.timing import images_per_second
 from deepernets.recipes.dash import PARTS
+from deepernets.results.ablation import parts
 
 if TYPE_CHECKING:
     from tests.book.conftest import Book

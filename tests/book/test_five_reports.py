@@ -5,12 +5,12 @@ from typing import TYPE_CHECKING
 import pytest
 
 import deepernets
-from deepernets.analysis import verdicts
-from deepernets.analysis.ablation import PATH, path_runs
-from deepernets.analysis.costs import estimate
-from deepernets.analysis.reproduction import Measured, Row, measured, rows
-from deepernets.analysis.reproduction import ours as our_recipe
-from deepernets.published.reports import REPORT_B_LOG, REPORTED, WANTED
+from deepernets.papers.reports import REPORT_B_LOG, REPORTED, WANTED
+from deepernets.results import verdicts
+from deepernets.results.ablation import PATH, path_runs
+from deepernets.results.comparison import Measured, Row, measured, rows
+from deepernets.results.comparison import ours as our_recipe
+from deepernets.results.costs import estimate
 
 if TYPE_CHECKING:
     from tests.book.conftest import Book

@@ -6,9 +6,9 @@ from typing import TYPE_CHECKING
 import pytest
 
 import deepernets
-from deepernets.analysis.reproduction import measured
 from deepernets.analysis.signals import diagnosis
 from deepernets.plots import depth
+from deepernets.results.comparison import measured
 
 if TYPE_CHECKING:
     from tests.book.conftest import Book

@@ -6,7 +6,7 @@ import yaml
 
 from deepernets import cli
 from deepernets.course import forks, labs
-from deepernets.exceptions import UserError
+from deepernets.errors import UserError
 
 ROOT = Path(__file__).parents[2]
 FORK = "https://github.com/a-school/deeper"

@@ -15,7 +15,7 @@ from deepernets.course import checks
 from deepernets.course.grading import grades, submissions
 from deepernets.course.grading.limits import Limits
 from deepernets.course.grading.sandbox import isolation
-from deepernets.exceptions import UserError
+from deepernets.errors import UserError
 
 IMPORTS = "import math, os, sys, time, torch\nfrom deepernets import check"
 LOSS = "first_loss = math.log(3)"

@@ -8,7 +8,7 @@ from deepernets.course import labs
 from deepernets.course.forks import repository
 from deepernets.course.masters import cells_of, with_stubs
 from deepernets.course.notebooks import assemble, joined
-from deepernets.exceptions import UserError
+from deepernets.errors import UserError
 
 ROOT = Path(__file__).parents[2]
 MASTER = '''# %% [markdown]

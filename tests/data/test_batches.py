@@ -15,7 +15,7 @@ from deepernets.data.batches import (
     stratified_split,
 )
 from deepernets.data.images import Images
-from deepernets.exceptions import UserError
+from deepernets.errors import UserError
 
 MEAN, STD = torch.tensor([0.2, 0.5, 0.7]), torch.tensor([0.1, 0.2, 0.3])
 

@@ -8,10 +8,10 @@ from sklearn.linear_model import LogisticRegression
 from torch import nn
 
 from deepernets.data.batches import Batches, Transform, channel_statistics
+from deepernets.data.datasets import load_dataset
 from deepernets.data.images import Dataset
 from deepernets.data.sketches import CLASSES, draw
-from deepernets.data.sources import load_dataset
-from deepernets.models.zoo import build_model
+from deepernets.models.registry import build_model
 
 
 @pytest.fixture(scope="module")

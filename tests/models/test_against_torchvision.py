@@ -5,7 +5,7 @@ import torch
 import torchvision
 from torch import nn
 
-from deepernets.models.zoo import build_model
+from deepernets.models.registry import build_model
 
 
 def randomised(model: nn.Module) -> nn.Module:

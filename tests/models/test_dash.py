@@ -6,9 +6,9 @@ from torch import nn
 from torch.nn import functional
 
 from deepernets.analysis.arithmetic import count_multiply_adds, count_parameters
-from deepernets.exceptions import UserError
+from deepernets.errors import UserError
 from deepernets.models.dash import PATCH, BothWays, DashSpec, whiten, whitening_filters
-from deepernets.models.zoo import build_model
+from deepernets.models.registry import build_model
 
 
 @pytest.fixture

@@ -4,7 +4,7 @@ import pytest
 import torch
 from torch import nn
 
-from deepernets.exceptions import UserError
+from deepernets.errors import UserError
 from deepernets.models.layers import (
     SCHEMES,
     SHORTCUTS,

@@ -11,7 +11,7 @@ from safetensors.torch import save_file
 from torch import Tensor, nn
 
 import deepernets
-from deepernets.exceptions import UserError
+from deepernets.errors import UserError
 from deepernets.models.layers import ZeroPad
 from deepernets.models.pretrained import load_weights, pad_after
 

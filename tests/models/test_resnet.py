@@ -6,7 +6,7 @@ import torch
 from torch import nn
 
 from deepernets.analysis.arithmetic import count_parameters, count_running_statistics
-from deepernets.exceptions import UserError
+from deepernets.errors import UserError
 from deepernets.models.layers import Residual, ZeroPad
 from deepernets.models.report_c import ReportCResNetSpec
 from deepernets.models.resnet import CIFAR_DEPTHS, CIFAR_WIDTHS, IMAGENET, ResNetSpec, cifar_repeats

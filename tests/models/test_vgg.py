@@ -5,7 +5,7 @@ import torch
 from torch import nn
 
 from deepernets.analysis.arithmetic import count_parameters
-from deepernets.exceptions import UserError
+from deepernets.errors import UserError
 from deepernets.models.layers import Convolution
 from deepernets.models.vgg import CONFIGURATIONS, OTHER_CONFIGURATIONS, VGGSpec, convolutions
 

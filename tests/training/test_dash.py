@@ -7,14 +7,14 @@ import pytest
 import torch
 from safetensors.torch import load_file
 
-from deepernets.exceptions import UserError
+from deepernets.errors import UserError
 from deepernets.models.dash import BothWays, whitening_filters
 from deepernets.recipes import get_recipe
 from deepernets.recipes.recipe import Recipe
 from deepernets.training import hardware, preparation, runs
+from deepernets.training.distributed import unwrap
 from deepernets.training.loop import Training
 from deepernets.training.preparation import prepare, prepare_data
-from deepernets.training.processes import unwrap
 from deepernets.training.runs import train
 
 SMALL = get_recipe("cifar10/dash-narrow").changed(

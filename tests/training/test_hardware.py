@@ -10,10 +10,11 @@ import pytest
 import torch
 from torch import nn
 
-from deepernets.exceptions import UserError
+from deepernets.benchmark import variants
+from deepernets.benchmark.run import matrix_peak
+from deepernets.errors import UserError
 from deepernets.recipes import get_recipe
-from deepernets.training import hardware, runs, ways
-from deepernets.training.benchmark import matrix_peak
+from deepernets.training import hardware, runs
 
 
 @pytest.mark.skipif(not hardware.can_compile(), reason="torch.compile does not work here")
@@ -136,11 +137,11 @@ def tf32_allowed() -> Iterator[None]:
     torch.set_float32_matmul_precision(before[1])
 
 
-TOY = ways.Size(batch_size=4, steps=1, rounds=1)
+TOY = variants.Size(batch_size=4, steps=1, rounds=1)
 COMPUTES_IN_FP32: dict[str, Callable[[], object]] = {
     "fp32": lambda: hardware.accelerator("fp32"),
     "bf16": lambda: hardware.accelerator("bf16"),
-    "the plain loop": lambda: ways.plain("vgg-mini-bn-cifar", TOY, "fp32"),
+    "the plain loop": lambda: variants.plain("vgg-mini-bn-cifar", TOY, "fp32"),
     "the peak": lambda: matrix_peak("fp32", side=24),
 }
 
@@ -158,7 +159,7 @@ def test_no_way_of_the_benchmark_changes_the_environment(way: str, monkeypatch: 
     monkeypatch.delenv("DEEPERNETS_KEEP_MEMORY", raising=False)
     monkeypatch.setattr(hardware, "keep_memory", lambda: kept.append(way))
     before = dict(os.environ)
-    ways.WAYS[way]("vgg-mini-bn-cifar", TOY, "fp32")
+    variants.WAYS[way]("vgg-mini-bn-cifar", TOY, "fp32")
     ours = {name: value for name, value in os.environ.items() if name.startswith("DEEPERNETS")}
     assert ours == {name: value for name, value in before.items() if name.startswith("DEEPERNETS")}
     assert kept == ([] if way == "whole batches" or torch.cuda.is_available() else [way])

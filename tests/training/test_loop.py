@@ -8,8 +8,8 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from deepernets.data.batches import Batches, Transform
-from deepernets.data.sources import Images
-from deepernets.exceptions import UserError
+from deepernets.data.datasets import Images
+from deepernets.errors import UserError
 from deepernets.training import loop
 from deepernets.training.loop import Evaluation, Meter, Training, evaluate, fit, train_epoch
 from deepernets.training.schedules import cosine, one_cycle

@@ -9,7 +9,7 @@ from torch import nn
 
 from deepernets.data.batches import Batches, Transform
 from deepernets.data.images import Images
-from deepernets.exceptions import UserError
+from deepernets.errors import UserError
 from deepernets.training.hardware import Precision, accelerator, precision_of
 from deepernets.training.lr_finder import range_test
 

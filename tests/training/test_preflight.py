@@ -12,8 +12,8 @@ from torch import nn
 
 from deepernets.data.batches import Batches, Transform
 from deepernets.data.images import Images
-from deepernets.exceptions import UserError
-from deepernets.models.zoo import build_model
+from deepernets.errors import UserError
+from deepernets.models.registry import build_model
 from deepernets.recipes.recipe import Recipe
 from deepernets.training import preflight
 

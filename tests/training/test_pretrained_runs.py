@@ -8,7 +8,7 @@ import torch
 
 import deepernets
 from deepernets.cli import main
-from deepernets.exceptions import UserError
+from deepernets.errors import UserError
 from deepernets.training.records import results_folder
 from deepernets.training.runs import keep_weights, load_pretrained, train
 

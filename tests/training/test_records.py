@@ -6,7 +6,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from deepernets.exceptions import UserError
+from deepernets.errors import UserError
 from deepernets.recipes import get_recipe
 from deepernets.training.records import (
     Record,

@@ -9,8 +9,8 @@ import torch
 from safetensors import SafetensorError
 from safetensors.torch import load_file
 
-from deepernets.data.sources import load_dataset
-from deepernets.exceptions import UserError
+from deepernets.data.datasets import load_dataset
+from deepernets.errors import UserError
 from deepernets.recipes import get_recipe
 from deepernets.recipes.recipe import Recipe
 from deepernets.training import checkpoints, loop, runs
@@ -161,7 +161,7 @@ def test_a_finished_run_made_in_another_way_is_not_handed_back(
     monkeypatch.setattr(runs.hardware, "require_compiler", lambda: None)
     with pytest.raises(UserError, match="finished, with compile=False and not True; ask for the same"):
         _train(out, compile=True)
-    monkeypatch.setattr(runs.processes, "count", lambda: 2)
+    monkeypatch.setattr(runs.distributed, "count", lambda: 2)
     with pytest.raises(UserError, match="sync_batch_norm=False and not True"):
         _train(out, sync_batch_norm=True)
     moved = run_folder(TINY, "full", 0, out)
@@ -176,7 +176,7 @@ def test_a_finished_run_without_batch_normalisation_has_none_to_synchronise(
     unbroken: tuple[Record, Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     record, folder = unbroken
-    monkeypatch.setattr(runs.processes, "count", lambda: 2)
+    monkeypatch.setattr(runs.distributed, "count", lambda: 2)
     with pytest.raises(UserError, match="sync_batch_norm=False and not True"):
         _train(folder.parents[2], sync_batch_norm=True)
     plain = TINY.changed(model="vgg-mini-cifar")

@@ -7,7 +7,7 @@ import torch
 from safetensors.torch import load_file
 
 import deepernets
-from deepernets.exceptions import UserError
+from deepernets.errors import UserError
 from deepernets.models.vgg import start_from
 from deepernets.training import runs
 from deepernets.training.runs import run_folder, train

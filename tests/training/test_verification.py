@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 from jsonschema import Draft202012Validator
 
-from deepernets.exceptions import UserError
+from deepernets.errors import UserError
 from deepernets.training.records import results_folder
 from deepernets.training.verification import schema, verify
 

@@ -13,7 +13,7 @@ from deepernets.data.batches import Batches, Transform
 from deepernets.data.images import Images
 from deepernets.progress import tqdm
 from deepernets.recipes import get_recipe
-from deepernets.training import hardware, processes, watching
+from deepernets.training import distributed, hardware, watching
 from deepernets.training.loop import Meter, train_epoch
 from deepernets.training.preparation import prepare, prepare_data
 from deepernets.training.watching import Progress, Reading
@@ -86,7 +86,7 @@ def test_tqdm_disable_silences_every_bar(
 def test_only_the_main_process_shows_a_bar(
     main: bool, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    monkeypatch.setattr(processes, "is_main", lambda: main)
+    monkeypatch.setattr(distributed, "is_main", lambda: main)
     with Progress(tmp_path, TINY, 2, 0) as progress:
         progress.after_step(_half_right())
     assert (capsys.readouterr().err != "") == main
@@ -97,7 +97,7 @@ def test_the_bar_only_moves_forward_and_ends_each_epoch_at_a_whole_one(
     world: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """50 images in batches of 12 leave a last batch of 2, which three processes cannot share."""
-    monkeypatch.setattr(processes, "count", lambda: world)
+    monkeypatch.setattr(distributed, "count", lambda: world)
     monkeypatch.setattr(watching, "save_checkpoint", lambda *_: None)
     images = Images(torch.zeros(50, 1, 2, 2, dtype=torch.uint8), torch.zeros(50, dtype=torch.long))
     batches = Batches(images, 12, Transform(torch.zeros(1), torch.ones(1)), shuffle_seed=0).share(0, world)

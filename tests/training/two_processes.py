@@ -18,7 +18,7 @@ import torch
 from torch import nn
 
 import deepernets
-from deepernets.training import preparation, processes, runs
+from deepernets.training import distributed, preparation, runs
 from deepernets.training.loop import Meter, Training
 
 HUNG = 900.0  # seconds; the work takes about one
@@ -45,12 +45,12 @@ class Noting(runs.Progress):
     def after_step(self, meter: Meter) -> None:
         super().after_step(meter)
         seen = torch.tensor([meter.loss * meter.images, float(meter.images)], dtype=torch.float64)
-        loss, images = processes.total(seen).tolist()
+        loss, images = distributed.total(seen).tolist()
         self.losses.append(loss / images)
 
     def after_epoch(self, training: Training) -> None:
         super().after_epoch(training)
-        if len(training.history) == self.die_after and not processes.is_main():
+        if len(training.history) == self.die_after and not distributed.is_main():
             os._exit(1)
 
 
@@ -72,7 +72,7 @@ def trained(norm: str, out: Path) -> None:
     except deepernets.UserError as error:
         print(f"deepernets: {error}", file=sys.stderr, flush=True)
         os._exit(2)
-    if processes.is_main():
+    if distributed.is_main():
         found = {"losses": Noting.losses, "accuracy": record.test["accuracy"], "epochs": record.epochs}
         how = {"processes": record.processes, "sync_batch_norm": record.sync_batch_norm}
         (out / "found.json").write_text(json.dumps({**found, **how}))

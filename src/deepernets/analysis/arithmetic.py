@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, NamedTuple, overload
 from torch import nn
 
 from deepernets.analysis.walk import Call, walk
-from deepernets.exceptions import UserError
+from deepernets.errors import UserError
 
 if TYPE_CHECKING:
     from pandas import DataFrame

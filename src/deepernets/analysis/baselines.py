@@ -7,7 +7,7 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from deepernets.exceptions import UserError
+from deepernets.errors import UserError
 from deepernets.training.loop import train_epoch
 from deepernets.training.records import Record
 

@@ -7,7 +7,7 @@ import torch
 from torch import Tensor, nn
 
 from deepernets.analysis.signals import he_deviation, plain_stack
-from deepernets.exceptions import UserError
+from deepernets.errors import UserError
 
 DEVIATIONS = 4  # an interval of ± 2 standard deviations holds 95 % of a bell curve
 

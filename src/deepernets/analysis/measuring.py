@@ -5,7 +5,7 @@ from collections.abc import Sequence
 import torch
 from torch import Tensor
 
-from deepernets.exceptions import UserError
+from deepernets.errors import UserError
 
 AT_ONCE = 5_000_000  # random numbers drawn in one go
 

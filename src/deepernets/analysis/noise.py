@@ -3,7 +3,7 @@
 import torch
 from torch import Tensor, nn
 
-from deepernets.exceptions import UserError
+from deepernets.errors import UserError
 
 CHUNK = 64  # images whose gradients are taken at a time; each needs as much memory as all parameters
 

@@ -5,7 +5,7 @@ from math import ceil, comb, erf, sqrt
 from typing import NamedTuple
 
 from deepernets.analysis.significance import Z95
-from deepernets.exceptions import UserError
+from deepernets.errors import UserError
 
 Z80 = 0.8416  # a normal variable exceeds its mean minus so many standard deviations 80 times in 100
 

@@ -10,7 +10,7 @@ import torch
 from torch import Tensor, nn
 from torch.func import functional_call
 
-from deepernets.exceptions import UserError
+from deepernets.errors import UserError
 from deepernets.models.layers import Residual, ZeroPad, zero_last_gamma
 
 
@@ -65,7 +65,7 @@ def residual_ratios(network: nn.Module, images: Tensor) -> dict[str, float]:
 def shortcut_parameters(network: nn.Module) -> int:
     """Return how many of a network's parameters are in its shortcuts.
 
-    >>> from deepernets.models.zoo import build_model
+    >>> from deepernets.models.registry import build_model
     >>> [shortcut_parameters(build_model(f"resnet-20{option}", (3, 32, 32))) for option in ("", "-b", "-c")]
     [0, 2752, 14240]
     """

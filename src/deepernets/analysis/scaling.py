@@ -6,7 +6,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from deepernets.analysis.significance import TRAINING_TO_FORWARD
-from deepernets.exceptions import UserError
+from deepernets.errors import UserError
 
 
 @dataclass(frozen=True)

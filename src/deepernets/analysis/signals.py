@@ -12,7 +12,7 @@ from torch import Tensor, nn
 from torch.func import functional_call
 from torch.nn import functional as F
 
-from deepernets.exceptions import UserError
+from deepernets.errors import UserError
 from deepernets.models.layers import Residual
 
 Deviation = Callable[[int, int, int], float]  # channels in, channels out, side of the kernel -> deviation

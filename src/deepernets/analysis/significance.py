@@ -8,7 +8,7 @@ from typing import NamedTuple
 
 from torch import Tensor
 
-from deepernets.exceptions import UserError
+from deepernets.errors import UserError
 from deepernets.recipes.recipe import Recipe
 
 Z95 = 1.96  # a normal variable stays within so many standard deviations of its mean 95 times in 100

@@ -8,7 +8,7 @@ import torch
 from torch import Tensor, nn
 from torch.func import functional_call
 
-from deepernets.exceptions import UserError
+from deepernets.errors import UserError
 
 IMAGES = 2  # in the batch of a dry run: normalisations want more than one value a channel
 

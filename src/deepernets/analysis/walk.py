@@ -13,7 +13,7 @@ from torch.func import functional_call
 from torch.nn.functional import adaptive_avg_pool2d, batch_norm, conv2d, dropout, linear, max_pool2d
 from torch.overrides import TorchFunctionMode
 
-from deepernets.exceptions import UserError
+from deepernets.errors import UserError
 
 
 class Call(NamedTuple):

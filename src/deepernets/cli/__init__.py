@@ -9,7 +9,7 @@ import sys
 from cyclopts import App, CycloptsError
 
 from deepernets.cli import course, listing, results, runs, speed
-from deepernets.exceptions import UserError
+from deepernets.errors import UserError
 
 app = App(name="deepernets", help="Deeper Networks, from paper to practice: train, look and compare.")
 for part in (runs, listing, results, course, speed):

@@ -7,7 +7,7 @@ from typing import Annotated
 from cyclopts import App, Parameter
 
 from deepernets.course.grading.limits import Limits
-from deepernets.exceptions import UserError
+from deepernets.errors import UserError
 
 app = App()
 labs = App(name="labs", help="The labs and their solutions.")

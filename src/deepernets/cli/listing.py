@@ -15,7 +15,7 @@ app.command(data)
 @app.command
 def models() -> None:
     """List the networks that `deepernets.build_model` knows."""
-    from deepernets.models.zoo import list_models
+    from deepernets.models.registry import list_models
 
     print("\n".join(list_models()))
 
@@ -43,7 +43,7 @@ def check(*, data_root: Path | None = None) -> None:
     Args:
         data_root: Folder that holds the data. Without it DEEPERNETS_DATA, or a folder in your cache.
     """
-    from deepernets.data.sources import report
+    from deepernets.data.datasets import report
 
     for row in report(data_root):
         print(row)

@@ -8,11 +8,11 @@ from typing import TYPE_CHECKING, Annotated, Literal
 
 from cyclopts import App, Parameter
 
-from deepernets.exceptions import UserError
+from deepernets.errors import UserError
 from deepernets.recipes.recipe import Profile
 
 if TYPE_CHECKING:
-    from deepernets.training.reproduction import QueuedRun
+    from deepernets.training.queue import QueuedRun
 
 app = App()
 
@@ -76,8 +76,8 @@ def reproduce(
         at_a_time: Runs side by side, where one alone cannot fill a GPU.
         dry_run: Say what would be run, and what that costs, and stop.
     """
+    from deepernets.training.queue import Place, Queue, default_order, plan, read_order
     from deepernets.training.records import load_records, results_folder
-    from deepernets.training.reproduction import Place, Queue, default_order, plan, read_order
 
     if at_a_time < 1:
         raise UserError(f"--at-a-time is {at_a_time}; at least 1 run must go on at a time.")
@@ -110,8 +110,8 @@ def reproduce(
 
 def _print_costs(wanted: "list[QueuedRun]", profile: Profile) -> None:
     """Print each run with its cost on the CPU of the recorded runs, and the sum of them."""
-    from deepernets.analysis.costs import in_words, pace, work
     from deepernets.recipes import get_recipe
+    from deepernets.results.costs import in_words, pace, work
     from deepernets.training.records import load_records
 
     found, total = load_records(), 0.0
@@ -132,10 +132,10 @@ def table(*, format: Literal["text", "markdown", "csv"] = "text", results: Path 
         format: text, markdown or csv.
         results: Folder of the records; without it the course's own.
     """
-    from deepernets.analysis.costs import estimate
-    from deepernets.analysis.reproduction import rows
-    from deepernets.analysis.tables import table as as_table
-    from deepernets.published.reports import WANTED
+    from deepernets.papers.reports import WANTED
+    from deepernets.results.comparison import rows
+    from deepernets.results.costs import estimate
+    from deepernets.results.tables import table as as_table
     from deepernets.training.records import load_records
 
     found = load_records(folder=results)

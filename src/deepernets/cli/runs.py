@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 from cyclopts import App, Parameter
 
-from deepernets.exceptions import UserError
+from deepernets.errors import UserError
 from deepernets.recipes import get_recipe
 from deepernets.recipes.recipe import PROFILES, Profile, Recipe
 
@@ -125,7 +125,7 @@ def train(
     """
     import shutil
 
-    from deepernets.training import processes
+    from deepernets.training import distributed
     from deepernets.training.checkpoints import list_checkpoints
     from deepernets.training.preflight import require_folder_name
     from deepernets.training.runs import RECORD, keep_weights, run_folder
@@ -135,16 +135,16 @@ def train(
     profile = where.profile or _default_profile()
     chosen = _changed(recipe_name, changes)
     if machinery.scaled:
-        world = processes.count()
+        world = distributed.count()
         chosen = chosen.changed(
             batch_size=chosen.batch_size * world, learning_rate=chosen.learning_rate * world
         )
     folder = run_folder(chosen, profile, where.seed, files.out, where.precision)
     require_folder_name(folder)
-    if files.fresh and processes.is_main():
+    if files.fresh and distributed.is_main():
         shutil.rmtree(folder, ignore_errors=True)
-    processes.wait()
-    if (folder / RECORD).is_file() and processes.is_main():
+    distributed.wait()
+    if (folder / RECORD).is_file() and distributed.is_main():
         print(f"This run is finished; --fresh trains it again. Its record: {folder / RECORD}")
     try:
         run = train_recipe(
@@ -162,7 +162,7 @@ def train(
         what = f"{kept[-1]} is kept, and the same command goes on from there" if kept else "no epoch was done"
         print(f"\nInterrupted: {what}.", file=sys.stderr)
         sys.exit(130)
-    if not processes.is_main():
+    if not distributed.is_main():
         return
     _report(run.record)
     if files.keep_weights:
@@ -264,7 +264,7 @@ def _report(record: "Record") -> None:
 def _draw(record: "Record", folder: Path, data_root: Path | None) -> list[Path]:
     """Draw a record's pictures into `folder`; the mistakes only where the test images are at hand."""
     from deepernets import plots
-    from deepernets.data.sources import load_dataset
+    from deepernets.data.datasets import load_dataset
 
     paths = [
         plots.save(plots.curves(record), folder / "curves.png"),

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Literal
 from cyclopts import App, Parameter
 
 if TYPE_CHECKING:
-    from deepernets.training.benchmark import Benchmark
+    from deepernets.benchmark.run import Benchmark
 
 app = App()
 
@@ -51,16 +51,16 @@ def bench(
         json_file: File for the figures.
         chart: File for a picture of them, as PNG.
     """
+    from deepernets.benchmark import run, variants
     from deepernets.progress import tqdm
-    from deepernets.training import benchmark, ways
     from deepernets.training.records import write_atomically
 
     much = how_much or HowMuch()
-    size = ways.Size(much.batch_size, much.steps, much.rounds)
-    names = networks or benchmark.NETWORKS
-    measured = ways.here() if every_step else ways.FIRST_AND_LAST
+    size = variants.Size(much.batch_size, much.steps, much.rounds)
+    names = networks or run.NETWORKS
+    measured = variants.here() if every_step else variants.FIRST_AND_LAST
     with tqdm(total=len(names) * len(measured) * size.rounds, unit="turn") as bar:
-        found = benchmark.run(names, size, precision, measured, bar.update)
+        found = run.run(names, size, precision, measured, bar.update)
     _print(found)
     if json_file:
         text = json.dumps(found.as_dict(), indent=1, ensure_ascii=False) + "\n"

@@ -8,7 +8,7 @@ from typing import Any
 
 import yaml
 
-from deepernets.exceptions import UserError
+from deepernets.errors import UserError
 from deepernets.training.records import write_atomically
 
 GITHUB = re.compile(r"https://github\.com/[\w.-]+/[\w.-]+")

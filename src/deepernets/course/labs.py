@@ -15,7 +15,7 @@ from nbformat import NotebookNode
 from deepernets.course.forks import repository
 from deepernets.course.masters import cells_of, complaints_about, for_students, given, solutions
 from deepernets.course.notebooks import assemble, differences, execute, text_of, write
-from deepernets.exceptions import UserError
+from deepernets.errors import UserError
 
 TELLING = 12  # characters from which on a line of a solution gives something away
 

@@ -14,7 +14,7 @@ from nbformat import NotebookNode
 from nbformat.v4 import new_code_cell, new_markdown_cell
 
 from deepernets.course.grading.submissions import fingerprint
-from deepernets.exceptions import UserError
+from deepernets.errors import UserError
 from deepernets.training.records import write_atomically
 
 CAPTION = re.compile(

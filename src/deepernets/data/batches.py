@@ -9,7 +9,7 @@ from torch import Tensor
 from torch.nn import functional
 
 from deepernets.data.images import Images
-from deepernets.exceptions import UserError
+from deepernets.errors import UserError
 
 
 def torch_seed(seed: int) -> int:

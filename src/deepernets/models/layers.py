@@ -9,7 +9,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from deepernets.exceptions import UserError
+from deepernets.errors import UserError
 
 
 class Convolution(NamedTuple):

@@ -13,7 +13,7 @@ import torch
 from safetensors.torch import load_file
 from torch import Tensor, nn
 
-from deepernets.exceptions import UserError
+from deepernets.errors import UserError
 from deepernets.models.layers import Residual, ZeroPad
 
 CIFAR_CLASSIFIER = "linear.weight"  # its name in the CIFAR ResNets that pad on both sides

@@ -4,7 +4,7 @@ from dataclasses import dataclass
 
 from torch import nn
 
-from deepernets.exceptions import UserError
+from deepernets.errors import UserError
 from deepernets.models.layers import (
     SHORTCUTS,
     Convolution,

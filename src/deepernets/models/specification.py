@@ -8,7 +8,7 @@ from typing import Any
 import torch
 from torch import nn
 
-from deepernets.exceptions import UserError
+from deepernets.errors import UserError
 from deepernets.models.layers import SCHEMES, materialise
 
 

@@ -7,7 +7,7 @@ from math import prod
 import torch
 from torch import nn
 
-from deepernets.exceptions import UserError
+from deepernets.errors import UserError
 from deepernets.models.layers import Convolution, conv, local_response_norm, named_layers
 from deepernets.models.specification import NetworkSpec, require_one_of
 

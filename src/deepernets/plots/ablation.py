@@ -4,9 +4,9 @@ from collections.abc import Sequence
 
 from matplotlib.figure import Figure
 
-from deepernets.analysis.ablation import Worth
 from deepernets.plots.comparison import say_if_empty
 from deepernets.plots.style import PALETTE, grid
+from deepernets.results.ablation import Worth
 
 TICKS = (-10, -5, -2, -1, -0.5, 0, 0.5, 1, 2, 5, 10, 20)  # points
 

@@ -8,8 +8,8 @@ from torch import nn
 
 from deepernets.analysis.arithmetic import count_parameters
 from deepernets.data.images import Images
+from deepernets.models.registry import build_model
 from deepernets.models.vgg import CONFIGURATIONS
-from deepernets.models.zoo import build_model
 from deepernets.plots.style import PALETTE, PLAIN, draw, grid
 
 

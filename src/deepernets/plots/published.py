@@ -6,8 +6,8 @@ from matplotlib.figure import Figure
 from matplotlib.patches import Rectangle
 from torch import Tensor
 
+from deepernets.papers.vgg import MULTI_SCALE, SINGLE_SCALE, STATE_OF_THE_ART, Competitor
 from deepernets.plots.style import DASHES, PALETTE, PLAIN, draw, grid
-from deepernets.published.vgg import MULTI_SCALE, SINGLE_SCALE, STATE_OF_THE_ART, Competitor
 
 
 def error_by_scale() -> Figure:

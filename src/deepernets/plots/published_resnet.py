@@ -6,8 +6,8 @@ from matplotlib.figure import Figure
 from pandas import DataFrame
 
 from deepernets.analysis.significance import binomial_interval
+from deepernets.papers import resnet as published
 from deepernets.plots.style import PALETTE, PLAIN, grid
-from deepernets.published import resnet as published
 
 CIFAR_TEST_IMAGES = 10_000
 KINDS = {"ResNet": ("o", PALETTE[0]), "plain": ("s", PALETTE[1]), "VGG": ("D", PALETTE[2])}

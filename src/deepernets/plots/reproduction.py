@@ -7,10 +7,10 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 
-from deepernets.analysis.reproduction import Measured, Row
 from deepernets.analysis.significance import Interval
 from deepernets.plots.comparison import say_if_empty
 from deepernets.plots.style import PALETTE, PLAIN, grid
+from deepernets.results.comparison import Measured, Row
 
 KINDS = ("reported", "our run of their recipe", "our recipe")
 MARKERS = ("D", "o", "s")
@@ -24,7 +24,7 @@ def against(shown: Sequence[Row]) -> Figure:
     to it; a recipe that was not run whole is named in words.
 
     Args:
-        shown: Rows of one report, as `deepernets.analysis.reproduction.rows` gives them.
+        shown: Rows of one report, as `deepernets.results.comparison.rows` gives them.
     """
     sets = list(dict.fromkeys(row.data for row in shown))
     heights = [sum(row.data == data for row in shown) for data in sets]
@@ -48,7 +48,7 @@ def ablation_path(
     """Draw the accuracies of recipes that differ by one change each, the first on top, and what each change gained.
 
     Args:
-        reached: What was measured of the recipes of `deepernets.analysis.ablation.path_runs`.
+        reached: What was measured of the recipes of `deepernets.results.ablation.path_runs`.
         words: What each recipe changes in the one before it.
         ranges: Lowest and highest accuracy of each run's last epochs on held-out images, drawn as a pale bar.
     """

@@ -5,7 +5,7 @@ Of the course itself, of the two papers, of the students' reports, and of the da
 
 from difflib import get_close_matches
 
-from deepernets.exceptions import UserError
+from deepernets.errors import UserError
 from deepernets.recipes import course, dash, papers, reports
 from deepernets.recipes.recipe import Recipe
 

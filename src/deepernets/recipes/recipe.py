@@ -3,7 +3,7 @@
 from dataclasses import dataclass, fields, replace
 from typing import Any, Literal, get_args
 
-from deepernets.exceptions import UserError
+from deepernets.errors import UserError
 from deepernets.training.schedules import SCHEDULES
 
 Optimizer = Literal["sgd", "lookahead", "adam", "adamw"]

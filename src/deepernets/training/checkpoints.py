@@ -16,9 +16,9 @@ from safetensors import SafetensorError
 from safetensors.torch import load_model, save_model
 from torch import nn
 
-from deepernets.exceptions import UserError
+from deepernets.errors import UserError
 from deepernets.recipes.recipe import Recipe
-from deepernets.training import processes
+from deepernets.training import distributed
 from deepernets.training.loop import Training
 
 WEIGHTS = "model.safetensors"
@@ -51,7 +51,7 @@ def save_checkpoint(folder: Path, training: Training, chosen: Recipe) -> None:
     try:
         shutil.rmtree(temporary, ignore_errors=True)
         temporary.mkdir(parents=True)
-        save_model(processes.unwrap(training.model), str(temporary / WEIGHTS))
+        save_model(distributed.unwrap(training.model), str(temporary / WEIGHTS))
         torch.save(training.optimizer.state_dict(), temporary / "optimizer.pt")
         progress = {"recipe": asdict(chosen), "started": training.started, "history": training.history}
         (temporary / PROGRESS).write_text(json.dumps(progress), encoding="utf-8")
@@ -118,7 +118,7 @@ def load_weights(folder: Path, model: nn.Module) -> None:
     if not places:
         raise UserError(f"There are no weights in {folder}; train first, or give the folder of another run.")
     try:
-        load_model(processes.unwrap(model), str(places[0] / WEIGHTS))
+        load_model(distributed.unwrap(model), str(places[0] / WEIGHTS))
     except Exception as error:
         raise UserError(
             f"The weights in {places[0]} are damaged or another network's; delete the folder and train again."
@@ -134,7 +134,7 @@ def save_weights(folder: Path, training: Training) -> None:
     temporary = folder / f".{WEIGHTS}.part"
     try:
         folder.mkdir(parents=True, exist_ok=True)
-        save_model(processes.unwrap(training.model), str(temporary))
+        save_model(distributed.unwrap(training.model), str(temporary))
         temporary.replace(folder / WEIGHTS)
     except (OSError, RuntimeError, SafetensorError) as error:
         temporary.unlink(missing_ok=True)

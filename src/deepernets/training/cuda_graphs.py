@@ -6,7 +6,7 @@ import torch
 from torch import Tensor, nn
 from torch.optim import Optimizer
 
-from deepernets.training import processes
+from deepernets.training import distributed
 from deepernets.training.loop import Training, train_step
 
 WARM_UP = 3  # steps, in which libraries choose their kernels
@@ -65,7 +65,7 @@ class CapturedStep:
 def can_capture(training: Training) -> bool:
     """Whether a training's steps can be captured: those of one process on a GPU, whose rate is a tensor there."""
     rates = [group["lr"] for group in training.optimizer.param_groups]
-    return processes.count() == 1 and all(isinstance(rate, Tensor) and rate.is_cuda for rate in rates)
+    return distributed.count() == 1 and all(isinstance(rate, Tensor) and rate.is_cuda for rate in rates)
 
 
 def _state(model: nn.Module, optimizer: Optimizer) -> Iterator[Tensor]:

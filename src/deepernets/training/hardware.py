@@ -14,8 +14,8 @@ from accelerate import Accelerator
 from accelerate.state import AcceleratorState
 from torch import nn
 
-from deepernets.exceptions import UserError
-from deepernets.training import processes
+from deepernets.errors import UserError
+from deepernets.training import distributed
 
 Precision = Literal["auto", "bf16", "fp32"]
 
@@ -75,8 +75,8 @@ def accelerator(precision: Precision = "auto", *, keeps_memory: bool = True) -> 
     """
     if precision not in ("auto", "bf16", "fp32"):
         raise UserError(f"There is no precision {precision!r}; choose auto, bf16 or fp32.")
-    mixed = precision == "bf16" or (precision == "auto" and has_bf16_units(processes.state().device))
-    on_cpu = processes.state().device.type == "cpu"
+    mixed = precision == "bf16" or (precision == "auto" and has_bf16_units(distributed.state().device))
+    on_cpu = distributed.state().device.type == "cpu"
     if on_cpu and keeps_memory and os.environ.get("DEEPERNETS_KEEP_MEMORY", "1") != "0":
         keep_memory()
     disable_tf32()

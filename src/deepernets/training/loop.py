@@ -17,8 +17,8 @@ from torch import Tensor, nn
 from torch.optim import Optimizer
 
 from deepernets.data.batches import Batches, torch_seed
-from deepernets.exceptions import UserError
-from deepernets.training import processes
+from deepernets.errors import UserError
+from deepernets.training import distributed
 from deepernets.training.schedules import Schedule, constant, reduce_on_plateau
 
 Batch = tuple[Tensor, Tensor]  # images (N, C, H, W), labels (N,)
@@ -38,14 +38,14 @@ class Meter:
 
     def sum_over_processes(self) -> None:
         """Count what the other processes of the run have met as well."""
-        if processes.count() > 1:
+        if distributed.count() > 1:
             counts = [
                 torch.as_tensor(float(self.images)),
                 torch.as_tensor(self._loss),
                 torch.as_tensor(self._correct),
             ]
             device = counts[1].device
-            images, self._loss, self._correct = processes.total(
+            images, self._loss, self._correct = distributed.total(
                 torch.stack([count.double().to(device) for count in counts])
             )
             self.images = int(images)
@@ -158,8 +158,8 @@ def evaluate(model: nn.Module, batches: Iterable[Batch]) -> Evaluation:
     model.eval()
     outputs = [(model(images), labels) for images, labels in batches]
     model.train(was_training)
-    logits = processes.gathered(torch.cat([logits for logits, _ in outputs]).float()).cpu()  # (N, K)
-    labels = processes.gathered(torch.cat([labels for _, labels in outputs])).cpu()  # (N,)
+    logits = distributed.gathered(torch.cat([logits for logits, _ in outputs]).float()).cpu()  # (N, K)
+    labels = distributed.gathered(torch.cat([labels for _, labels in outputs])).cpu()  # (N,)
     loss = nn.functional.cross_entropy(logits, labels).item()
     accuracy = (logits.argmax(dim=1) == labels).float().mean().item()
     return Evaluation(loss, accuracy, logits, labels)
@@ -270,7 +270,7 @@ def _evaluate_held_out(training: Training, validation: Batches | None, epoch: in
     if validation is None:
         return None
     with evaluation_weights(training.optimizer):
-        return evaluate(processes.unwrap_for_evaluation(training.model), validation.epoch(epoch))
+        return evaluate(distributed.unwrap_for_evaluation(training.model), validation.epoch(epoch))
 
 
 def _rounded(value: float | None) -> float | None:

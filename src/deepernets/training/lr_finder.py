@@ -9,7 +9,7 @@ from torch import nn
 from torch.optim import Optimizer
 
 from deepernets.data.batches import Batches
-from deepernets.exceptions import UserError
+from deepernets.errors import UserError
 
 
 @dataclass(frozen=True)

@@ -7,11 +7,11 @@ from itertools import count
 
 import torch
 
-from deepernets.analysis.costs import CLASSES, GREY
 from deepernets.data.images import Dataset, Images
-from deepernets.exceptions import UserError
+from deepernets.errors import UserError
 from deepernets.recipes import get_recipe
 from deepernets.recipes.recipe import Recipe
+from deepernets.results.costs import CLASSES, GREY
 from deepernets.training import hardware
 from deepernets.training.cuda_graphs import CapturedStep, can_capture
 from deepernets.training.preparation import prepare, split

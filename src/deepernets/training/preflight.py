@@ -10,8 +10,8 @@ import torch
 from torch import nn
 
 from deepernets.data.batches import Batches
-from deepernets.exceptions import UserError
-from deepernets.models.zoo import build_model
+from deepernets.errors import UserError
+from deepernets.models.registry import build_model
 from deepernets.recipes.recipe import Recipe
 from deepernets.training.checkpoints import list_checkpoints
 

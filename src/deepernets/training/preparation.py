@@ -19,10 +19,10 @@ from deepernets.data.batches import (
     stratified_split,
     torch_seed,
 )
-from deepernets.data.sources import Dataset, Images, load_dataset
-from deepernets.exceptions import UserError
+from deepernets.data.datasets import Dataset, Images, load_dataset
+from deepernets.errors import UserError
 from deepernets.models.dash import BothWays, whiten
-from deepernets.models.zoo import build_model
+from deepernets.models.registry import build_model
 from deepernets.recipes.recipe import Recipe
 from deepernets.training import hardware
 from deepernets.training.lookahead import Lookahead

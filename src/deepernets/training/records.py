@@ -8,7 +8,7 @@ from importlib.resources import files
 from pathlib import Path
 from typing import Any
 
-from deepernets.exceptions import UserError
+from deepernets.errors import UserError
 from deepernets.recipes import get_recipe, list_recipes
 from deepernets.recipes.recipe import Recipe
 from deepernets.training.schedules import reduce_on_plateau
@@ -170,7 +170,7 @@ def changes_to(trained: Recipe, profile: str = "full") -> dict[str, Any]:
 def results_folder() -> Path:
     """Return the folder of recorded runs: inside an installed package, or `results/` of the repository."""
     installed = Path(str(files("deepernets"))) / "results"
-    return installed if installed.is_dir() else installed.parents[2] / "results"
+    return installed if (installed / "order.txt").is_file() else installed.parents[2] / "results"
 
 
 def load_records(

@@ -15,15 +15,15 @@ from torch import nn
 
 from deepernets.analysis.arithmetic import count_parameters
 from deepernets.analysis.errors import confident_mistakes, confusion_matrix
-from deepernets.data.sources import load_dataset
-from deepernets.exceptions import UserError
+from deepernets.data.datasets import load_dataset
+from deepernets.errors import UserError
 from deepernets.models import pretrained
 from deepernets.models.dash import BothWays
+from deepernets.models.registry import build_model
 from deepernets.models.vgg import start_from
-from deepernets.models.zoo import build_model
 from deepernets.recipes import get_recipe
 from deepernets.recipes.recipe import Recipe
-from deepernets.training import hardware, processes
+from deepernets.training import distributed, hardware
 from deepernets.training.checkpoints import (
     WEIGHTS,
     delete_checkpoints,
@@ -129,9 +129,9 @@ class Run:
         accelerator = hardware.accelerator("bf16" if record.precision == "bf16" else "fp32")
         splits = prepare_data(record.recipe, record.profile, record.seed, self._data_root, accelerator)
         training = prepare(record.recipe, splits, accelerator, record.seed)
-        self._load_weights(processes.unwrap(training.model))
+        self._load_weights(distributed.unwrap(training.model))
         return evaluate(
-            processes.unwrap_for_evaluation(training.model), processes.share(splits.test).epoch(0)
+            distributed.unwrap_for_evaluation(training.model), distributed.share(splits.test).epoch(0)
         )
 
 
@@ -274,7 +274,7 @@ def train(
     if (folder / RECORD).is_file():
         run = Run(folder, data_root)
         _require_same_run(run, written.at(profile), how)
-        if processes.is_main():
+        if distributed.is_main():
             delete_checkpoints(folder)  # left by a run that was killed after it had written its record
         return run
     chosen = written.at(profile)
@@ -284,13 +284,13 @@ def train(
     accelerator = hardware.accelerator(requested)
     splits = prepare_data(chosen, profile, seed, data_root, accelerator)
     training, synchronised = _set_up(chosen, splits, accelerator, seed, shallow, how)
-    require_room(folder, processes.unwrap(training.model), chosen.optimizer)
+    require_room(folder, distributed.unwrap(training.model), chosen.optimizer)
     restore(folder, training, chosen)
     if can_capture(training) and not how.get("compile", False):
         training.step = CapturedStep(training, *next(splits.train.epoch(0)))
     with _together(folder):
         tested, seconds = _fit_and_test(chosen, splits, training, seed, folder)
-        if processes.is_main():
+        if distributed.is_main():
             record = Record(
                 recipe=chosen,
                 changes=changes_to(written),
@@ -311,7 +311,7 @@ def train(
             )
             record.save(folder / RECORD)  # last, since a run with a record is finished
             delete_checkpoints(folder)
-        processes.wait()
+        distributed.wait()
     return Run(folder, data_root)
 
 
@@ -336,13 +336,13 @@ def _set_up(
         UserError: the network cannot be trained on the smallest batch.
     """
     wants_synchronised = how.get("sync_batch_norm", False)
-    require_two_images(chosen, processes.share(splits.train), wants_synchronised)
+    require_two_images(chosen, distributed.share(splits.train), wants_synchronised)
     training = prepare(chosen, splits, accelerator, seed)
-    synchronised = wants_synchronised and processes.synchronise(training.model)
+    synchronised = wants_synchronised and distributed.synchronise(training.model)
     if how.get("compile", False):
         hardware.compile_calls(training.model)
     if shallow:
-        _pre_initialise(processes.unwrap(training.model), splits, shallow)
+        _pre_initialise(distributed.unwrap(training.model), splits, shallow)
     return training, synchronised
 
 
@@ -354,17 +354,17 @@ def _fit_and_test(
     Returns:
         The evaluation, and the seconds that it took.
     """
-    batches = processes.share(splits.train)
-    held_out = processes.share(splits.validation) if splits.validation else None
+    batches = distributed.share(splits.train)
+    held_out = distributed.share(splits.validation) if splits.validation else None
     with Progress(folder, chosen, len(splits.train.images), len(training.history)) as progress:
         fit(training, batches, held_out, chosen.epochs, seed, progress)
         start = perf_counter()
         with evaluation_weights(training.optimizer):
             tested = evaluate(
-                processes.unwrap_for_evaluation(training.model), processes.share(splits.test).epoch(0)
+                distributed.unwrap_for_evaluation(training.model), distributed.share(splits.test).epoch(0)
             )
             seconds = perf_counter() - start
-            if processes.is_main():
+            if distributed.is_main():
                 save_weights(folder, training)
     return tested, seconds
 
@@ -373,7 +373,7 @@ def _machine(accelerator: Accelerator) -> dict[str, Any]:
     """Return what a record states of the machine and of its software."""
     return {
         "precision": hardware.precision_of(accelerator),
-        "processes": processes.count(),
+        "processes": distributed.count(),
         "device": hardware.describe(accelerator.device),
         "versions": hardware.versions(),
     }
@@ -394,7 +394,7 @@ def _require_same_run(run: Run, chosen: Recipe, how: hardware.How) -> None:
     asked = {
         "compile": how.get("compile", False),
         "sync_batch_norm": how.get("sync_batch_norm", False)
-        and processes.count() > 1
+        and distributed.count() > 1
         and _has_batch_norm(record),
         "requested_precision": how.get("precision", "auto"),
     }
@@ -456,7 +456,7 @@ def _together(folder: Path) -> Iterator[None]:
     try:
         yield
     except RuntimeError as error:
-        if processes.count() == 1 or "peer" not in str(error):
+        if distributed.count() == 1 or "peer" not in str(error):
             raise
         raise UserError(
             f"Another process of this run has ended, so this one stops, too. The same command, with any number of "

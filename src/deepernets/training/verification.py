@@ -8,8 +8,8 @@ from typing import Any
 import numpy as np
 from jsonschema import Draft202012Validator
 
-from deepernets.data.sources import SOURCES, TRAINING_IMAGES
-from deepernets.exceptions import UserError
+from deepernets.data.datasets import SOURCES, TRAINING_IMAGES
+from deepernets.errors import UserError
 from deepernets.recipes import get_recipe
 from deepernets.training.records import Record, load_record
 from deepernets.training.runs import run_folder

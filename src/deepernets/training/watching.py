@@ -10,7 +10,7 @@ import torch
 
 from deepernets.progress import tqdm
 from deepernets.recipes.recipe import Recipe
-from deepernets.training import processes
+from deepernets.training import distributed
 from deepernets.training.checkpoints import save_checkpoint
 from deepernets.training.loop import Meter, Training, Watcher
 
@@ -54,7 +54,7 @@ class Progress(Watcher):
             initial=done * images,
             unit="img",
             desc=chosen.name,
-            disable=not processes.is_main(),
+            disable=not distributed.is_main(),
         )
         self.shown = perf_counter()
         self.reading: Reading | None = None
@@ -86,7 +86,7 @@ class Progress(Watcher):
         """
         if self.interrupted:
             raise KeyboardInterrupt
-        self._move_to(self.done * self.images + meter.images * processes.count())
+        self._move_to(self.done * self.images + meter.images * distributed.count())
         if perf_counter() - self.shown > BETWEEN_LOOKS:
             self.reading = self.reading or Reading(meter)
             if self.reading.is_ready():
@@ -96,9 +96,9 @@ class Progress(Watcher):
 
     def after_epoch(self, training: Training) -> None:
         """Write the checkpoint, then move the bar to the end of the epoch and state its number."""
-        if processes.is_main():
+        if distributed.is_main():
             save_checkpoint(self.folder, training, self.recipe)
-        processes.wait()
+        distributed.wait()
         self.done = len(training.history)
         self._move_to(self.done * self.images)  # past images that the processes could not share equally
         self.bar.set_description(f"epoch {self.done} of {self.recipe.epochs} done")

@@ -11,7 +11,7 @@ from nbformat import NotebookNode
 from nbformat.reader import NotJSONError
 
 from deepernets.course.checks import labs
-from deepernets.exceptions import UserError
+from deepernets.errors import UserError
 
 LARGEST = 50_000_000  # bytes; pictures make notebooks large, but not so large
 CHECKED = re.compile(r"""\bcheck\(\s*["'](\w+)["']""")

@@ -1,0 +1,206 @@
+"""`load_dataset`: from the name of a data set to its images, and what there is of each data set."""
+
+import os
+from collections.abc import Callable
+from dataclasses import dataclass
+from difflib import get_close_matches
+from pathlib import Path
+
+from deepernets.data import embedded
+from deepernets.data.downloads import CIFAR10, MNIST, Collection, download
+from deepernets.data.image_folder import SPLITS, is_image_folder, read_image_folder, require_utf8
+from deepernets.data.images import Dataset, Images
+from deepernets.errors import UserError
+
+__all__ = [
+    "DATASETS",
+    "STAND_INS",
+    "Availability",
+    "Dataset",
+    "Images",
+    "default_root",
+    "load_dataset",
+    "report",
+]
+
+EMBEDDED: dict[str, Callable[[], Dataset]] = {"digits": embedded.digits, "sketches": embedded.sketches}
+
+
+# each named data set: the collection it comes from, and which of its first classes
+SOURCES: dict[str, tuple[Collection, tuple[str, ...]]] = {
+    "mnist": (MNIST, MNIST.classes),
+    "cifar10": (CIFAR10, CIFAR10.classes),
+    "cifar3": (CIFAR10, CIFAR10.classes[:3]),
+}
+DATASETS = (*SOURCES, *EMBEDDED)
+TRAINING_IMAGES = {"mnist": 60_000, "cifar10": 50_000, "cifar3": 15_000, **embedded.TRAINING_IMAGES}
+STAND_INS = {"mnist": "digits", "cifar3": "sketches", "cifar10": "sketches"}
+PROFILES = ("quick", "laptop", "full")
+
+
+def default_root() -> Path:
+    """Return the folder of the data: `DEEPERNETS_DATA`, or ``deepernets`` in the user's cache."""
+    if named := os.environ.get("DEEPERNETS_DATA"):
+        return Path(named).expanduser()
+    cache = os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache"
+    return Path(cache) / "deepernets"
+
+
+def load_dataset(name: str, root: str | Path | None = None, profile: str | None = None) -> Dataset:
+    """Load a data set; never another one in its place, unless the profile is quick.
+
+    Looks for the official files below `root`, then for an image folder ``root/<name>/{train,test}[.zip]``;
+    where there is neither, downloads the official files. CIFAR-3 is CIFAR-10's airplanes, automobiles and
+    birds.
+
+    Args:
+        name: One of `DATASETS`, or the path of an image folder, or of a zip of one.
+        root: Folder of the data; without it `default_root()`.
+        profile: ``quick`` loads the embedded stand-in (`STAND_INS`), under its own name.
+
+    Returns:
+        The data set. Its `variant` says where the images come from: ``cifar10`` are the official ones,
+        ``cifar10-jpeg`` were read from JPEG files.
+
+    Raises:
+        UserError: the data set is unknown, damaged, or not to be had.
+
+    >>> load_dataset("cifar3", profile="quick").name
+    'sketches'
+    >>> load_dataset("digits").train.pixels.shape
+    torch.Size([1438, 1, 28, 28])
+    """
+    if profile not in (None, *PROFILES):
+        raise UserError(f"There is no profile {profile!r}; choose one of {', '.join(PROFILES)}.")
+    if profile == "quick":
+        name = STAND_INS.get(name, name)
+    if name in EMBEDDED:
+        return EMBEDDED[name]()
+    if name in SOURCES:
+        place = default_root() if root is None else Path(root).expanduser()
+        return _find(name, place) or _download(name, place)
+    if (path := Path(name).expanduser().resolve()).exists():
+        require_utf8(name, "the data folder")
+        require_utf8(path.name, "the data folder")
+        own_name = path.name.removesuffix(".zip")
+        return _read_folder(own_name, own_name, path)
+    near = get_close_matches(name, DATASETS, n=1, cutoff=0.4) or DATASETS[:1]
+    raise UserError(
+        f"There is no data set and no folder {name!r}; did you mean {near[0]!r}? "
+        f"Choose one of {', '.join(DATASETS)}, or the path of an image folder."
+    )
+
+
+def _places(name: str, root: Path) -> tuple[Path, Path]:
+    """Return where the official files of a data set would lie, and where an image folder of it would."""
+    collection, _ = SOURCES[name]
+    return root / collection.folder, root / collection.name
+
+
+def _place(name: str, root: Path) -> Path | None:
+    """Return the first of `_places` at which there is something."""
+    official, folder = _places(name, root)
+    try:
+        if official.is_dir():
+            return official
+        return folder if is_image_folder(folder) else None
+    except OSError as error:
+        raise UserError(f"{root} cannot be read ({error.strerror}); check that it may be read.") from error
+
+
+def _find(name: str, root: Path) -> Dataset | None:
+    """Load a named data set from what lies below `root`; None if nothing does."""
+    place, (collection, classes) = _place(name, root), SOURCES[name]
+    if place is None:
+        return None
+    if place != root / collection.folder:
+        return _read_folder(name, collection.name, place, classes)
+    train, test = (_first_classes(images, len(classes)) for images in collection.read(root))
+    return Dataset(name, collection.name, classes, train, test)
+
+
+def _first_classes(images: Images, count: int) -> Images:
+    return images.select((images.labels < count).nonzero().flatten())
+
+
+def _read_folder(name: str, origin: str, place: Path, classes: tuple[str, ...] = ()) -> Dataset:
+    """Read an image folder, and add the format of its files to the variant: a JPEG is not the original."""
+    train, test = read_image_folder(place, classes)
+    variant = f"{origin}-{'+'.join(sorted(train.formats | test.formats))}"
+    return Dataset(name, variant, train.classes, train.images, test.images)
+
+
+def _download(name: str, root: Path) -> Dataset:
+    collection, _ = SOURCES[name]
+    try:
+        download(collection, root)
+    except OSError as error:
+        raise UserError(
+            f"{name} is not to be had: {_missing(name, root)}, and the download failed ({error}); put the "
+            "files there, name another folder with --data-root or DEEPERNETS_DATA, go online and allow "
+            f"writing there, or use the profile quick or the data set {STAND_INS[name]}, which need no "
+            "network."
+        ) from error
+    found = _find(name, root)
+    assert found is not None  # `download` raises where it does not bring the files
+    return found
+
+
+def _missing(name: str, root: Path) -> str:
+    official, folder = _places(name, root)
+    splits = f"{{{','.join(SPLITS)}}}[.zip]"
+    return f"there are no official files in {official} and no image folder or zip {folder / splits}"
+
+
+@dataclass(frozen=True)
+class Availability:
+    """Whether a data set can be loaded without a download.
+
+    Attributes:
+        name: Name of the data set.
+        variant: What is at hand, such as ``cifar10-jpeg``; empty if nothing is.
+        place: Where it lies.
+        train: Training images per class.
+        test: Test images per class.
+        problem: Why it cannot be loaded; empty if it can.
+    """
+
+    name: str
+    variant: str = ""
+    place: str = ""
+    train: dict[str, int] | None = None
+    test: dict[str, int] | None = None
+    problem: str = ""
+
+    def __str__(self) -> str:
+        if not (self.train and self.test):
+            return f"{self.name:9} not at hand: {self.problem}"
+        train, test = (sum(counts.values()) for counts in (self.train, self.test))
+        least, most = min(self.train.values()), max(self.train.values())
+        each = f"{least:,}" if least == most else f"{least:,} to {most:,}"
+        classes = f"{len(self.train)} classes of {each}"
+        return (
+            f"{self.name:9} {self.variant:13} {train:6,} training images ({classes}), {test:6,} test images, "
+            f"{self.place}"
+        )
+
+
+def report(root: str | Path | None = None) -> list[Availability]:
+    """Return what there is of each data set in `DATASETS`, read in full, without downloading anything."""
+    place = default_root() if root is None else Path(root).expanduser()
+    return [_availability(name, place) for name in DATASETS]
+
+
+def _availability(name: str, root: Path) -> Availability:
+    try:
+        found = EMBEDDED[name]() if name in EMBEDDED else _find(name, root)
+    except UserError as error:
+        return Availability(name, problem=str(error))
+    if found is None:
+        return Availability(name, problem=f"{_missing(name, root)}; it will be downloaded when first used.")
+    place = "built in" if name in EMBEDDED else str(_place(name, root))
+    train, test = (
+        dict(zip(found.classes, images.per_class(len(found.classes)), strict=True))
+        for images in (found.train, found.test)
+    )
+    return Availability(name, found.variant, place, train, test)

@@ -1,0 +1,225 @@
+from collections.abc import Callable
+from dataclasses import replace
+from io import StringIO
+from pathlib import Path
+
+import pytest
+
+import deepernets
+from deepernets.papers.reports import REPORTED, WANTED
+from deepernets.results import comparison
+from deepernets.results.comparison import NOT_RUN, Row, measured, rows
+from deepernets.results.tables import table
+from deepernets.training.records import Record, load_records
+
+NAME = "report-a/vgg-16/as-reported"
+Make = Callable[..., Record]
+
+
+@pytest.fixture(scope="module")
+def make() -> Make:
+    """Return a maker of records: a real one with another accuracy, seed, profile and number of epochs."""
+    real = deepernets.load_records(NAME)[0]
+
+    def made(
+        accuracy: float, seed: int = 0, profile: str = "full", epochs: int = 20, **data: object
+    ) -> Record:
+        chosen = deepernets.get_recipe(NAME).at(profile).changed(epochs=epochs)
+        history = [{**real.epochs[0], "epoch": epoch} for epoch in range(1, epochs + 1)]
+        return replace(
+            real,
+            recipe=chosen,
+            seed=seed,
+            profile=profile,
+            epochs=history,
+            data={**real.data, **data},
+            test={**real.test, "accuracy": accuracy},
+        )
+
+    return made
+
+
+def _row(found: list[Record], name: str = NAME) -> Row:
+    return next(row for row in rows(found) if row.reported.recipe == name)
+
+
+def test_every_reported_result_has_its_row() -> None:
+    assert [row.reported.recipe for row in rows([])] == list(REPORTED)
+    assert all(row.theirs is None and row.ours is None for row in rows([]))
+    assert [row.report for row in rows([])] == ["A"] * 2 + ["B"] * 24 + ["C"] * (3 + 2)
+
+
+def test_a_row_says_which_network_data_and_recipe() -> None:
+    row = _row([], "report-b/resnet-44-cifar10/as-reported-rate-0.001")
+    assert (row.model, row.data, row.what) == ("ResNet-44", "cifar10", "rate 0.001")
+    assert _row([], "report-b/vgg-13-mnist/as-reported-scheduler").what == "scheduler"
+    assert _row([], "report-c/resnet-50-mnist/as-reported").what == "Adam"
+    assert _row([], "report-c/vgg-16-mnist/as-reported").what == "rate 0.01, momentum 0"
+    assert _row([], "report-c/vgg-16-mnist/as-stated-momentum-0.9").what == "rate 0.01, momentum 0.9"
+
+
+@pytest.mark.parametrize(
+    ("name", "model", "what", "printed"),
+    [
+        ("report-b/vgg-13-cifar10/as-reported-adam", "VGG-13", "Adam", "did not converge"),
+        ("report-b/resnet-20-mnist/as-reported-batch-32", "ResNet-20", "batch 32", "worse or no convergence"),
+        ("paper/plain-56", "plain-56", "step", "only drawn"),
+        ("paper/resnet-20-b", "ResNet-20 B", "step", "only on ImageNet"),
+        ("paper/vgg-16/normal", "VGG-16", "N(0, 0.01²)", "only on ImageNet"),
+        ("paper/vgg-16/from-a", "VGG-16", "from A, else N(0, 0.01²)", "only on ImageNet"),
+    ],
+)
+def test_what_is_told_in_words_has_its_row_as_well(name: str, model: str, what: str, printed: str) -> None:
+    row = next(row for row in rows([], WANTED) if row.reported.recipe == name)
+    assert (row.model, row.what, row.printed) == (model, what, printed)
+
+
+@pytest.mark.parametrize(
+    ("name", "printed"),
+    [
+        ("report-a/resnet-50/as-reported", "85.8333"),
+        ("report-b/resnet-44-mnist/as-reported-rate-0.001", "99.00"),
+        ("report-c/vgg-16-mnist/as-reported", "98.98"),
+    ],
+)
+def test_a_figure_keeps_the_digits_of_its_report(name: str, printed: str) -> None:
+    assert _row([], name).printed == printed
+
+
+def test_seeds_are_averaged(make: Make) -> None:
+    found = measured(NAME, [make(accuracy, seed) for seed, accuracy in enumerate((0.90, 0.92, 0.94))])
+    assert found is not None
+    assert (found.mean, found.sd) == (pytest.approx(92), pytest.approx(2))
+    assert (found.seeds, found.epochs, found.profile, found.whole) == ((0, 1, 2), 20, "full", True)
+    assert str(found) == "92.00 ± 2.00"
+    assert found.particulars == "3 seeds, 20 epochs, full, cifar10-jpeg"
+
+
+def test_one_run_has_no_spread(make: Make) -> None:
+    found = measured(NAME, [make(0.912)])
+    assert found is not None
+    assert found.sd is None
+    assert str(found) == "91.20"
+    assert found.interval == pytest.approx((90.13, 92.16), abs=0.01)
+
+
+@pytest.mark.parametrize(
+    "worse",
+    [
+        {"profile": "laptop", "epochs": 4},
+        {"profile": "laptop"},
+        {"epochs": 5},
+    ],
+)
+def test_the_full_recipe_goes_before_several_shorter_runs(make: Make, worse: dict[str, object]) -> None:
+    shorter = [make(0.5, seed, **worse) for seed in range(3)]
+    found = measured(NAME, [*shorter, make(0.9)])
+    assert found is not None
+    assert str(found) == "90.00"
+    only = measured(NAME, shorter)
+    assert only is not None
+    assert (str(only), only.whole) == ("50.00 ± 0.00", False)
+
+
+def test_of_equals_the_group_with_more_seeds_is_taken(make: Make) -> None:
+    found = measured(NAME, [make(0.8), make(0.9, 0, train=9_000), make(0.9, 1, train=9_000)])
+    assert found is not None
+    assert (found.train_images, found.mean) == (9_000, pytest.approx(90))
+
+
+@pytest.mark.parametrize("other", [{"train": 5_000}, {"validation": 0}, {"variant": "cifar10"}])
+def test_runs_on_other_images_are_never_averaged(make: Make, other: dict[str, object]) -> None:
+    found = measured(NAME, [make(0.8), make(0.9, 1, **other)])
+    assert found is not None
+    assert len(found.seeds) == 1
+
+
+def test_runs_of_other_lengths_are_never_averaged(make: Make) -> None:
+    found = measured(NAME, [make(0.8, epochs=5), make(0.9, 1, epochs=6)])
+    assert found is not None
+    assert found.particulars == "1 seed, 6 epochs, full, cifar10-jpeg"
+
+
+def test_the_same_seed_counts_once(make: Make) -> None:
+    found = measured(NAME, [make(0.8), make(0.9)])
+    assert found is not None
+    assert str(found) == "80.00"
+
+
+def test_what_is_not_the_recipe_does_not_count(make: Make) -> None:
+    changed = replace(make(0.9), recipe=deepernets.get_recipe(NAME).changed(learning_rate=0.1))
+    assert measured(NAME, [changed]) is None
+    assert measured(NAME, [make(0.9, profile="quick")]) is None
+    assert measured(NAME, [make(0.9, name="sketches")]) is None
+    assert measured("no/such/recipe", [make(0.9)]) is None
+
+
+def test_a_row_has_whole_runs_only(make: Make) -> None:
+    short = [make(0.9, epochs=5), make(0.8, profile="laptop", epochs=4)]
+    assert _row(short).theirs is None
+    assert not _row(short).was_run
+    whole = _row([*short, make(0.7)])
+    assert str(whole.theirs) == "70.00"
+    assert whole.was_run
+
+
+def test_our_recipe_stands_beside_all_three_of_report_bs() -> None:
+    ours = [run for run in deepernets.load_records() if run.recipe.name == "report-b/resnet-44-mnist/ours"]
+    shown = [row.ours for row in rows(ours) if row.model == "ResNet-44"]
+    assert [group is not None for group in shown] == [True] * 3 + [False] * 3
+
+
+def test_the_table_says_what_was_not_run(make: Make) -> None:
+    frame = table(rows([make(0.9)]))
+    first, second = frame.iloc[0], frame.iloc[1]
+    assert (first["reported"], first["epochs"]) == ("91.2", 20)
+    assert first["their recipe"] == "90.00"
+    assert first["how measured"] == "1 seed, 20 epochs, full, cifar10-jpeg"
+    assert first["our recipe"] == NOT_RUN
+    assert second["their recipe"] == NOT_RUN
+    assert (second["reported"], second["how measured"]) == ("85.8333", "")
+
+
+def test_the_table_can_be_written_and_read(make: Make) -> None:
+    import pandas as pd
+
+    frame = table(rows([make(0.9)]))
+    again = pd.read_csv(StringIO(frame.to_csv(index=False)), dtype=str, keep_default_na=False)
+    assert (again == frame.astype(str)).all(axis=None)
+
+
+def test_a_report_has_as_many_test_images_as_its_data() -> None:
+    for row in rows(deepernets.load_records()):
+        for group in (row.theirs, row.ours):
+            assert group is None or group.test_images == comparison.TEST_IMAGES[row.data]
+
+
+def test_a_cost_stands_where_nothing_was_run(make: Make) -> None:
+    frame = table(rows([make(0.9)]), cost=lambda name: f"a day for {name}")
+    first = frame.iloc[0]
+    assert first["their recipe"] == "90.00"
+    assert (first["our recipe"], first["how ours was"]) == (NOT_RUN, "a day for report-a/vgg-16/ours")
+
+
+def test_the_readme_has_the_best_result_of_each_reported_network_beside_ours() -> None:
+    best: dict[tuple[str, str, str], Row] = {}
+    for row in rows(load_records()):
+        key = row.report, row.model, row.data
+        if key not in best or row.reported.test_accuracy > best[key].reported.test_accuracy:
+            best[key] = row
+    expected = []
+    for (report, model, data), row in best.items():
+        ours = f"{row.ours} | {row.ours.epochs} |" if row.ours else "not run yet | |"
+        expected.append(f"| {report} | {model} | {data} | {row.printed} | {row.reported.epochs} | {ours}")
+    readme = (Path(__file__).parents[2] / "README.md").read_text(encoding="utf-8")
+    assert [line for line in readme.splitlines() if line in expected] == expected
+    odd = best["B", "VGG-16", "cifar10"]
+    assert odd.ours
+    assert odd.theirs
+    assert f"our run of the report's recipe ends at {odd.theirs} %" in readme
+    lower = [row for row in best.values() if row.ours and row.ours.mean < row.reported.test_accuracy]
+    close, *_ = lower
+    assert lower == [close, odd]
+    assert (close.model, close.data) == ("VGG-13", "mnist")
+    assert close.ours
+    assert close.reported.test_accuracy < close.ours.interval.high

@@ -1,0 +1,165 @@
+"""Two processes on one machine do what one does, and what they leave behind goes on with any number."""
+
+import json
+import os
+import socket
+import subprocess
+import sys
+from itertools import chain
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+
+from deepernets.data.batches import Batches, Transform
+from deepernets.data.images import Images
+from deepernets.errors import UserError
+from deepernets.training import distributed
+
+SCRIPT = Path(__file__).with_name("two_processes.py")
+LOOPBACK = "lo" if sys.platform == "linux" else "lo0"
+HUNG = 900  # seconds, as in the script
+ENVIRONMENT = {**os.environ, "GLOO_SOCKET_IFNAME": LOOPBACK, "OMP_NUM_THREADS": "1"}
+
+
+def run(count: int, *words: object) -> subprocess.CompletedProcess[str]:
+    """Run the script in so many processes; a process that hangs says where, and ends, before the time is up."""
+    starter = ["-m", "torch.distributed.run", "--standalone", "--nproc-per-node", str(count)]
+    starter += ["--monitor-interval", "0.1"]
+    command = [sys.executable, *(starter if count > 1 else []), str(SCRIPT), *map(str, words)]
+    return subprocess.run(command, env=ENVIRONMENT, capture_output=True, text=True, timeout=HUNG + 100)
+
+
+def run_without_torchrun(*words: object) -> list[tuple[int, str]]:
+    """Run the script in two processes, which nobody ends when one has died; return how each ended and its words."""
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        meeting = {"MASTER_ADDR": "127.0.0.1", "MASTER_PORT": str(free.getsockname()[1]), "WORLD_SIZE": "2"}
+    both = [
+        subprocess.Popen(
+            [sys.executable, str(SCRIPT), *map(str, words)],
+            env={**ENVIRONMENT, **meeting, "RANK": rank, "LOCAL_RANK": rank},
+            stderr=subprocess.PIPE,
+            text=True,
+        )
+        for rank in ("0", "1")
+    ]
+    errors = [process.communicate(timeout=HUNG + 100)[1] for process in both]
+    return [(process.returncode, error) for process, error in zip(both, errors, strict=True)]
+
+
+def found(out: Path) -> dict[str, Any]:
+    return json.loads((out / "found.json").read_text())
+
+
+@pytest.fixture(scope="module")
+def alone(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    out = tmp_path_factory.mktemp("alone")
+    done = run(1, out, 0, "none", "local")
+    assert done.returncode == 0, done.stderr
+    return out
+
+
+@pytest.fixture(scope="module")
+def together(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    out = tmp_path_factory.mktemp("together")
+    done = run(2, out, 0, "none", "local", "synchronised")
+    assert done.returncode == 0, done.stderr
+    return out
+
+
+@pytest.fixture(scope="module")
+def cut_off(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, str]:
+    out = tmp_path_factory.mktemp("cut-off")
+    (survived, errors), (died, _) = run_without_torchrun(out, 2, "none")
+    assert (survived, died) == (2, 1), errors
+    return out, errors
+
+
+def assert_same_training(ours: dict[str, Any], theirs: dict[str, Any]) -> None:
+    """Compare the losses of all steps and epochs, which a record rounds to six significant digits."""
+    assert len(ours["losses"]) == len(theirs["losses"]) == 15  # 240 images in batches of 48, three times
+    assert ours["losses"] == pytest.approx(theirs["losses"], rel=1e-6)
+    for name in ("train_loss", "validation_loss"):
+        figures = [[epoch[name] for epoch in run["epochs"]] for run in (ours, theirs)]
+        assert figures[0] == pytest.approx(figures[1], rel=1e-5, abs=2e-6)
+    assert ours["accuracy"] == pytest.approx(theirs["accuracy"])
+
+
+def test_two_processes_meet_the_losses_of_one(alone: Path, together: Path) -> None:
+    out = together
+    assert found(out / "none")["processes"] == 2
+    assert_same_training(found(out / "none"), found(alone / "none"))
+
+
+def test_synchronised_batch_normalisation_meets_the_losses_of_one_process(
+    alone: Path, together: Path
+) -> None:
+    one, local, synchronised = (
+        found(folder) for folder in (alone / "local", together / "local", together / "synchronised")
+    )
+    assert [run["sync_batch_norm"] for run in (one, local, synchronised)] == [False, False, True]
+    assert_same_training(synchronised, one)
+    assert local["losses"] != pytest.approx(one["losses"], rel=1e-3)  # or the test would show nothing
+
+
+def test_a_process_that_dies_ends_the_run_with_a_sentence(cut_off: tuple[Path, str]) -> None:
+    out, errors = cut_off
+    assert "Another process of this run has ended" in errors
+    assert "goes on from the last whole epoch" in errors
+    assert [path.name for path in out.rglob("epoch-*")] == ["epoch-002"]
+
+
+def test_what_is_left_goes_on_with_another_number_of_processes(
+    alone: Path, cut_off: tuple[Path, str]
+) -> None:
+    out, _ = cut_off
+    done = run(1, out, 0, "none")
+    assert done.returncode == 0, done.stderr
+    resumed, whole = found(out / "none"), found(alone / "none")
+    assert resumed["processes"] == 1
+    assert resumed["losses"] == pytest.approx(whole["losses"][-5:], rel=1e-6)  # one epoch was left
+
+
+def shares(count: int, batch_size: int, world: int, shuffled: bool) -> list[list[list[int]]]:
+    images = Images(torch.zeros(count, 1, 2, 2, dtype=torch.uint8), torch.arange(count))
+    plain = Transform(torch.zeros(1), torch.ones(1), pad=1)
+    whole = Batches(images, batch_size, plain, shuffle_seed=3 if shuffled else None)
+    parts = [whole.share(rank, world) for rank in range(world)]
+    return [[labels.tolist() for _, labels in part.epoch(1)] for part in parts]
+
+
+@pytest.mark.parametrize("world", [2, 3, 4])
+def test_shares_of_training_batches_are_equal_and_repeat_nothing(world: int) -> None:
+    parts = shares(50, 12, world, shuffled=True)
+    assert len({len(part) for part in parts}) == 1
+    for batch in zip(*parts, strict=True):
+        assert len({len(labels) for labels in batch}) == 1
+    seen = [label for part in parts for labels in part for label in labels]
+    assert len(seen) == len(set(seen)) == 50 - 50 % 12 % world
+
+
+def test_the_shares_of_a_batch_are_the_batch_of_one_process() -> None:
+    (whole,) = shares(48, 12, 1, shuffled=True)
+    parts = shares(48, 12, 3, shuffled=True)
+    for batch, *pieces in zip(whole, *parts, strict=True):
+        assert sorted(batch) == sorted(chain(*pieces))
+
+
+def test_evaluation_shares_laid_end_to_end_are_all_images_in_order() -> None:
+    parts = shares(50, 12, 4, shuffled=False)
+    assert [label for part in parts for labels in part for label in labels] == list(range(50))
+
+
+def test_more_processes_than_images_of_a_batch_are_refused() -> None:
+    with pytest.raises(UserError, match="3 processes cannot share batches of 2 images"):
+        shares(10, 2, 3, shuffled=True)
+
+
+@pytest.mark.parametrize("left_over", ["4", "many", ""])
+def test_a_world_size_without_a_launcher_is_refused(left_over: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("WORLD_SIZE", left_over)
+    monkeypatch.delenv("RANK", raising=False)
+    with pytest.raises(UserError, match="but no launcher started this process"):
+        distributed.state()

@@ -1,0 +1,464 @@
+"""The queue: its order, what it starts on a machine of which pace, and what it leaves when something goes wrong."""
+
+import subprocess
+import time
+from collections.abc import Callable
+from dataclasses import replace
+from fnmatch import fnmatch
+from math import inf
+from pathlib import Path
+
+import pytest
+
+import deepernets
+from deepernets.errors import UserError
+from deepernets.results.comparison import measured
+from deepernets.results.costs import training_images, work
+from deepernets.training import pace, queue
+from deepernets.training.queue import (
+    PATIENCE,
+    WORTH_COMPILING,
+    Machine,
+    Place,
+    Queue,
+    QueuedRun,
+    TrainingProcess,
+    default_order,
+    plan,
+    read_order,
+)
+from deepernets.training.records import Record, load_record, load_records
+
+A, B = QueuedRun("paper/resnet-20", 0), QueuedRun("report-b/vgg-13-mnist/ours", 1)
+ORDER = read_order(default_order())
+
+
+def steps_of(run: QueuedRun) -> int:
+    """Return the steps of an epoch."""
+    chosen = deepernets.get_recipe(run.recipe)
+    return -(-training_images(chosen) // chosen.batch_size)
+
+
+class FakeMachine:
+    """A machine with a clock of its own; a run takes `hours`, and a step of a recipe `seconds[recipe]`."""
+
+    def __init__(self, seconds: dict[str, float], compiled: float = inf, measuring: float = 0) -> None:
+        self.now, self.seconds, self.compiled, self.measuring = 1000.0, seconds, compiled, measuring
+        self.hours = 1.0
+        self.timed: list[tuple[str, bool]] = []
+        self.started: list[tuple[QueuedRun, bool]] = []
+        self.on_end: Callable[[QueuedRun, Place], str] = lambda run, place: "it left no record"
+        self.deaf = False
+
+    def step_seconds(self, name: str, profile: str, compiled: bool, timeout: float | None) -> float:
+        self.now += self.measuring
+        if timeout is not None and self.measuring > timeout:
+            raise subprocess.TimeoutExpired("a step", timeout)
+        self.timed.append((name, compiled))
+        return self.compiled if compiled else self.seconds[name]
+
+    def machine(self) -> Machine:
+        fake = self
+
+        class Process(TrainingProcess):
+            def __init__(self, run: QueuedRun, place: Place, compiled: bool, show: bool) -> None:
+                fake.started.append((run, compiled))
+                self.run, self.place, self.end = run, place, fake.now + 3600 * fake.hours
+                self.said, self.killed = "", False
+
+            def has_ended(self) -> bool:
+                fake.now += 30
+                if fake.now >= self.end and not self.said:
+                    self.said = fake.on_end(self.run, self.place)
+                return fake.now >= self.end
+
+            def stop(self) -> None:
+                if not fake.deaf:
+                    self.end, self.said = fake.now, "stopped"
+
+            def kill(self) -> None:
+                self.end, self.said = fake.now, "killed"
+
+            def problem(self) -> str:
+                return self.said
+
+        return Machine(Process, self.step_seconds, lambda: True, lambda: self.now)
+
+
+@pytest.fixture(autouse=True)
+def _do_not_sleep(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(queue, "BETWEEN_LOOKS", 0.0)
+
+
+@pytest.fixture(scope="module")
+def finished() -> Record:
+    """A record with which a run can end at once."""
+    return load_records("report-a/vgg-16/as-reported")[0]
+
+
+def finish(record: Record) -> Callable[[QueuedRun, Place], str]:
+    """Return what lets a run end with a record in its folder."""
+
+    def leave(run: QueuedRun, place: Place) -> str:
+        replace(record, recipe=place.recipe(run), seed=run.seed).save(place.folder(run) / "record.json")
+        return "done"
+
+    return leave
+
+
+# The order.
+
+
+def test_the_courses_order_names_every_recipe_of_reports_and_papers_once() -> None:
+    wanted = {
+        name for name in deepernets.list_recipes() if fnmatch(name, "report-*") or fnmatch(name, "paper/*")
+    }
+    assert {run.recipe for run in ORDER if run.seed == 0} == wanted
+    assert len(set(ORDER)) == len(ORDER)
+    assert [run.recipe for run in ORDER[:4]] == [
+        f"paper/{name}" for name in ("resnet-20", "plain-20", "resnet-56", "plain-56")
+    ]
+
+
+def test_what_a_run_starts_from_comes_before_it() -> None:
+    for place, run in enumerate(ORDER):
+        if shallow := deepernets.get_recipe(run.recipe).start_from:
+            assert ORDER.index(QueuedRun(shallow, run.seed)) < place
+
+
+def test_further_seeds_come_last_and_the_cheapest_first() -> None:
+    first = next(place for place, run in enumerate(ORDER) if run.seed)
+    costs = [work(deepernets.get_recipe(run.recipe)) for run in ORDER[first:]]
+    assert costs == sorted(costs)
+    assert all(run.seed for run in ORDER[first:])
+
+
+def test_an_order_has_comments_and_blank_lines(tmp_path: Path) -> None:
+    path = tmp_path / "order.txt"
+    path.write_text("# first\npaper/resnet-20 0  # the paper's\n\n  report-b/vgg-13-mnist/ours\t1\n")
+    assert read_order(path) == [A, B]
+
+
+@pytest.mark.parametrize(
+    ("line", "sentence"),
+    [
+        ("paper/resnet-21 0", "There is no recipe 'paper/resnet-21'; did you mean"),
+        ("paper/resnet-20", "'paper/resnet-20' is not a run; expected a recipe and a seed"),
+        ("paper/resnet-20 0 1", "'paper/resnet-20 0 1' is not a run"),
+        ("paper/resnet-20 -1", "'paper/resnet-20 -1' is not a run"),
+        ("paper/resnet-20 9999999999", "is not a run"),
+        ("paper/plain-20 0", "paper/plain-20, seed 0 is listed already in line 2"),
+    ],
+)
+def test_a_wrong_line_is_one_sentence_with_file_and_line(line: str, sentence: str, tmp_path: Path) -> None:
+    path = tmp_path / "mine.txt"
+    path.write_text(f"# mine\npaper/plain-20 0\n{line}\n")
+    with pytest.raises(UserError, match=r"mine\.txt, line 3: ") as error:
+        read_order(path)
+    assert sentence in str(error.value)
+
+
+def test_an_order_that_cannot_be_read_is_one_sentence(tmp_path: Path) -> None:
+    with pytest.raises(UserError, match=r"none\.txt cannot be read \(No such file"):
+        read_order(tmp_path / "none.txt")
+    (tmp_path / "latin.txt").write_bytes(b"\xe9")
+    with pytest.raises(UserError, match="not UTF-8"):
+        read_order(tmp_path / "latin.txt")
+
+
+# What has no record yet.
+
+
+def test_the_plan_keeps_the_order_and_leaves_out_what_is_recorded() -> None:
+    left = plan(ORDER, deepernets.load_records())
+    assert left == [run for run in ORDER if run in set(left)]
+    assert QueuedRun("report-a/vgg-16/as-reported", 0) in ORDER
+    assert QueuedRun("report-a/vgg-16/as-reported", 0) not in left
+    assert QueuedRun("paper/resnet-110", 0) in left
+
+
+def test_only_filters_the_order() -> None:
+    assert plan([A, B], [], ["report-*", "race/*"]) == [B]
+    with pytest.raises(UserError, match=r"no recipe that matches race/\*"):
+        plan([A, B], [], ["race/*"])
+
+
+def test_a_short_run_does_not_count_as_the_recipe() -> None:
+    """Three epochs of ResNet-20 are recorded where the report has fifty."""
+    run = QueuedRun("report-b/resnet-20-mnist/as-reported", 0)
+    assert load_records(run.recipe)
+    assert plan([run], deepernets.load_records()) == [run]
+
+
+def test_a_precision_asked_for_does_not_stand_for_the_recipe() -> None:
+    run = QueuedRun("report-a/vgg-16/as-reported", 0)
+    asked = [replace(record, requested_precision=record.precision) for record in load_records(run.recipe)]
+    assert plan([run], load_records(run.recipe)) == []
+    assert plan([run], asked) == [run]
+    assert measured(run.recipe, asked) is None
+    assert measured(run.recipe, [*asked, *load_records(run.recipe)]) == measured(
+        run.recipe, load_records(run.recipe)
+    )
+
+
+# What is chosen.
+
+
+def test_without_a_budget_all_are_done_in_order(finished: Record, tmp_path: Path) -> None:
+    fake, place = FakeMachine({A.recipe: 1.0, B.recipe: 2.0}), Place(tmp_path / "results", tmp_path / "runs")
+    fake.on_end = finish(finished)
+    queue = Queue([B, A], place, machine=fake.machine())
+    queue.work()
+    assert queue.recorded == [B, A]
+    assert [run for run, _ in fake.started] == [B, A]
+    assert {record.recipe.name for record in load_records(folder=place.results)} == {A.recipe, B.recipe}
+
+
+@pytest.mark.parametrize("at_a_time", [1, 2])
+def test_the_first_that_can_end_in_time_is_started(at_a_time: int, finished: Record, tmp_path: Path) -> None:
+    lines: list[str] = []
+    hour = 3600 / (steps_of(B) * deepernets.get_recipe(B.recipe).epochs)  # seconds a step, for an hour
+    fake = FakeMachine({A.recipe: 1000.0, B.recipe: hour})
+    fake.on_end = finish(finished)
+    queue = Queue(
+        [A, B], Place(tmp_path / "results", tmp_path / "runs"), at_a_time, 65, lines.append, fake.machine()
+    )
+    queue.work()
+    assert queue.recorded == [B]
+    assert queue.left == [A]
+    assert "about 60 min; it can end in the 65 min left." in lines[0]
+
+
+def test_when_none_can_end_the_first_leaves_a_checkpoint(tmp_path: Path) -> None:
+    lines: list[str] = []
+    fake = FakeMachine({A.recipe: 1800 / steps_of(A), B.recipe: 1800 / steps_of(B)})
+    fake.hours = 100.0
+    place = Place(tmp_path / "results", tmp_path / "runs")
+    queue = Queue([A, B], place, minutes=60, say=lines.append, machine=fake.machine())
+    queue.work()
+    assert fake.started == [(A, False)]
+    assert queue.unfinished == [A]
+    assert queue.left == [B]
+    assert not queue.problems
+    assert "nothing in the order can end in the 60 min left" in lines[0]
+    assert (
+        3600 <= fake.now - 1000 <= 3600 + 120
+    )  # each look takes 30 s of the fake clock, and stopping looks thrice
+
+
+def test_a_run_that_does_not_stop_is_killed(tmp_path: Path) -> None:
+    fake = FakeMachine({A.recipe: 1800 / steps_of(A)})
+    fake.hours, fake.deaf = 100.0, True
+    queue = Queue([A], Place(tmp_path / "results", tmp_path), minutes=60, machine=fake.machine())
+    queue.work()
+    assert queue.unfinished == [A]
+    assert fake.now - 1000 <= 3600 + PATIENCE + 120
+
+
+def test_when_no_epoch_can_end_it_says_so(tmp_path: Path) -> None:
+    fake = FakeMachine({A.recipe: 1000.0})
+    with pytest.raises(UserError, match="5 minutes are too short here"):
+        Queue([A], Place(tmp_path / "results", tmp_path), minutes=5, machine=fake.machine()).work()
+    assert fake.started == []
+
+
+def test_choosing_takes_a_tenth_of_the_time_at_most(tmp_path: Path) -> None:
+    """Six minutes of an hour: after three networks, of 2.5 minutes each, the first of them is started."""
+    runs = [QueuedRun(f"paper/resnet-{depth}", 0) for depth in (20, 32, 44, 56, 110)]
+    fake = FakeMachine({run.recipe: 1.0 for run in runs}, measuring=75)
+    fake.hours = 100.0
+    queue = Queue(runs, Place(tmp_path / "results", tmp_path), minutes=60, machine=fake.machine())
+    queue.work()
+    assert fake.timed == [(run.recipe, compiled) for run in runs[:3] for compiled in (False, True)]
+    assert fake.started == [(runs[0], False)]
+
+
+def test_timing_ends_with_the_time(tmp_path: Path) -> None:
+    fake = FakeMachine({A.recipe: 1e-3}, measuring=400)
+    with pytest.raises(UserError, match="5 minutes are too short here"):
+        Queue([A], Place(tmp_path / "results", tmp_path), minutes=5, machine=fake.machine()).work()
+
+
+def test_a_checkpoint_shortens_what_is_left(tmp_path: Path) -> None:
+    place = Place(tmp_path / "results", tmp_path)
+    assert place.epochs_left(A) == 182
+    (place.folder(A) / "epoch-180").mkdir(parents=True)
+    (place.folder(A) / ".epoch-181.part").mkdir()
+    assert place.epochs_left(A) == 2
+    fake = FakeMachine({A.recipe: 1800 / steps_of(A)})
+    lines: list[str] = []
+    queue = Queue([A], place, minutes=61, say=lines.append, machine=fake.machine())
+    queue.work()
+    assert "2 epochs left, about 60 min; it can end" in lines[0]
+
+
+# Whether to compile.
+
+
+@pytest.mark.parametrize(("seconds", "compiled"), [(0.5, True), (2.0, False)])
+def test_the_faster_way_is_taken_and_timed_once(seconds: float, compiled: bool, tmp_path: Path) -> None:
+    lines: list[str] = []
+    fake = FakeMachine({A.recipe: 1.0}, compiled=seconds)
+    runs = [A, QueuedRun(A.recipe, 1)]
+    queue = Queue(runs, Place(tmp_path / "results", tmp_path), say=lines.append, machine=fake.machine())
+    queue.work()
+    assert fake.started == [(run, compiled) for run in runs]
+    assert fake.timed == [(A.recipe, False), (A.recipe, True)]
+    faster = (
+        "compiled, 256 images/s against 128 plain" if compiled else "plain, 128 images/s against 64 compiled"
+    )
+    assert faster in lines[0]
+
+
+def test_a_short_run_and_one_without_a_compiler_are_not_timed_compiled(tmp_path: Path) -> None:
+    epochs = deepernets.get_recipe(A.recipe).epochs
+    short = FakeMachine({A.recipe: 0.99 * WORTH_COMPILING / epochs / steps_of(A)}, compiled=0.0)
+    place = Place(tmp_path / "results", tmp_path)
+    Queue([A], place, machine=short.machine()).work()
+    without = FakeMachine({A.recipe: 1.0}, compiled=0.0)
+    Queue([A], place, machine=replace(without.machine(), can_compile=lambda: False)).work()
+    for fake in (short, without):
+        assert fake.timed == [(A.recipe, False)]
+        assert fake.started == [(A, False)]
+
+
+def test_a_network_that_cannot_be_compiled_is_trained_plain(tmp_path: Path) -> None:
+    fake = FakeMachine({A.recipe: 1.0})
+
+    def fails(name: str, profile: str, compiled: bool, timeout: float | None) -> float:
+        if compiled:
+            raise UserError("the compiler failed")
+        return 1.0
+
+    lines: list[str] = []
+    queue = Queue([A], Place(tmp_path / "results", tmp_path), say=lines.append, machine=fake.machine())
+    queue.machine = replace(queue.machine, step_seconds=fails)
+    queue.work()
+    assert fake.started == [(A, False)]
+    assert "cannot be compiled here" in lines[0]
+
+
+def test_steps_are_timed_with_the_recipes_batches(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The network is called with batches of the recipe's size and shape, as often as it is warmed up and timed."""
+    shapes: list[tuple[int, ...]] = []
+    prepare = pace.prepare
+
+    def watched(*args: object) -> object:
+        training = prepare(*args)  # type: ignore[arg-type]
+        training.model.register_forward_pre_hook(lambda module, inputs: shapes.append(tuple(inputs[0].shape)))
+        return training
+
+    monkeypatch.setattr(pace, "prepare", watched)
+    assert pace.step_seconds(deepernets.get_recipe("quick/digits").changed(batch_size=4)) > 0
+    assert shapes == [(4, 1, 32, 32)] * (pace.WARM_UP + pace.TIMED)
+
+
+# What is left when something goes wrong.
+
+
+def test_a_run_that_fails_is_reported_and_the_others_go_on(finished: Record, tmp_path: Path) -> None:
+    lines: list[str] = []
+    fake = FakeMachine({A.recipe: 1.0, B.recipe: 1.0})
+    fake.on_end = lambda run, place: "it ran out of luck" if run == A else finish(finished)(run, place)
+    queue = Queue([A, B], Place(tmp_path / "results", tmp_path), say=lines.append, machine=fake.machine())
+    queue.work()
+    assert queue.problems == {A: "it ran out of luck"}
+    assert queue.recorded == [B]
+    assert "paper/resnet-20, seed 0 failed: it ran out of luck" in lines
+
+
+def test_a_record_that_was_not_copied_is_copied_without_training(finished: Record, tmp_path: Path) -> None:
+    """As after a kill between the end of a run and the copy of its record, with a half-written copy beside it."""
+    place, fake = Place(tmp_path / "results", tmp_path / "runs"), FakeMachine({})
+    finish(finished)(A, place)
+    half = place.results / A.recipe / f".{place.folder(A).name}.json.123.part"
+    half.parent.mkdir(parents=True)
+    half.write_text('{"recipe": {"na')
+    queue = Queue([A], place, minutes=1, machine=fake.machine())
+    queue.work()
+    assert (queue.recorded, fake.started, fake.timed) == ([A], [], [])
+    copy = place.results / A.recipe / f"{place.folder(A).name}.json"
+    assert load_record(copy) == load_record(place.folder(A) / "record.json")
+    assert plan([A], load_records(folder=place.results)) == []
+
+
+def test_a_record_of_a_recipe_that_was_changed_is_not_copied(finished: Record, tmp_path: Path) -> None:
+    place = Place(tmp_path / "results", tmp_path / "runs")
+    older = deepernets.get_recipe(A.recipe).changed(epochs=7)
+    replace(finished, recipe=older, seed=0).save(place.folder(A) / "record.json")
+    queue = Queue([A], place, machine=FakeMachine({}).machine())
+    queue.work()
+    assert "before it was changed; rename or delete the folder" in queue.problems[A]
+    assert not place.results.exists()
+
+
+def test_a_full_disk_is_one_sentence_and_the_others_go_on(
+    finished: Record, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    place, fake = Place(tmp_path / "results", tmp_path / "runs"), FakeMachine({A.recipe: 1.0, B.recipe: 1.0})
+    fake.on_end = finish(finished)
+    write = Path.write_text
+
+    def full(path: Path, text: str, **how: str) -> int:
+        if place.results in path.parents and "resnet-20" in str(path):
+            write(path, text[:50], **how)
+            raise OSError(28, "No space left on device")
+        return write(path, text, **how)
+
+    monkeypatch.setattr(Path, "write_text", full)
+    queue = Queue([A, B], place, machine=fake.machine())
+    queue.work()
+    assert "cannot be written (No space left on device)" in queue.problems[A]
+    assert queue.recorded == [B]
+    assert [path.name for path in place.results.rglob("*") if path.is_file()] == ["full-seed1.json"]
+    monkeypatch.undo()
+    again = Queue(plan([A, B], load_records(folder=place.results)), place, machine=FakeMachine({}).machine())
+    again.work()
+    assert again.recorded == [A]
+
+
+def test_ctrl_c_stops_what_is_running(tmp_path: Path) -> None:
+    fake = FakeMachine({A.recipe: 1.0, B.recipe: 1.0})
+
+    def interrupted(line: str) -> None:
+        if line.startswith(str(B)):
+            raise KeyboardInterrupt
+
+    queue = Queue([A, B], Place(tmp_path / "results", tmp_path), 2, say=interrupted, machine=fake.machine())
+    with pytest.raises(KeyboardInterrupt):
+        queue.work()
+    assert queue.unfinished == [A]
+    assert queue.running == {}
+
+
+# With real processes.
+
+
+def test_a_real_run_ends_with_its_queue_and_the_next_queue_goes_on(tmp_path: Path) -> None:
+    """Closing the run's standard input is what the system does when the queue is killed."""
+    place = Place(tmp_path / "results", tmp_path / "runs", profile="quick")
+    run = QueuedRun("report-b/resnet-20-mnist/as-reported", 0)  # five epochs of 512 images
+    process = TrainingProcess(run, place, compiled=False, show=False)
+    wait_until(lambda: place.epochs_left(run) < place.recipe(run).epochs or process.has_ended())
+    process.stop()
+    wait_until(process.has_ended)
+    assert process.process.returncode == 130, process.problem()
+    assert not (place.folder(run) / "record.json").exists()
+    assert 0 < place.epochs_left(run) < place.recipe(run).epochs
+
+    broken = place.folder(A) / "epoch-001"
+    broken.mkdir(parents=True)
+    queue = Queue([run, A], place, at_a_time=2, machine=Machine(step_seconds=lambda *_: 1e-3))
+    queue.work()
+    assert queue.recorded == [run]
+    (record,) = load_records(folder=place.results)
+    assert (record.recipe, len(record.epochs)) == (place.recipe(run), place.recipe(run).epochs)
+    assert f"The checkpoint {broken} is damaged" in queue.problems[A]
+
+
+def wait_until(holds: Callable[[], bool], seconds: float = 1800) -> None:
+    """Wait; the limit is far above what it takes, also on a busy machine."""
+    deadline = time.monotonic() + seconds
+    while not holds():
+        assert time.monotonic() < deadline, f"it did not happen in {seconds} s"
+        time.sleep(0.1)
