@@ -24,7 +24,7 @@ from scipy.stats import binomtest
 
 import deepernets
 from deepernets import check
-from deepernets.analysis import significance
+from deepernets.analysis import statistics
 from deepernets.plots import comparison
 
 PROFILE = os.environ.get(
@@ -128,7 +128,7 @@ def unequal_terms(one, other):
 
 # %%
 compare_terms = check("unequal_terms", unequal_terms).or_else(
-    significance.unequal_terms
+    deepernets.recipes.recipe.unequal_terms
 )
 
 # %% [markdown]
@@ -233,7 +233,7 @@ def mean_and_sd(accuracies):
 
 
 # %%
-spread = check("mean_and_sd", mean_and_sd).or_else(significance.mean_and_sd)
+spread = check("mean_and_sd", mean_and_sd).or_else(statistics.mean_and_sd)
 
 # %% tags=["nbval-ignore-output"]
 for network, of_seed in accuracies.items():
@@ -300,7 +300,7 @@ def binomial_interval(right, images):
 
 # %%
 interval = check("binomial_interval", binomial_interval).or_else(
-    significance.binomial_interval
+    statistics.binomial_interval
 )
 
 # %%
@@ -354,7 +354,7 @@ def mcnemar(one_right, other_right):
 
 
 # %%
-compare_pair = check("mcnemar", mcnemar).or_else(significance.mcnemar)
+compare_pair = check("mcnemar", mcnemar).or_else(statistics.mcnemar)
 
 # %% [markdown]
 # To compare image by image, the networks of the first seed are evaluated again.

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 import deepernets
-from deepernets.analysis.significance import mean_and_sd
+from deepernets.analysis.statistics import mean_and_sd
 from deepernets.plots.timing import images_per_second
 from deepernets.recipes.dash import PARTS
 from deepernets.results.ablation import parts

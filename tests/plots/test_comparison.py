@@ -6,7 +6,7 @@ from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 
 import deepernets
-from deepernets.analysis.significance import Interval
+from deepernets.analysis.statistics import Interval
 from deepernets.plots import comparison
 from deepernets.training.records import Record
 

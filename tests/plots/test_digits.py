@@ -5,7 +5,7 @@ import pytest
 import torch
 from matplotlib.patches import Rectangle
 
-from deepernets.analysis.significance import binomial_interval
+from deepernets.analysis.statistics import binomial_interval
 from deepernets.data.images import Images
 from deepernets.plots import digits
 

@@ -11,6 +11,8 @@ from deepernets.errors import UserError
 if TYPE_CHECKING:
     from pandas import DataFrame
 
+TRAINING_TO_FORWARD = 3  # a backward pass costs two forward ones: gradients of the inputs, and of the weights
+
 
 def count_parameters(model: nn.Module) -> int:
     """Return how many numbers `model` learns; a normalisation's running statistics are none of them.
@@ -201,3 +203,17 @@ def _window(call: Call) -> _Window:
 
 def _height(size: int | tuple[int, ...]) -> int:
     return size if isinstance(size, int) else size[0]
+
+
+def training_cost(epochs: int, images: int, multiply_adds: int) -> int:
+    """Return the multiply-adds of a training: each image of each epoch goes forward once and backward once.
+
+    Args:
+        epochs: Passes over the training images.
+        images: Training images.
+        multiply_adds: Of one image's forward pass, as `deepernets.count_multiply_adds` counts them.
+
+    >>> training_cost(20, 15_000, 313_198_080)  # report A's VGG-16
+    281878272000000
+    """
+    return TRAINING_TO_FORWARD * epochs * images * multiply_adds

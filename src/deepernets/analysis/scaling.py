@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from deepernets.analysis.significance import TRAINING_TO_FORWARD
+from deepernets.analysis.arithmetic import TRAINING_TO_FORWARD
 from deepernets.errors import UserError
 
 

@@ -16,8 +16,7 @@ from typing import Any
 import torch
 from torch import nn
 
-from deepernets.analysis.arithmetic import count_multiply_adds
-from deepernets.analysis.significance import TRAINING_TO_FORWARD
+from deepernets.analysis.arithmetic import TRAINING_TO_FORWARD, count_multiply_adds
 from deepernets.benchmark.variants import FIRST_AND_LAST, SIDE, WAYS, Size, on_paper
 from deepernets.errors import UserError
 from deepernets.training import hardware

@@ -6,7 +6,7 @@ import torch
 from matplotlib.figure import Figure
 from torch import Tensor
 
-from deepernets.analysis.significance import binomial_interval
+from deepernets.analysis.statistics import binomial_interval
 from deepernets.data.images import Images
 from deepernets.plots.style import PALETTE, draw, grid
 

@@ -5,7 +5,7 @@ from collections.abc import Mapping
 from matplotlib.figure import Figure
 from pandas import DataFrame
 
-from deepernets.analysis.significance import binomial_interval
+from deepernets.analysis.statistics import binomial_interval
 from deepernets.papers import resnet as published
 from deepernets.plots.style import PALETTE, PLAIN, grid
 

@@ -7,7 +7,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 
-from deepernets.analysis.significance import Interval
+from deepernets.analysis.statistics import Interval
 from deepernets.plots.comparison import say_if_empty
 from deepernets.plots.style import PALETTE, PLAIN, grid
 from deepernets.results.comparison import Measured, Row

@@ -1,6 +1,7 @@
 """What one training run is made of: the frozen `Recipe`, and the three profiles it can be run at."""
 
-from dataclasses import dataclass, fields, replace
+from collections.abc import Collection
+from dataclasses import asdict, dataclass, fields, replace
 from typing import Any, Literal, get_args
 
 from deepernets.errors import UserError
@@ -154,3 +155,14 @@ PROFILES: dict[str, Scale | None] = {
     "laptop": Scale(epochs=0.2, train_images=5_000),  # on the real data: minutes
     "full": None,  # the recipe as written
 }
+
+
+def unequal_terms(one: Recipe, other: Recipe, compared: Collection[str] = ("name", "model")) -> list[str]:
+    """Return, sorted, the fields in which two recipes differ beside what is to be `compared`.
+
+    >>> from deepernets.recipes import get_recipe
+    >>> unequal_terms(get_recipe("report-a/vgg-16/as-reported"), get_recipe("report-a/resnet-50/as-reported"))
+    ['epochs']
+    """
+    ours, theirs = asdict(one), asdict(other)
+    return sorted(field for field in ours if field not in compared and ours[field] != theirs[field])

@@ -6,10 +6,10 @@ from functools import partial
 from math import isnan
 from statistics import fmean, stdev
 
-from deepernets.analysis.significance import Interval, binomial_interval, unequal_terms
+from deepernets.analysis.statistics import Interval, binomial_interval
 from deepernets.papers.reports import REPORTED, Reported
 from deepernets.recipes import get_recipe, list_recipes
-from deepernets.recipes.recipe import Recipe
+from deepernets.recipes.recipe import Recipe, unequal_terms
 from deepernets.training.records import Record
 
 NOT_RUN = "not run"

@@ -6,8 +6,7 @@ from statistics import median
 
 import torch
 
-from deepernets.analysis.arithmetic import count_multiply_adds
-from deepernets.analysis.significance import training_cost
+from deepernets.analysis.arithmetic import count_multiply_adds, training_cost
 from deepernets.data.datasets import TRAINING_IMAGES
 from deepernets.models.registry import build_model
 from deepernets.recipes import get_recipe

@@ -8,11 +8,10 @@ from typing import Any
 
 import torch
 
-from deepernets.analysis.significance import unequal_terms
 from deepernets.course.checks import Exercise
 from deepernets.course.exercises.lab05_chance import BINOMIAL_INTERVAL, MCNEMAR
 from deepernets.course.exercises.numbers import close, draws, number
-from deepernets.recipes.recipe import Recipe
+from deepernets.recipes.recipe import Recipe, unequal_terms
 
 # Of one 32×32 image and three classes: VGG-16 and ResNet-50 as in report A.
 MULTIPLY_ADDS = (313_198_080, 1_222_318_080)

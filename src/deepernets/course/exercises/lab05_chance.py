@@ -6,7 +6,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from deepernets.analysis import significance
+from deepernets.analysis import statistics
 from deepernets.course.checks import Exercise
 from deepernets.course.exercises.numbers import close, draws, number
 
@@ -38,7 +38,7 @@ def judge_binomial_interval(answer: Any, seed: int) -> str | None:
 
 
 def _mistaken_interval(low: float, high: float, right: int, images: int) -> str | None:
-    wilson = significance.binomial_interval(right, images)
+    wilson = statistics.binomial_interval(right, images)
     if close(low, wilson.low) and close(high, wilson.high):
         return None
     usual = _usual_intervals(right, images)
@@ -48,8 +48,8 @@ def _mistaken_interval(low: float, high: float, right: int, images: int) -> str 
 
 def _usual_intervals(right: int, images: int) -> dict[str, list[tuple[float, float]]]:
     """Return the intervals that usual mistakes give, by mistake."""
-    z, share = significance.Z95, right / images
-    low, high = significance.binomial_interval(right, images)
+    z, share = statistics.Z95, right / images
+    low, high = statistics.binomial_interval(right, images)
     shrink = 1 + z**2 / images
     middle, half = (low + high) / 2, (high - low) / 2
     variance = share * (1 - share)
@@ -64,11 +64,11 @@ def _usual_intervals(right: int, images: int) -> dict[str, list[tuple[float, flo
         "middle and half width": [(middle, half)],
         "normal": [around(share, z * sqrt(variance / images))],
         "one sigma": [
-            significance.binomial_interval(right, images, z=1.0),
+            statistics.binomial_interval(right, images, z=1.0),
             around(middle, half / z),
             around(share, sqrt(variance / images)),
         ],
-        "ninety": [significance.binomial_interval(right, images, z=1.645)],
+        "ninety": [statistics.binomial_interval(right, images, z=1.645)],
         "no division": [around(middle * shrink, half * shrink)],
         "centre": [around(share, half), around(share, half * shrink)],
         "no images": [around(share, z * sqrt(variance))],
@@ -136,7 +136,7 @@ def judge_mcnemar(answer: Any, seed: int) -> str | None:
             p_value = number(returned)
         except (TypeError, ValueError, RuntimeError):
             return "no number"
-        if not close(p_value, significance.mcnemar(one, other)):
+        if not close(p_value, statistics.mcnemar(one, other)):
             return _mistaken_test(p_value, counts)
     return None
 

@@ -1,18 +1,16 @@
-"""Is one result better than another, or luckier? Intervals, paired tests, spread over seeds, equal terms."""
+"""Is one result better than another, or luckier? Intervals, paired tests, spread over seeds, images needed."""
 
-from collections.abc import Collection, Sequence
-from dataclasses import asdict
-from math import comb, sqrt
+from collections.abc import Sequence
+from math import ceil, sqrt
 from statistics import fmean, stdev
 from typing import NamedTuple
 
 from torch import Tensor
 
 from deepernets.errors import UserError
-from deepernets.recipes.recipe import Recipe
 
+Z80 = 0.8416  # a normal variable exceeds its mean minus so many standard deviations 80 times in 100
 Z95 = 1.96  # a normal variable stays within so many standard deviations of its mean 95 times in 100
-TRAINING_TO_FORWARD = 3  # a backward pass costs two forward ones: gradients of the inputs, and of the weights
 
 
 class Interval(NamedTuple):
@@ -87,9 +85,7 @@ def mcnemar(one_right: Tensor, other_right: Tensor) -> float:
         raise UserError("Two networks can be compared image by image only on the same images.")
     only_one = int((one_right & ~other_right).sum())
     only_other = int((other_right & ~one_right).sum())
-    apart = only_one + only_other
-    ways = sum(comb(apart, heads) for heads in range(min(only_one, only_other) + 1))
-    return min(1.0, 2 * ways / 2**apart)  # where the two come out even, both tails hold the middle
+    return _fair_coin(only_one, only_other)
 
 
 def mean_and_sd(values: Sequence[float]) -> tuple[float, float]:
@@ -144,26 +140,122 @@ def gap(one: Sequence[float], other: Sequence[float]) -> Gap:
     return Gap(second - first, sqrt(variance))
 
 
-def unequal_terms(one: Recipe, other: Recipe, compared: Collection[str] = ("name", "model")) -> list[str]:
-    """Return, sorted, the fields in which two recipes differ beside what is to be `compared`.
+class Bounds(NamedTuple):
+    """What a p-value can be at least and at most."""
 
-    >>> from deepernets.recipes import get_recipe
-    >>> unequal_terms(get_recipe("report-a/vgg-16/as-reported"), get_recipe("report-a/resnet-50/as-reported"))
-    ['epochs']
+    lowest: float
+    highest: float
+
+
+def standard_error(share: float, images: int) -> float:
+    """Return the standard deviation of a share that is counted on `images` independent images.
+
+    >>> f"{standard_error(0.9, 1000):.4f}"
+    '0.0095'
     """
-    ours, theirs = asdict(one), asdict(other)
-    return sorted(field for field in ours if field not in compared and ours[field] != theirs[field])
+    _require_shares(share)
+    if images < 1:
+        raise UserError("A share is counted on at least one image.")
+    return sqrt(share * (1 - share) / images)
 
 
-def training_cost(epochs: int, images: int, multiply_adds: int) -> int:
-    """Return the multiply-adds of a training: each image of each epoch goes forward once and backward once.
+def images_needed(one: float, other: float) -> int:
+    """Return how many test images tell two accuracies apart, each counted on images of its own.
+
+    The two-sided test at 5 % finds the difference in 80 of 100 such experiments. Both counts are taken as normal:
+    under the hypothesis that there is no difference with the mean accuracy, under the other with the two.
 
     Args:
-        epochs: Passes over the training images.
-        images: Training images.
-        multiply_adds: Of one image's forward pass, as `deepernets.count_multiply_adds` counts them.
+        one: True accuracy of one network, as a share between 0 and 1.
+        other: Of the other one; it must differ.
 
-    >>> training_cost(20, 15_000, 313_198_080)  # report A's VGG-16
-    281878272000000
+    Returns:
+        Images for each network.
+
+    >>> images_needed(0.90, 0.91)
+    13496
     """
-    return TRAINING_TO_FORWARD * epochs * images * multiply_adds
+    _require_shares(one, other)
+    if one == other:
+        raise UserError("No number of images tells two networks apart that are equally good.")
+    mean = (one + other) / 2
+    equal = sqrt(2 * mean * (1 - mean))
+    apart = sqrt(one * (1 - one) + other * (1 - other))
+    return ceil(((Z95 * equal + Z80 * apart) / (one - other)) ** 2)
+
+
+def images_needed_paired(apart: float, difference: float) -> int:
+    """Return how many test images tell two networks apart that are tested on the same ones.
+
+    As `images_needed`, for McNemar's test: of `apart`, the share of images that exactly one network gets right, the
+    difference is the part that does not cancel. Its variance per image is `apart` if there is no difference.
+
+    Args:
+        apart: Share of the images that exactly one of the two gets right.
+        difference: Of the two accuracies; not 0, and at most `apart` in size.
+
+    >>> images_needed_paired(apart=0.05, difference=0.01)
+    3923
+    """
+    _require_shares(apart, abs(difference))
+    if difference == 0 or abs(difference) > apart:
+        raise UserError(
+            "Accuracies differ by more than 0, and by at most the share of images that tell them apart."
+        )
+    under_difference = sqrt(apart - difference**2)
+    return ceil(((Z95 * sqrt(apart) + Z80 * under_difference) / difference) ** 2)
+
+
+def mcnemar_bounds(one_wrong: int, other_wrong: int, images: int) -> Bounds:
+    """Return what McNemar's exact p-value can be, where only the numbers of mistakes are known.
+
+    The more mistakes two networks share, the fewer images are left to tell them apart, and the clearer these speak.
+    So the p-value is lowest if every mistake of the better network is one of the other's too, and highest if as few
+    are shared as can be.
+
+    Args:
+        one_wrong: Images that one network gets wrong.
+        other_wrong: Of the same images, those that the other one does.
+        images: All of them.
+
+    >>> mcnemar_bounds(2, 5, images=100)  # 3 against 0 at best, 5 against 2 at worst
+    Bounds(lowest=0.25, highest=0.453125)
+    """
+    if not (0 <= one_wrong <= images and 0 <= other_wrong <= images):
+        raise UserError(f"{one_wrong} and {other_wrong} mistakes on {images} images cannot be.")
+    fewer, more = sorted((one_wrong, other_wrong))
+    least_shared = max(0, fewer + more - images)
+    values = [_fair_coin(fewer - shared, more - shared) for shared in (fewer, least_shared)]
+    return Bounds(min(values), max(values))
+
+
+def expected_highest(draws: int) -> float:
+    """Return how many standard deviations the highest of several normal variables lies above their mean.
+
+    Args:
+        draws: Independent variables with the same distribution, at least one.
+
+    >>> f"{expected_highest(5):.2f}"
+    '1.16'
+    """
+    if draws < 1:
+        raise UserError("The highest of no draws is not defined.")
+    from scipy.integrate import quad
+    from scipy.stats import norm
+
+    def integrand(z: float) -> float:
+        return float(z * draws * norm.pdf(z) * norm.cdf(z) ** (draws - 1))
+
+    return float(quad(integrand, -8, 8)[0])
+
+
+def _fair_coin(heads: int, tails: int) -> float:
+    """Return the two-sided p-value of a fair coin that came out so; 1 if it was not tossed."""
+    from scipy.stats import binomtest
+
+    return float(binomtest(heads, heads + tails).pvalue) if heads + tails else 1.0
+
+
+def _require_shares(*shares: float) -> None:
+    if not all(0 <= share <= 1 for share in shares):
+        raise UserError("Give accuracies as shares between 0 and 1, not as per cent.")
