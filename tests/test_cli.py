@@ -45,6 +45,7 @@ def _run(
         (["recipes", "none"], "There is no recipe 'none'"),
         (["train", "report-a/vgg-16/ours", "--data-root", "nowhere", "--precision", "int8"], "int8"),
         (["find-lr", "--steps", "2"], "shows nothing"),
+        (["train", "quick/vgg", "--profile", "full", "--epochs", "1", "--keep-weights"], "cannot be kept"),
     ],
 )
 def test_bad_input_is_one_sentence_and_status_2(

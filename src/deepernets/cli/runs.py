@@ -128,7 +128,7 @@ def train(
     from deepernets.training import distributed
     from deepernets.training.checkpoints import list_checkpoints
     from deepernets.training.preflight import require_folder_name
-    from deepernets.training.runs import RECORD, keep_weights, run_folder
+    from deepernets.training.runs import RECORD, keep_weights, require_as_written, run_folder
     from deepernets.training.runs import train as train_recipe
 
     where, files, machinery = where or Where(), files or Files(), machinery or Machinery()
@@ -139,6 +139,8 @@ def train(
         chosen = chosen.changed(
             batch_size=chosen.batch_size * world, learning_rate=chosen.learning_rate * world
         )
+    if files.keep_weights:
+        require_as_written(chosen, profile, where.seed, where.precision)
     folder = run_folder(chosen, profile, where.seed, files.out, where.precision)
     require_folder_name(folder)
     if files.fresh and distributed.is_main():

@@ -82,9 +82,10 @@ def restore(folder: Path, training: Training, chosen: Recipe) -> None:
         _require_same_recipe(progress, chosen, newest)
         load_weights(newest, training.model)
         state = torch.load(newest / "optimizer.pt", map_location="cpu", weights_only=True)
-        options = [{**group, "params": None} for group in training.optimizer.param_groups]
+        # where and how the optimizer computes is this machine's; the checkpoint may come from another one
+        before = [dict(group) for group in training.optimizer.param_groups]
         training.optimizer.load_state_dict(state)
-        for group, own in zip(training.optimizer.param_groups, options, strict=True):
+        for group, own in zip(training.optimizer.param_groups, before, strict=True):
             group.update({name: own[name] for name in ("lr", "fused", "capturable") if name in own})
         training.started, training.history[:] = progress["started"], progress["history"]
     except UserError:

@@ -45,9 +45,8 @@ class CapturedStep:
             loss, logits = train_step(model, self.images, self.labels, criterion, optimizer)
         self.loss, self.logits = loss.detach(), logits.detach()
         with torch.no_grad():
-            for tensor in _state(
-                model, optimizer
-            ):  # state that an optimizer makes in its first step starts at 0
+            # state that an optimizer makes in its first step starts at 0
+            for tensor in _state(model, optimizer):
                 tensor.copy_(before[id(tensor)]) if id(tensor) in before else tensor.zero_()
 
     def __call__(

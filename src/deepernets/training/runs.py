@@ -192,6 +192,19 @@ def load_pretrained(
     return PretrainedRun(results / name / "full-seed0.json", data_root)
 
 
+def require_as_written(wanted: Recipe, profile: str, seed: int, precision: str) -> None:
+    """Raise unless the weights of such a run can be kept for `load_pretrained`.
+
+    Raises:
+        UserError: the recipe was changed, or the profile is not full, the seed not 0 or the precision not auto.
+    """
+    if changes_to(wanted) or (profile, seed, precision) != ("full", 0, "auto"):
+        raise UserError(
+            f"The weights of this run of {wanted.name} cannot be kept: expected a recipe as it is written, the "
+            "profile full, seed 0 and precision auto; leave the other options out, or leave out --keep-weights."
+        )
+
+
 def keep_weights(run: Run, results: Path | None = None) -> PretrainedRun:
     """Copy a finished run's record and its weights, in float16, to the records, where `load_pretrained` finds them.
 
@@ -203,11 +216,7 @@ def keep_weights(run: Run, results: Path | None = None) -> PretrainedRun:
         UserError: the run is another one, or the folder cannot be written to.
     """
     record = run.record
-    if (record.profile, record.seed, record.changes, record.requested_precision) != ("full", 0, {}, "auto"):
-        raise UserError(
-            f"The weights of {run.folder} are not kept: expected a run of a recipe as it is written, in the full "
-            "profile and with seed 0; leave the other options out."
-        )
+    require_as_written(record.recipe, record.profile, record.seed, record.requested_precision)
     place = (results or results_folder()) / record.recipe.name / "full-seed0.json"
     tensors = load_file(run.folder / WEIGHTS)
     halves = {
