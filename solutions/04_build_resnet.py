@@ -165,7 +165,9 @@ def bottleneck_branch(c_in, width, stride):
 def course_bottleneck(c_in, width, stride):
     """The course's own bottleneck."""
     layers = [(1, width, stride), (3, width, 1), (1, 4 * width, 1)]
-    return normalised_convolutions(c_in, [Convolution(*layer) for layer in layers])
+    return normalised_convolutions(
+        c_in, [Convolution(*layer) for layer in layers]
+    )
 
 
 bottleneck = check("bottleneck_branch", bottleneck_branch).or_else(

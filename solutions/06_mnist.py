@@ -310,8 +310,12 @@ else:
         name: deepernets.get_recipe(f"report-b/{name.lower()}-mnist/ours")
         for name in REPORT
     }
-    if PROFILE == "laptop":  # a fifth of the epochs is trained, and of few images
-        recipes = {name: one.changed(epochs=50) for name, one in recipes.items()}
+    if (
+        PROFILE == "laptop"
+    ):  # a fifth of the epochs is trained, and of few images
+        recipes = {
+            name: one.changed(epochs=50) for name, one in recipes.items()
+        }
 terms = next(iter(recipes.values())).at(PROFILE)
 splits = preparation.split(terms.changed(image_size=28), dataset, seed=0)
 seen = splits.train.images
@@ -549,7 +553,9 @@ rivals = baselines.on_equal_terms(
     [
         record
         for name in NAMES
-        for record in deepernets.load_records(f"report-b/resnet-20-mnist/{name}")
+        for record in deepernets.load_records(
+            f"report-b/resnet-20-mnist/{name}"
+        )
     ]
 )
 reported, ours = (

@@ -29,11 +29,11 @@ from torchvision.transforms.functional import to_pil_image
 
 import deepernets
 from deepernets import check
-from deepernets.results import ablation
-from deepernets.results.comparison import measured
 from deepernets.data.batches import Batches, Transform, channel_statistics
 from deepernets.plots import timing as pictures
 from deepernets.plots.ablation import worths
+from deepernets.results import ablation
+from deepernets.results.comparison import measured
 from deepernets.training import hardware, timing
 
 torch.manual_seed(0)
