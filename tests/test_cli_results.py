@@ -30,7 +30,7 @@ def test_the_table_as_csv_has_a_row_per_result_to_reproduce(capsys: pytest.Captu
     assert status == 0
     assert len(rows) == len(WANTED)
     assert rows[0]["reported"] == "91.2"
-    missing = [row["how ours was"] for row in rows if row["our recipe"] == "not run"]
+    missing = [row["how measured"] for row in rows if row["their recipe"] == "not run"]
     assert missing
     assert all(cost.startswith("CPU ") and "GPU " in cost for cost in missing)
     adam = next(row for row in rows if (row["model"], row["recipe"]) == ("VGG-13", "Adam"))
