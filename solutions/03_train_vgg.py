@@ -131,7 +131,7 @@ def train_step(model, images, labels, criterion, optimizer):
 
 # %%
 def course_step(model, images, labels, criterion, optimizer):
-    """The course's own step, of which only the loss is wanted."""
+    """The course's own step: return its loss."""
     loss, _ = loop.train_step(model, images, labels, criterion, optimizer)
     return loss.item()
 

@@ -59,6 +59,7 @@ FLOORS = {
     "models.modern_blocks": 2,
     "models.registry": 2,
     "training.preflight": 3,
+    "training.pretrained": 3,
     "training.preparation": 3,
     "benchmark.run": 3,
     "training.pace": 3,

@@ -27,8 +27,9 @@ if TYPE_CHECKING:  # what editors and type checkers see; at run time `_HOMES` sa
     from deepernets.models.registry import build_model, list_models
     from deepernets.recipes import get_recipe, list_recipes
     from deepernets.recipes.recipe import Recipe
+    from deepernets.training.pretrained import list_pretrained, load_pretrained
     from deepernets.training.records import Record, load_records
-    from deepernets.training.runs import Run, list_pretrained, load_pretrained, load_run, train
+    from deepernets.training.runs import Run, load_run, train
 
 # A notebook without ipywidgets gets progress bars of text, which do as well. Accelerate asks for bars, too.
 warnings.filterwarnings("ignore", message="IProgress not found")
@@ -48,7 +49,8 @@ _HOMES = {
     "recipes": ("get_recipe", "list_recipes"),
     "recipes.recipe": ("Recipe",),
     "training.records": ("Record", "load_records"),
-    "training.runs": ("Run", "list_pretrained", "load_pretrained", "load_run", "train"),
+    "training.pretrained": ("list_pretrained", "load_pretrained"),
+    "training.runs": ("Run", "load_run", "train"),
 }
 _HOME_OF = {name: home for home, names in _HOMES.items() for name in names}
 

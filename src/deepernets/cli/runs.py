@@ -128,7 +128,8 @@ def train(
     from deepernets.training import distributed
     from deepernets.training.checkpoints import list_checkpoints
     from deepernets.training.preflight import require_folder_name
-    from deepernets.training.runs import RECORD, keep_weights, require_as_written, run_folder
+    from deepernets.training.pretrained import keep_weights, require_as_written
+    from deepernets.training.runs import RECORD, run_folder
     from deepernets.training.runs import train as train_recipe
 
     where, files, machinery = where or Where(), files or Files(), machinery or Machinery()
@@ -184,7 +185,8 @@ def evaluate(run: Path, /, *, data_root: Path | None = None) -> None:
         run: Folder of a finished run, or the name of a recipe whose trained weights ship with the course.
         data_root: Folder that holds the data.
     """
-    from deepernets.training.runs import list_pretrained, load_pretrained, load_run
+    from deepernets.training.pretrained import list_pretrained, load_pretrained
+    from deepernets.training.runs import load_run
 
     shipped = not run.exists() and run.as_posix() in list_pretrained()
     finished = load_pretrained(run.as_posix(), data_root) if shipped else load_run(run, data_root)

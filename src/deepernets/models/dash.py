@@ -62,7 +62,7 @@ class DashSpec(NetworkSpec):
     def layers(self) -> nn.Sequential:
         """Return ``stem``, ``block1``, ``block2``, …, ``head``.
 
-        In a block the max-pool stands behind the first convolution, not behind the last as in VGG: the second one
+        In a block the max-pool comes after the first convolution, not after the last as in VGG: the second one
         then costs a quarter.
 
         >>> [tuple(block.conv1.weight.shape) for block in DashSpec().build()[1:-1]]

@@ -2,42 +2,23 @@
 
 from deepernets.recipes.recipe import Recipe
 
+QUICK_VGG = Recipe(
+    "quick/vgg",
+    data="sketches",
+    model="vgg-mini-bn-cifar",
+    epochs=8,
+    batch_size=64,
+    learning_rate=0.05,
+    schedule="one-cycle",
+    pad=2,
+    flip=True,
+    validation_fraction=0.2,
+)
+QUICK_RESNET = QUICK_VGG.changed(name="quick/resnet", model="resnet-8", learning_rate=0.1)
 QUICK = (
-    Recipe(
-        "quick/vgg",
-        data="sketches",
-        model="vgg-mini-bn-cifar",
-        epochs=8,
-        batch_size=64,
-        learning_rate=0.05,
-        schedule="one-cycle",
-        pad=2,
-        flip=True,
-        validation_fraction=0.2,
-    ),
-    Recipe(
-        "quick/resnet",
-        data="sketches",
-        model="resnet-8",
-        epochs=8,
-        batch_size=64,
-        learning_rate=0.1,
-        schedule="one-cycle",
-        pad=2,
-        flip=True,
-        validation_fraction=0.2,
-    ),
-    Recipe(
-        "quick/digits",
-        data="digits",
-        model="resnet-8",
-        epochs=8,
-        batch_size=64,
-        learning_rate=0.1,
-        schedule="one-cycle",
-        pad=2,
-        validation_fraction=0.2,
-    ),
+    QUICK_VGG,
+    QUICK_RESNET,
+    QUICK_RESNET.changed(name="quick/digits", data="digits", flip=False),
 )
 
 # One network under one budget; each row changes one thing.
