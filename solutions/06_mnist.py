@@ -310,9 +310,8 @@ else:
         name: deepernets.get_recipe(f"report-b/{name.lower()}-mnist/ours")
         for name in REPORT
     }
-    if (
-        PROFILE == "laptop"
-    ):  # a fifth of the epochs is trained, and of few images
+    # the laptop profile trains a fifth of the epochs, on few images
+    if PROFILE == "laptop":
         recipes = {
             name: one.changed(epochs=50) for name, one in recipes.items()
         }
