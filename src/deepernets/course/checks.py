@@ -10,7 +10,7 @@ import sys
 import threading
 from collections.abc import Callable
 from dataclasses import dataclass
-from functools import cache, wraps
+from functools import cache
 from importlib import import_module
 from pkgutil import iter_modules
 from textwrap import fill
@@ -21,31 +21,15 @@ from typing import Any, Literal
 import torch
 
 import deepernets.course.exercises as exercise_modules
+from deepernets.course.exercises.judging import Exercise, Finding
+from deepernets.course.exercises.values import NotAttempted, TooLong, describe
 
 PACKAGE = exercise_modules.__name__
 WIDTH = 80  # characters to a line, as wide as a cell of the book
 SECONDS = 20.0  # of processor time: an exercise is a few lines on tiny inputs; what takes longer does not end
 PATIENCE = 120.0  # seconds by the clock, for an answer that waits and computes nothing
-LONGEST = 300  # characters of an exception's message
 
-Judge = Callable[[Any, int], str | None]
 Status = Literal["right", "wrong", "not attempted"]
-
-
-@dataclass(frozen=True)
-class Exercise:
-    """One exercise of a lab.
-
-    Attributes:
-        name: What `check` is called with, and what the answer is called in the lab.
-        judge: Takes the answer and a seed, which the inputs it is tried on are drawn from; returns None if the
-            answer is right, else the name of the mistake, a key of `hints`.
-        hints: For each mistake, the hint that fits it.
-    """
-
-    name: str
-    judge: Judge
-    hints: dict[str, str]
 
 
 @dataclass(frozen=True)
@@ -55,14 +39,16 @@ class Verdict:
     Attributes:
         name: The exercise.
         status: right, wrong or not attempted.
-        hint: What to look at next; empty where the answer is right.
+        hint: What to look at next; for a right answer a remark, or nothing.
         answer: The answer that was judged.
+        mistake: The key of the mistake that was recognised; empty where there is none.
     """
 
     name: str
     status: Status
     hint: str
     answer: Any
+    mistake: str = ""
 
     def __repr__(self) -> str:
         """Return the sentence that a student reads."""
@@ -76,19 +62,7 @@ class Verdict:
         return self.answer if self.status == "right" else reference
 
 
-class NotAttempted(Exception):
-    """The answer is still the stub's placeholder, `...`."""
-
-
-class _Stopped(Exception):
-    """The answer raised an exception; this one says in words which."""
-
-
-class _TooLong(BaseException):
-    """Thrown into a check that does not end; not an `Exception`, so that answers do not catch it by accident."""
-
-
-Outcome = str | NotAttempted | _Stopped | _TooLong | None
+Outcome = Finding | BaseException | None
 
 
 @cache
@@ -132,37 +106,24 @@ def judge(name: str, answer: Any, seed: int = 0) -> Verdict:
     exercise = known[name]
     _import_optimizers()
     with torch.random.fork_rng(devices=[]):  # a check must not change what a lab draws after it
-        outcome = _within_limits(lambda: exercise.judge(_guarded(answer), seed))
+        outcome = _within_limits(lambda: exercise.judge(answer, seed))
     if outcome is None:
         return Verdict(name, "right", "", answer)
+    if isinstance(outcome, Finding):
+        status: Status = "wrong" if outcome.refused else "right"
+        return Verdict(name, status, outcome.hint, answer, outcome.mistake)
     if isinstance(outcome, NotAttempted):
         return _not_attempted(name, answer)
-    if isinstance(outcome, _TooLong):
+    if isinstance(outcome, TooLong):
         hint = f"It was not done after {SECONDS:.0f} s of computing: does a loop never end?"
-        return Verdict(name, "wrong", hint, answer)
-    if isinstance(outcome, _Stopped):
-        return Verdict(name, "wrong", f"Your code stopped with {outcome}.", answer)
-    return Verdict(name, "wrong", exercise.hints[outcome], answer)
+        return Verdict(name, "wrong", hint, answer, "too long")
+    hint = f"The check itself stopped with {outcome.args[0]}. That is a fault of the check: please report it."
+    return Verdict(name, "wrong", hint, answer, "check failed")
 
 
 def _not_attempted(name: str, answer: Any) -> Verdict:
     hint = "Replace the `...` above, then run both cells again."
     return Verdict(name, "not attempted", hint, answer)
-
-
-def _guarded(answer: Any) -> Any:
-    """Return the answer; a function comes wrapped, so that a stub's placeholder is told from a wrong answer."""
-    if not callable(answer):
-        return answer
-
-    @wraps(answer, assigned=(), updated=())
-    def call(*args: Any, **kwargs: Any) -> Any:
-        result = answer(*args, **kwargs)
-        if result is ...:
-            raise NotAttempted
-        return result
-
-    return call
 
 
 @cache
@@ -171,7 +132,7 @@ def _import_optimizers() -> None:
     torch.optim.SGD([torch.zeros(1, requires_grad=True)])
 
 
-def _within_limits(judging: Callable[[], str | None]) -> Outcome:
+def _within_limits(judging: Callable[[], Finding | None]) -> Outcome:
     """Return what `judging` returns, or how it ended: at a placeholder, with an exception, or not in time.
 
     Processor time is what counts, so that an answer is not refused because the machine is busy. The judge runs in
@@ -185,8 +146,8 @@ def _within_limits(judging: Callable[[], str | None]) -> Outcome:
             outcome.append(judging())
         except NotAttempted as placeholder:
             outcome.append(placeholder)
-        except BaseException as error:  # an answer may raise anything, SystemExit included
-            outcome.append(_Stopped(_in_words(error)))  # here, as making the message may not end either
+        except BaseException as error:
+            outcome.append(RuntimeError(describe(error)))  # here, as making the message may not end either
 
     thread = threading.Thread(target=run, daemon=True)
     computed, last = process_time() + SECONDS, monotonic() + PATIENCE
@@ -195,28 +156,19 @@ def _within_limits(judging: Callable[[], str | None]) -> Outcome:
         thread.join(0.05)
     if thread.is_alive():
         _stop(thread)
-        return _TooLong()
+        return TooLong()
     return outcome[0]
 
 
 def _stop(thread: threading.Thread) -> None:
-    """Throw `_TooLong` into a thread, but never while it imports: the import lock would stay locked for ever."""
+    """Throw `TooLong` into a thread, but never while it imports: the import lock would stay locked for ever."""
     for _ in range(20):
         frame = sys._current_frames().get(thread.ident or 0)
         files = [caller.f_code.co_filename for caller, _ in walk_stack(frame)]
         if not any("importlib" in file for file in files):
             ctypes.pythonapi.PyThreadState_SetAsyncExc(
-                ctypes.c_ulong(thread.ident or 0), ctypes.py_object(_TooLong)
+                ctypes.c_ulong(thread.ident or 0), ctypes.py_object(TooLong)
             )
         thread.join(0.2)
         if not thread.is_alive():
             return
-
-
-def _in_words(error: BaseException) -> str:
-    """Return an exception's type and message, of a length that can be read and in letters that can be printed."""
-    try:
-        words = f"{type(error).__name__}: {error}".rstrip(": ")
-        return words[:LONGEST].encode(errors="backslashreplace").decode()
-    except BaseException:
-        return "an exception that cannot be printed"

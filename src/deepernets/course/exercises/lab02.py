@@ -7,7 +7,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from deepernets.course.checks import Exercise
+from deepernets.course.exercises.judging import JudgedExercise as Exercise
 from deepernets.course.exercises.lab02_counts import CONNECTED_SHARE, FIRST_CONNECTED, MAP_SIDES
 from deepernets.models.layers import local_response_norm
 

@@ -12,7 +12,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from deepernets.course.checks import Exercise
+from deepernets.course.exercises.judging import JudgedExercise as Exercise
 from deepernets.course.exercises.lab03_errors import CONFIDENT_MISTAKES, CONFUSION
 from deepernets.course.exercises.numbers import close, draws, nearest, number
 

@@ -8,7 +8,7 @@ from typing import Any
 
 import torch
 
-from deepernets.course.checks import Exercise
+from deepernets.course.exercises.judging import JudgedExercise as Exercise
 from deepernets.course.exercises.lab05_chance import BINOMIAL_INTERVAL, MCNEMAR
 from deepernets.course.exercises.numbers import close, draws, number
 from deepernets.recipes.recipe import Recipe, unequal_terms

@@ -7,7 +7,7 @@ import torch
 from torch import Tensor
 
 from deepernets.analysis import statistics
-from deepernets.course.checks import Exercise
+from deepernets.course.exercises.judging import JudgedExercise as Exercise
 from deepernets.course.exercises.numbers import close, draws, number
 
 

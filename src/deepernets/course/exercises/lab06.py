@@ -5,7 +5,7 @@ from typing import Any
 import torch
 
 from deepernets.analysis import baselines
-from deepernets.course.checks import Exercise
+from deepernets.course.exercises.judging import JudgedExercise as Exercise
 from deepernets.course.exercises.lab06_features import STANDARDISE_PIXELS
 from deepernets.course.exercises.lab06_images import PAD_TO_32
 from deepernets.course.exercises.lab06_means import RIGHT_IN_LAST_EPOCH

@@ -7,7 +7,7 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from deepernets.analysis import baselines
-from deepernets.course.checks import Exercise
+from deepernets.course.exercises.judging import JudgedExercise as Exercise
 from deepernets.course.exercises.numbers import draws
 
 

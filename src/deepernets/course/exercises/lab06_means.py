@@ -5,7 +5,7 @@ from typing import Any, NamedTuple
 import torch
 
 from deepernets.analysis.baselines import right_in_last_epoch
-from deepernets.course.checks import Exercise
+from deepernets.course.exercises.judging import JudgedExercise as Exercise
 from deepernets.course.exercises.numbers import close, draws, number
 
 IMAGES = 10_000

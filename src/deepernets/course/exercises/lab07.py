@@ -5,7 +5,7 @@ import random
 from collections.abc import Callable
 from typing import Any
 
-from deepernets.course.checks import Exercise
+from deepernets.course.exercises.judging import JudgedExercise as Exercise
 from deepernets.course.exercises.lab07_range import RISING_RATES, SMOOTH_LOSSES, SUGGEST_RATE
 from deepernets.course.exercises.lab07_steps import ADAM_STEP, STEPS_PER_RUN
 from deepernets.course.exercises.numbers import close, number

@@ -7,7 +7,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-from deepernets.course.checks import Exercise
+from deepernets.course.exercises.judging import JudgedExercise as Exercise
 from deepernets.course.exercises.lab08_signals import GRADIENT_NORMS, HE_STD
 from deepernets.course.exercises.numbers import draws, nearest, number
 

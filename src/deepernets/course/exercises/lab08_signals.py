@@ -11,7 +11,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from deepernets.analysis.signals import glorot_deviation, he_deviation
-from deepernets.course.checks import Exercise
+from deepernets.course.exercises.judging import JudgedExercise as Exercise
 from deepernets.course.exercises.numbers import close, draws, number
 
 CLASSES, CONVOLUTIONS = 3, 3

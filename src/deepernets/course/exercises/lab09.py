@@ -5,7 +5,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from deepernets.course.checks import Exercise
+from deepernets.course.exercises.judging import JudgedExercise as Exercise
 from deepernets.course.exercises.lab09_calibration import CALIBRATION_ERROR
 from deepernets.course.exercises.lab09_lines import BETWEEN_WEIGHTS, PROJECTED
 from deepernets.course.exercises.lab09_tensors import Usual, alike, first_alike, plain

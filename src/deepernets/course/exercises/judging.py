@@ -1,0 +1,307 @@
+"""Exercises as data, and the judging that all of them share.
+
+An exercise is a reference, inputs drawn from a seed, and the mistakes that students make, written as the wrong code
+itself. The answer is called on fresh copies of the inputs. Where it differs from the reference, the first mistake
+that gives the same on every input is named. Where none does, the hint shows an input that the answer gets wrong.
+"""
+
+from collections.abc import Callable, Iterable, Sequence
+from copy import deepcopy
+from dataclasses import dataclass
+from random import Random
+from typing import Any, Protocol
+
+from torch import Tensor
+
+from deepernets.course.exercises.values import (
+    NotAttempted,
+    Raised,
+    Reader,
+    Unsuitable,
+    attempt,
+    describe,
+    difference,
+    kind_of,
+    number,
+    show,
+)
+
+TRIES = 3  # draws of inputs that an answer is tried on: some mistakes do not show on every one
+NUMBER_TOLERANCE = 0.005  # of a number that may be typed with two decimals
+
+
+class AnswerError(Exception):
+    """The student's own code raised an exception, which is the cause of this one."""
+
+
+@dataclass(frozen=True)
+class Finding:
+    """What the judging found in an answer.
+
+    Attributes:
+        mistake: The key of the mistake, or one of the shared ones: ``kind``, ``exception``, ``changes inputs``,
+            ``counter-example``.
+        hint: What the student reads.
+        refused: Whether the answer is wrong; a right one may come with a remark.
+    """
+
+    mistake: str
+    hint: str
+    refused: bool = True
+
+
+@dataclass(frozen=True)
+class Mistake:
+    """A mistake that is known by what it gives.
+
+    Attributes:
+        key: Its name, unique in the exercise.
+        produces: The wrong code, with the signature of the reference, or several pieces of it in a list; for a
+            `NumberExercise` the wrong number or numbers.
+        hint: A sentence that names the mistake and leaves the last step to the student.
+    """
+
+    key: str
+    produces: Any
+    hint: str
+
+
+@dataclass(frozen=True)
+class Symptom:
+    """A mistake that is known by a property of what came back.
+
+    Attributes:
+        key: Its name, unique in the exercise.
+        shows: Takes the outcomes of the answer and of the reference, one for each input, and says whether the
+            answer shows this mistake. An outcome is what `observe` returned, or a `Raised`.
+        hint: A sentence that names the mistake and leaves the last step to the student.
+    """
+
+    key: str
+    shows: Callable[[list[Any], list[Any]], bool]
+    hint: str
+
+
+class Exercise(Protocol):
+    """What `check` needs of an exercise."""
+
+    @property
+    def name(self) -> str:
+        """What `check` is called with, and what the answer is called in the lab."""
+
+    @property
+    def hints(self) -> dict[str, str]:
+        """The hint for each mistake of its own."""
+
+    def judge(self, answer: Any, seed: int) -> Finding | None:
+        """Return what is wrong with an answer, or to be remarked on; None where it is right."""
+
+
+@dataclass(frozen=True)
+class NumberExercise:
+    """An exercise whose answer is a number.
+
+    Attributes:
+        name: What the answer is called in the lab.
+        expected: What kind of number it is, as in "the side of the square, in pixels".
+        value: The right number; a number within 0.005 of it is right, too.
+        mistakes: Wrong numbers and their hints.
+        otherwise: A hint for any other number: a smaller question on the way to the answer.
+    """
+
+    name: str
+    expected: str
+    value: float
+    mistakes: Sequence[Mistake]
+    otherwise: str
+
+    @property
+    def hints(self) -> dict[str, str]:
+        """The hint for each mistake of its own."""
+        return {mistake.key: mistake.hint for mistake in self.mistakes} | {"other": self.otherwise}
+
+    def judge(self, answer: Any, seed: int) -> Finding | None:
+        """Return what is wrong with an answer; None where it is right. There is nothing to draw from the seed."""
+        try:
+            given = number(self.expected)(answer)
+        except Unsuitable as error:
+            return Finding("kind", str(error))
+        if abs(given - self.value) <= NUMBER_TOLERANCE:
+            return None
+        for mistake in self.mistakes:
+            if any(abs(given - wrong) <= NUMBER_TOLERANCE for wrong in _several(mistake.produces)):
+                return Finding(mistake.key, mistake.hint)
+        return Finding("other", self.otherwise)
+
+
+@dataclass(frozen=True)
+class FunctionExercise:
+    """An exercise whose answer is a function.
+
+    Attributes:
+        signature: As in ``field_size(layers)``; the part before the bracket is the exercise's name.
+        returns: Reads what the function returned, as `number`, `numbers` and `tensor` do; it raises `Unsuitable`
+            for what is of another kind.
+        reference: The right code.
+        inputs: Draws the arguments of several calls, the smallest first. They are plain data (numbers, strings,
+            lists, dictionaries, tensors); what needs objects is built in `observe`.
+        mistakes: Wrong code and its hints, the most telling first.
+        observe: Takes a function and the arguments of one call, and returns what is compared. Without it the
+            function is called once, and `returns` reads the result.
+        shown: Takes the arguments of one call and returns them as text for a hint; without it they are listed.
+        tolerance: Two numbers agree up to this share of the larger one, or up to a tenth of it.
+        keeps_inputs: Refuse an answer that changes its arguments; otherwise the verdict only says so.
+    """
+
+    signature: str
+    returns: Reader
+    reference: Callable[..., Any]
+    inputs: Callable[[Random], Iterable[tuple[Any, ...]]]
+    mistakes: Sequence[Mistake | Symptom]
+    observe: Callable[..., Any] | None = None
+    shown: Callable[..., str] | None = None
+    tolerance: float = 1e-4
+    keeps_inputs: bool = False
+
+    @property
+    def name(self) -> str:
+        """What `check` is called with, and what the answer is called in the lab."""
+        return self.signature.partition("(")[0]
+
+    @property
+    def hints(self) -> dict[str, str]:
+        """The hint for each mistake of its own."""
+        return {mistake.key: mistake.hint for mistake in self.mistakes}
+
+    def judge(self, answer: Any, seed: int) -> Finding | None:
+        """Return what is wrong with an answer, or to be remarked on; None where it is right.
+
+        Raises:
+            NotAttempted: the function returned the stub's placeholder.
+        """
+        if not callable(answer):
+            return Finding("kind", f"Expected a function {self.signature}, but got {kind_of(answer)}.")
+        call = _Call(answer)
+        cases = self._cases(seed)
+        given = [self._outcome(call, case) for case in cases]
+        right = [self._observe(self.reference, case) for case in cases]
+        if all(map(self._same, given, right)):
+            return self._remark(call)
+        mistake = next((known for known in self.mistakes if self._is(known, given, right, cases)), None)
+        if mistake:
+            return Finding(mistake.key, mistake.hint)
+        if call.changed and self.keeps_inputs:
+            return self._remark(call)
+        place = next(
+            index for index, pair in enumerate(zip(given, right, strict=True)) if not self._same(*pair)
+        )
+        return self._counter_example(cases[place], given[place], right[place])
+
+    def _cases(self, seed: int) -> list[tuple[Any, ...]]:
+        draws = (Random(f"{self.name} {seed} {attempt}") for attempt in range(TRIES))
+        return [case for draw in draws for case in self.inputs(draw)]
+
+    def _observe(self, function: Callable[..., Any], case: tuple[Any, ...]) -> Any:
+        arguments = deepcopy(case)
+        if self.observe is not None:
+            return self.observe(function, *arguments)
+        return self.returns(function(*arguments))
+
+    def _outcome(self, function: Callable[..., Any], case: tuple[Any, ...]) -> Any:
+        """Return what is observed of a student's function, or a `Raised` with its exception."""
+        try:
+            return self._observe(function, case)
+        except AnswerError as error:
+            return Raised(error.__cause__ or error)
+        except Unsuitable as error:
+            return Raised(error)
+
+    def _is(self, known: Mistake | Symptom, given: list[Any], right: list[Any], cases: list[Any]) -> bool:
+        """Whether an answer shows a known mistake on every input."""
+        if isinstance(known, Symptom):
+            return attempt(known.shows, given, right) is True  # it may meet what it does not expect
+        for wrong in _several(known.produces):
+            outcomes = (attempt(self._observe, wrong, case) for case in cases)
+            if all(map(self._same, given, outcomes)):
+                return True
+        return False
+
+    def _same(self, one: Any, other: Any) -> bool:
+        return difference(one, other, self.tolerance) is None
+
+    def _remark(self, call: "_Call") -> Finding | None:
+        if not call.changed:
+            return None
+        what = f"{self.name} changes its argument number {call.changed} in place"
+        if self.keeps_inputs:
+            return Finding("changes inputs", f"{what}: work on a copy of it.")
+        return Finding(
+            "changes inputs", f"It changes its argument number {call.changed} in place.", refused=False
+        )
+
+    def _counter_example(self, case: tuple[Any, ...], given: Any, right: Any) -> Finding:
+        arguments = ", ".join(map(show, case)) if self.shown is None else self.shown(*case)
+        call = f"{self.name}({arguments})"
+        if isinstance(given, Raised) and isinstance(given.error, Unsuitable):
+            return Finding("kind", str(given.error))
+        if isinstance(given, Raised):
+            return Finding("exception", f"{call} stopped with {describe(given.error)}.")
+        place, expected, returned = difference(right, given, self.tolerance) or ("", right, given)
+        if not place:
+            return Finding("counter-example", f"{call} should return {expected}; yours returns {returned}.")
+        return Finding("counter-example", f"For {call}, {place} should be {expected}; yours is {returned}.")
+
+
+@dataclass(frozen=True)
+class JudgedExercise:
+    """An exercise with a judge of its own, for answers that are not compared with a reference.
+
+    Attributes:
+        name: What `check` is called with, and what the answer is called in the lab.
+        find: Takes the answer and a seed, and returns the key of the mistake, or None where the answer is right.
+        hints: The hint for each mistake.
+    """
+
+    name: str
+    find: Callable[[Any, int], str | None]
+    hints: dict[str, str]
+
+    def judge(self, answer: Any, seed: int) -> Finding | None:
+        """Return what is wrong with an answer; None where it is right.
+
+        Raises:
+            NotAttempted: the function returned the stub's placeholder.
+        """
+        try:
+            mistake = self.find(_Call(answer) if callable(answer) else answer, seed)
+        except AnswerError as error:
+            return Finding("exception", f"Your code stopped with {describe(error.__cause__ or error)}.")
+        return Finding(mistake, self.hints[mistake]) if mistake else None
+
+
+class _Call:
+    """A student's function: tells the placeholder and exceptions of its own apart, and notes changed arguments."""
+
+    def __init__(self, function: Callable[..., Any]) -> None:
+        self._function = function
+        self.changed = 0  # position of the first argument that was changed in place, from 1
+
+    def __call__(self, *arguments: Any) -> Any:
+        before = [deepcopy(value) if _is_plain(value) else None for value in arguments]
+        result = attempt(self._function, *arguments)
+        if isinstance(result, Raised):
+            raise AnswerError from result.error
+        if result is ...:
+            raise NotAttempted
+        for place, (value, copy) in enumerate(zip(arguments, before, strict=True), 1):
+            if copy is not None and difference(copy, value, tolerance=0.0) is not None:
+                self.changed = self.changed or place
+        return result
+
+
+def _several(produces: Any) -> Sequence[Any]:
+    return produces if isinstance(produces, list) else [produces]
+
+
+def _is_plain(value: Any) -> bool:
+    return isinstance(value, list | dict | set | Tensor)

@@ -1,0 +1,294 @@
+"""What an answer gave: reading it as plain data, comparing it, and showing it in a hint."""
+
+import math
+import sys
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass
+from itertools import islice
+from pathlib import Path
+from random import Random
+from traceback import extract_tb
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+LONGEST_LIST = 1_000  # entries that are read of an answer, so that one that never ends is refused
+LONGEST_MESSAGE = 300  # characters of an exception's message
+SHOWN_ENTRIES, SHOWN_CHARACTERS = 8, 70  # of a value in a hint
+
+Reader = Callable[[Any], Any]
+
+
+class NotAttempted(Exception):
+    """The answer is still the stub's placeholder, `...`."""
+
+
+class TooLong(BaseException):
+    """Thrown into a check that does not end; not an `Exception`, so that answers do not catch it by accident."""
+
+
+class Unsuitable(Exception):
+    """An answer, or what it returned, is not of the kind that was asked for; the message is the hint."""
+
+
+@dataclass(frozen=True)
+class Raised:
+    """The outcome of a call that raised an exception; another one of the same type is the same outcome."""
+
+    error: BaseException
+
+
+def attempt(function: Callable[..., Any], *arguments: Any) -> Any:
+    """Return what a function returns, or a `Raised` with what it raises; a placeholder and the end of time pass."""
+    try:
+        return function(*arguments)
+    except (NotAttempted, TooLong):
+        raise
+    except BaseException as error:  # an answer may raise anything, SystemExit included
+        return Raised(error)
+
+
+# Readers of what came back -------------------------------------------------------------------------------------
+
+
+def number(what: str) -> Reader:
+    """Return a reader of one number; `what` says which, as in "the side of the field, in pixels"."""
+
+    def read(value: Any) -> float:
+        single = isinstance(value, int | float) or getattr(value, "shape", None) == ()
+        result = attempt(_to_float, value) if single and not isinstance(value, bool) else None
+        return result if isinstance(result, float) else _refuse(f"a number: {what}", value)
+
+    return read
+
+
+def _to_float(value: Any) -> float:
+    return float(value.detach() if isinstance(value, Tensor) else value)
+
+
+def numbers(what: str, length: int | None = None) -> Reader:
+    """Return a reader of a list of numbers: a list, a tuple, or a tensor or array of one dimension.
+
+    Args:
+        what: What the numbers are.
+        length: How many there must be; None for any number of them.
+    """
+
+    def read(value: Any) -> list[float]:
+        expected = f"{'a list of' if length is None else length} numbers: {what}"
+        entries = attempt(lambda: list(islice(value, LONGEST_LIST)))
+        if isinstance(value, str | dict | set) or not isinstance(entries, list):
+            return _refuse(expected, value)
+        if length is not None and len(entries) != length:
+            raise Unsuitable(f"Expected {expected}; got {len(entries)} of them.")
+        return [number(f"every entry of {what}")(entry) for entry in entries]
+
+    return read
+
+
+def tensor(what: str) -> Reader:
+    """Return a reader of a tensor, which is compared in double precision; `what` says which."""
+
+    def read(value: Any) -> Tensor:
+        if type(value) not in (
+            Tensor,
+            nn.Parameter,
+        ):  # one of a class of its own could claim to equal everything
+            return _refuse(f"a tensor: {what}", value)
+        plain = value.detach().cpu()
+        return plain.double() if plain.is_floating_point() or plain.dtype == torch.bool else plain.long()
+
+    return read
+
+
+def _refuse(expected: str, value: Any) -> Any:
+    raise Unsuitable(f"Expected {expected}; got {kind_of(value)}.")
+
+
+def network(what: str) -> Reader:
+    """Return a reader of a network; `what` says which."""
+    return lambda value: value if isinstance(value, nn.Module) else _refuse(f"a network: {what}", value)
+
+
+def run_network(model: nn.Module, images: Tensor, draw: Random, train: bool = False) -> dict[str, Any]:
+    """Give a network weights and statistics that depend on their shapes alone, and run it.
+
+    Args:
+        model: The network; its parameters and running statistics are overwritten.
+        images: What it is run on.
+        draw: Where the numbers come from; networks with equal shapes get equal numbers from equal draws.
+        train: Run it in training mode.
+
+    Returns:
+        The shapes of its parameters in order, and its output.
+
+    Raises:
+        Unsuitable: the network does not run on the images.
+    """
+    generator = torch.Generator().manual_seed(draw.getrandbits(32))
+    shapes = [list(parameter.shape) for parameter in model.parameters()]
+    with torch.no_grad():
+        for name, values in model.state_dict().items():
+            if values.is_floating_point():
+                drawn = torch.randn(values.shape, generator=generator).to(values.dtype)
+                values.copy_(drawn.abs() + 0.5 if name.endswith("running_var") else drawn)
+        output = attempt(model.train(train), images)
+    if isinstance(output, Raised):
+        raise Unsuitable(
+            f"The network does not run on images of shape {tuple(images.shape)}: {describe(output.error)}."
+        )
+    return {"the list of parameter shapes": shapes, "the output": tensor("the network's output")(output)}
+
+
+def normal(draw: Random, *shape: int) -> Tensor:
+    """Return a tensor of this shape from a normal distribution, float32, seeded from `draw`."""
+    return torch.randn(shape, generator=torch.Generator().manual_seed(draw.getrandbits(32)))
+
+
+# Comparing and showing values ----------------------------------------------------------------------------------
+
+
+def difference(one: Any, other: Any, tolerance: float = 1e-4) -> tuple[str, str, str] | None:
+    """Return where two outcomes differ first: the place, and both values as text; None where they agree.
+
+    >>> difference([1, [2, 3]], [1, [2, 4]])
+    ('entry [1][1]', '3', '4')
+    >>> difference(0.1 + 0.2, 0.3) is None
+    True
+    """
+    found = _difference(one, other, tolerance)
+    if found is None:
+        return None
+    path, left, right = found
+    return path, *_shown_apart(left, right)
+
+
+def _difference(one: Any, other: Any, tolerance: float) -> tuple[str, Any, Any] | None:
+    if isinstance(one, Tensor) and isinstance(other, Tensor):
+        return _tensor_difference(one, other, tolerance)
+    if isinstance(one, Mapping) and isinstance(other, Mapping):
+        if one.keys() != other.keys():
+            return "the list of keys", list(one), list(other)
+        return _first(((str(key), one[key], other[key]) for key in one), tolerance, named=True)
+    if isinstance(one, list | tuple) and isinstance(other, list | tuple):
+        if len(one) != len(other):
+            return "", one, other
+        pairs = ((f"[{place}]", a, b) for place, (a, b) in enumerate(zip(one, other, strict=True)))
+        return _first(pairs, tolerance)
+    return None if _equal(one, other, tolerance) else ("", one, other)
+
+
+def _equal(one: Any, other: Any, tolerance: float) -> bool:
+    if isinstance(one, Raised) and isinstance(other, Raised):
+        alike = type(one.error) is type(other.error)
+        return alike and (not isinstance(one.error, Unsuitable) or str(one.error) == str(other.error))
+    if isinstance(one, int | float) and isinstance(other, int | float):
+        both_nan = math.isnan(one) and math.isnan(other)
+        return both_nan or math.isclose(one, other, rel_tol=tolerance, abs_tol=tolerance / 10)
+    return type(one) is type(other) and bool(one == other)
+
+
+def _first(
+    pairs: Iterable[tuple[str, Any, Any]], tolerance: float, named: bool = False
+) -> tuple[str, Any, Any] | None:
+    for place, a, b in pairs:
+        found = _difference(a, b, tolerance)
+        if found is None:
+            continue
+        inner = found[0].removeprefix("entry ")
+        if named:
+            return f"{found[0]} of {place}" if found[0] else place, *found[1:]
+        return f"entry {place}{inner}" if inner.startswith(
+            "["
+        ) or not inner else f"{inner} of {place}", *found[1:]
+    return None
+
+
+def _tensor_difference(one: Tensor, other: Tensor, tolerance: float) -> tuple[str, Any, Any] | None:
+    if one.shape != other.shape:
+        return "the shape", tuple(one.shape), tuple(other.shape)
+    a, b = one.double(), other.double()
+    apart = ~torch.isclose(a, b, rtol=tolerance, atol=tolerance / 10, equal_nan=True)
+    if not apart.any():
+        return None
+    place = apart.nonzero()[0].tolist()
+    return (
+        f"entry [{', '.join(map(str, place))}]" if place else "",
+        a[tuple(place)].item(),
+        b[tuple(place)].item(),
+    )
+
+
+def _shown_apart(one: Any, other: Any) -> tuple[str, str]:
+    """Return two values as text that tells them apart."""
+    shown = show(one), show(other)
+    return (repr(one), repr(other)) if shown[0] == shown[1] and isinstance(one, float) else shown
+
+
+def show(value: Any) -> str:
+    """Return a value as short text for a hint.
+
+    >>> show(torch.zeros(2, 3)), show([1.23456789, "a"]), show(7.0)
+    ('[[0, 0, 0], [0, 0, 0]]', "[1.23457, 'a']", '7')
+    >>> show(torch.zeros(64, 3, 3, 3))
+    'a tensor of shape (64, 3, 3, 3)'
+    """
+    if isinstance(value, Tensor):
+        small = value.numel() <= SHOWN_ENTRIES
+        return show(value.tolist()) if small else f"a tensor of shape {tuple(value.shape)}"
+    if isinstance(value, bool) or value is None:
+        return str(value)
+    if isinstance(value, int):
+        return int.__repr__(value)
+    if isinstance(value, float):
+        return f"{value:.6g}"
+    if isinstance(value, list | tuple):
+        entries = [show(entry) for entry in value[:SHOWN_ENTRIES]] + ["…"] * (len(value) > SHOWN_ENTRIES)
+        text = ", ".join(entries)
+        if isinstance(value, tuple):
+            return f"({text}{',' * (len(value) == 1)})"
+        return f"[{text}]"
+    if isinstance(value, Raised):
+        return describe(value.error)
+    text = repr(value)
+    return text if len(text) <= SHOWN_CHARACTERS else f"{text[: SHOWN_CHARACTERS - 1]}…"
+
+
+def kind_of(value: Any) -> str:
+    """Return what kind of thing a value is, as text for a hint.
+
+    >>> kind_of(None), kind_of([1]), kind_of(torch.zeros(2, 3)), kind_of("7")
+    ('None', 'a list', 'a tensor of shape (2, 3)', "the string '7'")
+    """
+    if value is None:
+        return "None"
+    if type(value) is str:
+        return f"the string {show(value)}"
+    if type(value) is Tensor:
+        return f"a tensor of shape {tuple(value.shape)}"
+    name = attempt(lambda: type(value).__name__)
+    if not isinstance(name, str):
+        return "an object without a name"
+    return f"{'an' if name[:1] in 'aeiou' else 'a'} {name}"
+
+
+def describe(error: BaseException) -> str:
+    """Return an exception as text: its type, its message, and the line of the student's code that it comes from."""
+    message = attempt(lambda: f"{type(error).__name__}: {error}".rstrip(": "))
+    if not isinstance(message, str):
+        message = "an exception that cannot be printed"
+    message = message[:LONGEST_MESSAGE].encode(errors="backslashreplace").decode()
+    frames = [frame for frame in extract_tb(error.__traceback__) if not _is_library(frame.filename)]
+    if not frames or not frames[-1].line:
+        return message
+    return f"{message}, in line {frames[-1].lineno}: `{frames[-1].line[:SHOWN_CHARACTERS]}`"
+
+
+_LIBRARIES = tuple(
+    {str(Path(__file__).parents[2]), str(Path(torch.__file__).parents[1]), sys.prefix, sys.base_prefix}
+)
+
+
+def _is_library(filename: str) -> bool:
+    return filename.startswith((*_LIBRARIES, "<frozen")) or "site-packages" in filename
