@@ -187,3 +187,9 @@ def test_names_are_unique_and_every_hint_is_a_sentence() -> None:
     for exercise in modules:
         assert len(set(exercise.hints.values())) == len(exercise.hints) >= 5
         assert all(hint.endswith((".", "?")) for hint in exercise.hints.values())
+
+
+def test_a_lab_goes_on_with_the_reference_where_an_answer_is_not_right() -> None:
+    assert check("three_deep", 7.0).or_reference() == 7.0
+    assert [check("three_deep", answer).or_reference() for answer in (9, ...)] == [7, 7]
+    assert check("field_size", ...).or_reference()([(3, 1), (3, 1)]) == 5

@@ -29,6 +29,8 @@ WIDTH = 80  # characters to a line, as wide as a cell of the book
 SECONDS = 20.0  # of processor time: an exercise is a few lines on tiny inputs; what takes longer does not end
 PATIENCE = 120.0  # seconds by the clock, for an answer that waits and computes nothing
 
+NOT_ATTEMPTED = "Replace the `...` above, then run both cells again."
+
 Status = Literal["right", "wrong", "not attempted"]
 
 
@@ -42,6 +44,7 @@ class Verdict:
         hint: What to look at next; for a right answer a remark, or nothing.
         answer: The answer that was judged.
         mistake: The key of the mistake that was recognised; empty where there is none.
+        reference: The course's own answer.
     """
 
     name: str
@@ -49,6 +52,7 @@ class Verdict:
     hint: str
     answer: Any
     mistake: str = ""
+    reference: Any = None
 
     def __repr__(self) -> str:
         """Return the sentence that a student reads."""
@@ -56,6 +60,10 @@ class Verdict:
 
     def _ipython_display_(self) -> None:
         """Show nothing at the end of a cell: `check` has printed the verdict already."""
+
+    def or_reference(self) -> Any:
+        """Return the answer if it is right, else the course's own, so that the lab can go on either way."""
+        return self.or_else(self.reference)
 
     def or_else(self, reference: Any) -> Any:
         """Return the answer if it is right, else the course's own, so that the lab can go on either way."""
@@ -102,28 +110,28 @@ def judge(name: str, answer: Any, seed: int = 0) -> Verdict:
             "check", "wrong", f"There is no such exercise; the names are {', '.join(known)}.", answer
         )
     if answer is ...:
-        return _not_attempted(name, answer)
+        return Verdict(name, "not attempted", NOT_ATTEMPTED, answer, reference=known[name].reference)
     exercise = known[name]
     _import_optimizers()
     with torch.random.fork_rng(devices=[]):  # a check must not change what a lab draws after it
         outcome = _within_limits(lambda: exercise.judge(answer, seed))
+    status, hint, mistake = _read(outcome)
+    return Verdict(name, status, hint, answer, mistake, exercise.reference)
+
+
+def _read(outcome: Outcome) -> tuple[Status, str, str]:
+    """Return status, hint and key of the mistake of what came out of the judging."""
     if outcome is None:
-        return Verdict(name, "right", "", answer)
+        return "right", "", ""
     if isinstance(outcome, Finding):
-        status: Status = "wrong" if outcome.refused else "right"
-        return Verdict(name, status, outcome.hint, answer, outcome.mistake)
+        return "wrong" if outcome.refused else "right", outcome.hint, outcome.mistake
     if isinstance(outcome, NotAttempted):
-        return _not_attempted(name, answer)
+        return "not attempted", NOT_ATTEMPTED, ""
     if isinstance(outcome, TooLong):
         hint = f"It was not done after {SECONDS:.0f} s of computing: does a loop never end?"
-        return Verdict(name, "wrong", hint, answer, "too long")
+        return "wrong", hint, "too long"
     hint = f"The check itself stopped with {outcome.args[0]}. That is a fault of the check: please report it."
-    return Verdict(name, "wrong", hint, answer, "check failed")
-
-
-def _not_attempted(name: str, answer: Any) -> Verdict:
-    hint = "Replace the `...` above, then run both cells again."
-    return Verdict(name, "not attempted", hint, answer)
+    return "wrong", hint, "check failed"
 
 
 @cache

@@ -93,6 +93,10 @@ class Exercise(Protocol):
     def hints(self) -> dict[str, str]:
         """The hint for each mistake of its own."""
 
+    @property
+    def reference(self) -> Any:
+        """The course's own answer."""
+
     def judge(self, answer: Any, seed: int) -> Finding | None:
         """Return what is wrong with an answer, or to be remarked on; None where it is right."""
 
@@ -104,14 +108,14 @@ class NumberExercise:
     Attributes:
         name: What the answer is called in the lab.
         expected: What kind of number it is, as in "the side of the square, in pixels".
-        value: The right number; a number within 0.005 of it is right, too.
+        reference: The right number; a number within 0.005 of it is right, too.
         mistakes: Wrong numbers and their hints.
         otherwise: A hint for any other number: a smaller question on the way to the answer.
     """
 
     name: str
     expected: str
-    value: float
+    reference: float
     mistakes: Sequence[Mistake]
     otherwise: str
 
@@ -126,7 +130,7 @@ class NumberExercise:
             given = number(self.expected)(answer)
         except Unsuitable as error:
             return Finding("kind", str(error))
-        if abs(given - self.value) <= NUMBER_TOLERANCE:
+        if abs(given - self.reference) <= NUMBER_TOLERANCE:
             return None
         for mistake in self.mistakes:
             if any(abs(given - wrong) <= NUMBER_TOLERANCE for wrong in _several(mistake.produces)):
@@ -260,11 +264,13 @@ class JudgedExercise:
         name: What `check` is called with, and what the answer is called in the lab.
         find: Takes the answer and a seed, and returns the key of the mistake, or None where the answer is right.
         hints: The hint for each mistake.
+        reference: The course's own answer.
     """
 
     name: str
     find: Callable[[Any, int], str | None]
     hints: dict[str, str]
+    reference: Any = None
 
     def judge(self, answer: Any, seed: int) -> Finding | None:
         """Return what is wrong with an answer; None where it is right.

@@ -12,7 +12,7 @@ from deepernets.course.exercises.values import number
 THREE_DEEP = NumberExercise(
     "three_deep",
     expected="the side of the square, in pixels",
-    value=7,
+    reference=7,
     mistakes=[
         Mistake(
             "sum of kernels",
@@ -37,7 +37,7 @@ THREE_DEEP = NumberExercise(
 EXTRA_SHARE = NumberExercise(
     "extra_share",
     expected="a share, such as 0.5 for half as many again",
-    value=49 / 27 - 1,
+    reference=49 / 27 - 1,
     mistakes=[
         Mistake("ratio", 49 / 27, "That is how many times as many. How many *more* is one less."),
         Mistake(
