@@ -1,0 +1,205 @@
+"""The answers that students of lab 11 give."""
+
+from typing import Any
+
+import torch
+from torch import nn
+from torch.nn import functional as F
+
+from deepernets.course.exercises.lab11 import CASES, FAULTS
+
+KEY = {letter: FAULTS[place] for letter, place in CASES.items()}
+
+
+def overfit(case: Any, images: Any, labels: Any, steps: int) -> list[float]:
+    losses = []
+    for _ in range(steps):
+        losses.append(case.step(case.network, images, labels, case.optimizer))
+    return losses
+
+
+def one_at_a_time(case: Any, images: Any, labels: Any, steps: int) -> list[float]:
+    return [
+        case.step(case.network, images[n % len(images)][None], labels[n % len(images)][None], case.optimizer)
+        for n in range(steps)
+    ]
+
+
+def called_once(case: Any, images: Any, labels: Any, steps: int) -> list[float]:
+    return [case.step(case.network, images, labels, case.optimizer)] * steps
+
+
+def measured_afterwards(case: Any, images: Any, labels: Any, steps: int) -> list[float]:
+    losses = []
+    for _ in range(steps):
+        case.step(case.network, images, labels, case.optimizer)
+        losses.append(F.cross_entropy(case.network(images), labels).item())
+    return losses
+
+
+def gradients(network: Any, images: Any, labels: Any) -> dict[str, Any]:
+    network.zero_grad()
+    F.cross_entropy(network(images), labels).backward()
+    return {name: parameter.grad for name, parameter in network.named_parameters()}
+
+
+def silent(network: Any, images: Any, labels: Any) -> list[str]:
+    found = gradients(network, images, labels)
+    return [name for name, gradient in found.items() if gradient is None or (gradient == 0).all()]
+
+
+def silent_by_autograd(network: Any, images: Any, labels: Any) -> tuple[str, ...]:
+    names, parameters = zip(*network.named_parameters(), strict=True)
+    loss = nn.CrossEntropyLoss()(network(images), labels)
+    found = torch.autograd.grad(loss, parameters, allow_unused=True)
+    return tuple(n for n, g in zip(names, found, strict=True) if g is None or float(g.abs().sum()) == 0)
+
+
+def silent_after_a_step(network: Any, images: Any, labels: Any) -> list[str]:
+    names = silent(network, images, labels)
+    torch.optim.SGD(network.parameters(), lr=0.1).step()
+    return names
+
+
+def forgotten(network: Any, optimizer: Any) -> list[str]:
+    known = [p for group in optimizer.param_groups for p in group["params"]]
+    return [name for name, p in network.named_parameters() if not any(p is q for q in known)]
+
+
+def forgotten_ids(network: Any, optimizer: Any) -> set[str]:
+    known = {p.data_ptr() for group in optimizer.param_groups for p in group["params"]}
+    return {name for name, p in network.named_parameters() if p.data_ptr() not in known}
+
+
+def mixed(network: Any, images: Any) -> bool:
+    images = images.clone().requires_grad_()
+    network(images)[0].sum().backward()
+    return bool((images.grad[1:] != 0).any())
+
+
+def mixed_alone(network: Any, images: Any) -> Any:
+    with torch.no_grad():
+        return not torch.allclose(network(images)[:1], network(images[[0, 0, 0, 0, 0]])[:1], atol=1e-4)
+
+
+def mixed_in_place(network: Any, images: Any) -> bool:
+    before = network(images)[0].clone()
+    images[1:] = 0
+    return not torch.allclose(before, network(images)[0])
+
+
+def alike(network: Any) -> list[str]:
+    found = []
+    for name, layer in network.named_modules():
+        if isinstance(layer, nn.Conv2d) and all(
+            torch.equal(layer.weight[0], filter) for filter in layer.weight
+        ):
+            found.append(name)
+    return found
+
+
+def alike_by_spread(network: Any) -> list[str]:
+    layers = {name: layer for name, layer in network.named_modules() if isinstance(layer, nn.Conv2d)}
+    return [name for name, layer in layers.items() if layer.weight.double().std(dim=0).max() < 1e-9]
+
+
+RIGHT: list[tuple[str, Any]] = [
+    ("overfit_one_batch", overfit),
+    ("overfit_one_batch", lambda case, x, y, steps: torch.tensor(overfit(case, x, y, steps))),
+    ("without_gradient", silent),
+    ("without_gradient", silent_by_autograd),
+    ("not_in_optimizer", forgotten),
+    ("not_in_optimizer", forgotten_ids),
+    ("mixes_images", mixed),
+    ("mixes_images", mixed_alone),
+    ("equal_filters", alike),
+    ("equal_filters", alike_by_spread),
+    ("diagnosis", KEY),
+    ("diagnosis", dict(reversed(KEY.items()))),
+]
+WRONG: list[tuple[str, str, Any]] = [
+    ("overfit_one_batch", "one image each", one_at_a_time),
+    ("overfit_one_batch", "no training", called_once),
+    ("overfit_one_batch", "losses after", measured_afterwards),
+    ("overfit_one_batch", "one step more", lambda case, x, y, steps: overfit(case, x, y, steps + 1)[:-1]),
+    ("overfit_one_batch", "kind", lambda case, x, y, steps: overfit(case, x, y, steps)[-1]),
+    ("overfit_one_batch", "kind", lambda case, x, y, steps: overfit(case, x, y, steps + 1)),
+    (
+        "overfit_one_batch",
+        "counter-example",
+        lambda case, x, y, steps: [loss / len(x) for loss in overfit(case, x, y, steps)],
+    ),
+    ("overfit_one_batch", "exception", lambda case, x, y: overfit(case, x, y, 3)),
+    ("without_gradient", "none only", lambda *call: [n for n, g in gradients(*call).items() if g is None]),
+    (
+        "without_gradient",
+        "zero only",
+        lambda *call: [n for n, g in gradients(*call).items() if g is not None and not g.any()],
+    ),
+    (
+        "without_gradient",
+        "with gradient",
+        lambda *call: [n for n, g in gradients(*call).items() if g is not None and g.any()],
+    ),
+    (
+        "without_gradient",
+        "before backward",
+        lambda network, *batch: [n for n, p in network.named_parameters() if p.grad is None],
+    ),
+    ("without_gradient", "takes a step", silent_after_a_step),
+    ("without_gradient", "kind", lambda *call: len(silent(*call))),
+    ("without_gradient", "exception", lambda *call: [n for n, g in gradients(*call).items() if not g.any()]),
+    (
+        "not_in_optimizer",
+        "in the optimizer",
+        lambda n, o: [x for x, _ in n.named_parameters() if x not in forgotten(n, o)],
+    ),
+    (
+        "not_in_optimizer",
+        "first group",
+        lambda n, o: [
+            x for x, p in n.named_parameters() if id(p) not in map(id, o.param_groups[0]["params"])
+        ],
+    ),
+    (
+        "not_in_optimizer",
+        "compared by value",
+        lambda n, o: [x for x, p in n.named_parameters() if p not in o.param_groups[0]["params"]],
+    ),
+    ("not_in_optimizer", "children", lambda n, o: [x for x in forgotten(n, o) if not x.startswith("1.")]),
+    ("not_in_optimizer", "kind", lambda n, o: "2.weight"),
+    ("not_in_optimizer", "counter-example", lambda n, o: forgotten(n, o)[:1]),
+    ("mixes_images", "the reverse", lambda *call: not mixed(*call)),
+    ("mixes_images", "its own image", lambda n, x: True),
+    ("mixes_images", "always false", lambda n, x: False),
+    ("mixes_images", "changes inputs", mixed_in_place),
+    ("mixes_images", "kind", lambda n, x: n(x)),
+    ("mixes_images", "kind", lambda n, x: "no"),
+    (
+        "equal_filters",
+        "first two",
+        lambda n: [
+            x for x, m in n.named_modules() if type(m) is nn.Conv2d and (m.weight[0] == m.weight[1]).all()
+        ],
+    ),
+    (
+        "equal_filters",
+        "constant only",
+        lambda n: [x for x, m in n.named_modules() if type(m) is nn.Conv2d and m.weight.min() == m.weight.max()],
+    ),
+    ("equal_filters", "children", lambda n: [x for x in alike(n) if "." not in x]),
+    (
+        "equal_filters",
+        "input channels",
+        lambda n: [
+            x for x, m in n.named_modules() if type(m) is nn.Conv2d and (m.weight == m.weight[:, :1]).all()
+        ],
+    ),
+    ("equal_filters", "kind", lambda n: len(alike(n))),
+    ("equal_filters", "counter-example", lambda n: [*alike(n), "2"]),
+    ("diagnosis", "no dictionary", list(KEY.values())),
+    ("diagnosis", "unknown fault", {**KEY, "A": "softmax"}),
+    ("diagnosis", "A", {**KEY, "A": KEY["B"], "B": KEY["A"]}),
+    ("diagnosis", "F", {**KEY, "F": KEY["C"]}),
+    ("diagnosis", "no dictionary", {**KEY, "G": FAULTS[0]}),
+]
