@@ -95,3 +95,18 @@ def build(
         made.check()
     else:
         made.build(wanted=names)
+
+
+@labs.command
+def new(name: str, /, *, title: str) -> None:
+    """Write a new lab to start from: two exercises with their checks, and answers to test them with.
+
+    Args:
+        name: Number and name, such as 12_fine_tuning.
+        title: Title of the lab.
+    """
+    from deepernets.course.new_lab import new_lab
+
+    for path in new_lab(Path(), name, title):
+        print(path)
+    print(f"Edit these files, then run `deepernets labs build {name[:2]}`.")

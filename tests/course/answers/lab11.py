@@ -185,7 +185,9 @@ WRONG: list[tuple[str, str, Any]] = [
     (
         "equal_filters",
         "constant only",
-        lambda n: [x for x, m in n.named_modules() if type(m) is nn.Conv2d and m.weight.min() == m.weight.max()],
+        lambda n: [
+            x for x, m in n.named_modules() if type(m) is nn.Conv2d and m.weight.min() == m.weight.max()
+        ],
     ),
     ("equal_filters", "children", lambda n: [x for x in alike(n) if "." not in x]),
     (

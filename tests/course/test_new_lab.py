@@ -1,0 +1,78 @@
+"""`deepernets labs new`: what it writes passes the tests that every lab must pass."""
+
+import shutil
+from importlib.util import module_from_spec, spec_from_file_location
+from pathlib import Path
+from types import ModuleType
+
+import pytest
+
+from deepernets.course.labs import Lab
+from deepernets.course.masters import with_stubs
+from deepernets.course.new_lab import new_lab
+from deepernets.errors import UserError
+
+ROOT = Path(__file__).parents[2]
+
+
+@pytest.fixture
+def root(tmp_path: Path) -> Path:
+    shutil.copy(ROOT / "_toc.yml", tmp_path)
+    for folder in ("solutions", "labs", "src/deepernets/course/exercises", "tests/course/answers"):
+        (tmp_path / folder).mkdir(parents=True)
+    return tmp_path
+
+
+def load(path: Path) -> ModuleType:
+    spec = spec_from_file_location(f"new_{path.parent.name}_{path.stem}", path)
+    assert spec
+    assert spec.loader
+    module = module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
+
+
+def test_answers_of_a_new_lab_are_judged_as_they_say(root: Path) -> None:
+    exercises, answers = map(load, new_lab(root, "12_fine_tuning", "Fine-tuning")[1:])
+    known = {exercise.name: exercise for exercise in exercises.EXERCISES}
+    assert all(known[name].judge(answer, 0) is None for name, answer in answers.RIGHT)
+    for name, mistake, answer in answers.WRONG:
+        assert known[name].judge(answer, 0).mistake == mistake, (name, mistake)
+
+
+def test_a_new_lab_has_stubs_and_its_solutions_are_right(root: Path) -> None:
+    master, exercises, _ = new_lab(root, "12_fine_tuning", "Fine-tuning")
+    cells = Lab(root, master).cells
+    assert cells[0].source.startswith("# Lab 12: Fine-tuning")
+    assert sum(with_stubs(cell.source) != cell.source for cell in cells) == 2
+    names: dict[str, object] = {}
+    for cell in cells[1:]:
+        if cell.cell_type == "code" and "check(" not in cell.source and "import" not in cell.source:
+            exec(cell.source, names)
+    for exercise in load(exercises).EXERCISES:
+        assert exercise.judge(names[exercise.name], 0) is None
+
+
+def test_a_new_lab_is_the_last_one_in_the_contents(root: Path) -> None:
+    before = (root / "_toc.yml").read_text()
+    new_lab(root, "12_fine_tuning", "Fine-tuning")
+    after = (root / "_toc.yml").read_text()
+    added = [line.strip() for line in after.splitlines() if line not in before.splitlines()]
+    assert added == [
+        "- file: labs/12_fine_tuning",
+        "- file: solutions/12_fine_tuning",
+        'title: "Lab 12: the solution"',
+    ]
+    assert after.index("labs/11_") < after.index("labs/12_") < after.index("caption: Solutions")
+
+
+@pytest.mark.parametrize(
+    ("name", "title"), [("fine", "A"), ("12-a", "A"), ("12_A", "A"), ("12_a", " "), ("11_a", "A")]
+)
+def test_a_name_that_cannot_be_used_is_refused_and_nothing_is_written(
+    name: str, title: str, root: Path
+) -> None:
+    (root / "solutions" / "11_taken.py").write_text("")
+    with pytest.raises(UserError):
+        new_lab(root, name, title)
+    assert not list(root.glob("tests/course/answers/*"))
