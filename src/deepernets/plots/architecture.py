@@ -78,10 +78,9 @@ def configuration_chart(classes: int = 1000) -> Figure:
         total = count_parameters(network) / 1e6
         connected = sum(map(count_parameters, linear)) / 1e6
         convolutional = total - connected
-        ax.barh(row, convolutional, color=style.PALETTE[0], label="convolutions")
-        bar = {"color": style.PALETTE[1], "hatch": "//", "label": "fully-connected layers"}
-        ax.barh(row, connected, left=convolutional, **bar)
-        ax.text(total + 1.5, row, f"{total:.1f}", va="center", bbox=style.PLAIN)
+        ax.barh(row, convolutional, label="convolutions", **style.bar(0))
+        ax.barh(row, connected, left=convolutional, label="fully-connected layers", **style.bar(1))
+        style.annotate(ax, f"{total:.1f}", (total, row), fontsize=10, bbox=style.PLAIN)
     ax.set(xlabel="millions of parameters", ylabel="configuration", xlim=(0, 165))
     style.name_rows(ax, list(CONFIGURATIONS))
     ax.grid(visible=False, axis="y")
@@ -99,31 +98,17 @@ def costs_by_layer(
         costs: By the title of a panel, one number per layer.
         numbers: Whether to write the numbers next to the bars.
     """
-    figure, axes = style.subplots(
-        1, len(costs), width=8, height=0.6 + (0.42 if numbers else 0.25) * len(layers)
-    )
+    height = 0.6 + (0.42 if numbers else 0.25) * len(layers)
+    figure, axes = style.subplots(1, len(costs), width=8, height=height)
     for number, (ax, (title, values)) in enumerate(zip(axes[0], costs.items(), strict=True)):
-        bar = {
-            "color": style.PALETTE[number],
-            "hatch": style.HATCHES[number % len(style.HATCHES)],
-            "edgecolor": style.PAPER,
-        }
-        ax.barh(range(len(layers)), values, **bar)
+        ax.barh(range(len(layers)), values, edgecolor=style.PAPER, **style.bar(number))
         ax.set_title(title, fontsize=10)
         style.name_rows(ax, layers if number == 0 else [""] * len(layers))
         ax.grid(False, axis="y")
         if numbers:
-            most = max(values)
             for row, value in enumerate(values):
-                ax.text(
-                    value + 0.015 * most,
-                    row,
-                    f"{value:,.1f}",
-                    va="center",
-                    fontsize=style.SMALL,
-                    bbox=style.PLAIN,
-                )
-            ax.set_xlim(0, 1.25 * most)
+                style.annotate(ax, f"{value:,.1f}", (value, row), bbox=style.PLAIN)
+            ax.set_xlim(0, 1.25 * max(values))
     return figure
 
 
@@ -165,9 +150,7 @@ def _draw_block(ax: Axes, sketch: Sketch) -> None:
             ax.plot([0, x], [start, start], color=colour, linewidth=width, zorder=1)
             ax.annotate("", (0.32, sum_at), (x, sum_at), arrowprops={**arrow, "edgecolor": colour}, zorder=1)
         if not steps:
-            ax.text(
-                x + 0.3, (start + end) / 2, "shortcut", rotation=90, fontsize=style.SMALL, **style.CENTRED
-            )
+            ax.text(x + 0.3, sum_at / 2, "shortcut", rotation=90, fontsize=style.SMALL, **style.CENTRED)
         for row, step in enumerate(steps):
             _draw_step(ax, x, -0.75 - gap * (row + 0.35), step)
     circle = {"boxstyle": "circle,pad=0.2", "facecolor": style.PAPER, "edgecolor": style.INK}

@@ -36,13 +36,9 @@ def accuracy_by_epoch_and_cost(records: Sequence[Record], multiply_adds: Mapping
         epochs = [epoch["epoch"] for epoch in record.epochs]
         cost = multiply_adds[record.recipe.model]
         spent = [training_cost(epoch, record.data["train"], cost) / 1e12 for epoch in epochs]
-        look = {
-            **style.series(number),
-            "markersize": 4,
-            "label": f"{record.recipe.model}, seed {record.seed}",
-        }
-        by_epoch.plot(epochs, accuracy, **look)
-        by_cost.plot(spent, accuracy, **look)
+        name, look = f"{record.recipe.model}, seed {record.seed}", style.series(number)
+        by_epoch.plot(epochs, accuracy, markersize=4, **look)
+        by_cost.plot(spent, accuracy, markersize=4, label=name, **look)
     by_epoch.set(title="The same epochs", xlabel="epoch", ylabel="validation accuracy")
     by_cost.set(title="The same work", xlabel="10¹² multiply-adds spent")
     for ax in axes[0]:
@@ -146,7 +142,7 @@ def error_intervals(results: Mapping[str, tuple[int, int]]) -> Figure:
         low, high = (100 * (1 - share) for share in reversed(binomial_interval(images - wrong, images)))
         ax.plot([low, high], [row, row], color=style.PALETTE[0], linewidth=2)
         ax.plot([100 * wrong / images], [row], "o", color=style.PALETTE[0])
-        ax.text(high, row, f"  {wrong} of {images:,}", va="center", fontsize=style.SMALL)
+        style.annotate(ax, f"{wrong} of {images:,}", (high, row))
     style.name_rows(ax, list(results))
     ax.set_xlim(0, ax.get_xlim()[1] * 1.2)  # room for the numbers
     ax.set_xlabel("test error in %, with its 95 % interval")
@@ -182,9 +178,8 @@ def selection_bias(
         simulated: By the same names, or some of them, simulated gains; drawn as marks.
     """
     figure, ax = style.single(7, 3.8)
-    style.draw_lines(
-        ax, {name: (gains, gains.values()) for name, gains in computed.items()}, marker=None, linewidth=2
-    )
+    lines = {name: (gains, gains.values()) for name, gains in computed.items()}
+    style.draw_lines(ax, lines, marker=None, linewidth=2)
     for number, name in enumerate(computed):
         if found := (simulated or {}).get(name):
             ax.plot(list(found), list(found.values()), style.MARKERS[number], color=style.PALETTE[number])
@@ -206,9 +201,8 @@ def reported_against_ours(shown: Sequence[Row]) -> Figure:
     """
     sets = list(dict.fromkeys(row.data for row in shown))
     heights = [sum(row.data == data for row in shown) for data in sets]
-    figure, axes = style.subplots(
-        max(len(sets), 1), 1, width=7.5, height=1.3 + 0.62 * len(shown) + 0.6 * len(sets)
-    )
+    height = 1.3 + 0.62 * len(shown) + 0.6 * len(sets)
+    figure, axes = style.subplots(max(len(sets), 1), 1, width=7.5, height=height)
     if sets:
         axes[0, 0].get_gridspec().set_height_ratios([height + 0.6 for height in heights])
     for ax, data in zip(axes[:, 0], sets, strict=False):
@@ -218,9 +212,8 @@ def reported_against_ours(shown: Sequence[Row]) -> Figure:
         Line2D([], [], color=colour, marker=marker, label=kind)
         for colour, marker, kind in zip(style.PALETTE, KIND_MARKERS, KINDS, strict=False)
     ]
-    figure.legend(
-        handles=handles, loc="outside upper center", ncols=len(KINDS), frameon=False, fontsize=style.SMALL
-    )
+    look = {"ncols": len(KINDS), "frameon": False, "fontsize": style.SMALL}
+    figure.legend(handles=handles, loc="outside upper center", **look)
     return figure
 
 
@@ -235,11 +228,11 @@ def _draw_reported(ax: Axes, shown: Sequence[Row]) -> None:
                 _draw_lane(ax, number, lane, group.mean, group.interval)
                 text = f"{group} ({group.epochs} epoch{'s' * (group.epochs > 1)})"
                 place = (group.interval.high, number + LANES[lane])
-                style.annotate(ax, text, place, (5, 0), fontsize=8.5, bbox=style.PLAIN)
+                style.annotate(ax, text, place, fontsize=8.5, bbox=style.PLAIN)
         if missing:
             look = {"ha": "right", "fontsize": 8.5, "color": style.GUIDE, "bbox": style.PLAIN}
             place, text = (1, number + LANES[0]), f"not run: {', '.join(missing)}"
-            style.annotate(ax, text, place, (-4, 0), xycoords=("axes fraction", "data"), **look)
+            style.annotate(ax, text, place, xytext=(-4, 0), xycoords=("axes fraction", "data"), **look)
     style.name_rows(ax, [f"{row.model}, {row.what}" for row in shown])
     ax.grid(axis="y", visible=False)
     for number in range(1, len(shown)):
@@ -275,7 +268,7 @@ def ablation_path(
         ax.barh(row, high - low, height=0.36, left=low, color=style.PALETTE[0], alpha=0.25)
         ax.plot(list(group.interval), [row, row], color=style.PALETTE[0], linewidth=2)
         ax.plot([group.mean], [row], "o", color=style.PALETTE[0], markersize=6)
-        style.annotate(ax, f"{group}{gain}", (1, row), (6, 0), xycoords=("axes fraction", "data"))
+        style.annotate(ax, f"{group}{gain}", (1, row), xycoords=("axes fraction", "data"))
     style.name_rows(ax, changes[: len(reached)])
     ax.grid(axis="y", visible=False)
     ax.set_xlabel("test accuracy in %, with its 95 % interval")

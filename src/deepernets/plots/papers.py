@@ -28,15 +28,15 @@ def vgg_errors_by_scale() -> Figure:
     full = {**mark, "marker": "o", "color": style.PALETTE[0], "label": "one test scale"}
     hollow = {**mark, "marker": "D", "markerfacecolor": style.PAPER, "markeredgecolor": style.PALETTE[1]}
     hollow |= {"markeredgewidth": 2, "label": "three test scales"}
-    number: dict[str, Any] = {"va": "center", "fontsize": style.SMALL, "bbox": style.PLAIN}
     for place, row in enumerate(SINGLE_SCALE):
         ax.plot(row.top1, place, **full)
-        ax.text(row.top1 + 0.12, place, f"{row.top1}", **number)
+        style.annotate(ax, f"{row.top1}", (row.top1, place), xytext=(8, 0), bbox=style.PLAIN)
         gained = several.get((row.configuration, row.train))
         if gained is not None:
             ax.plot([row.top1, gained], [place, place], color=style.LINK, linewidth=2)
             ax.plot(gained, place, **hollow)
-            ax.text(gained - 0.12, place, f"{gained}", ha="right", **number)
+            look = {"xytext": (-8, 0), "ha": "right", "bbox": style.PLAIN}
+            style.annotate(ax, f"{gained}", (gained, place), **look)
     ax.set(xlabel="top-1 error, % of the validation images", xlim=(24, 30.4))
     style.name_rows(ax, [f"{row.configuration}, S = {row.train}" for row in SINGLE_SCALE])
     style.legend_outside(figure)
@@ -57,7 +57,7 @@ def state_of_the_art_2014() -> Figure:
         look: dict[str, Any] = {"color": colour if tested else style.PAPER, "hatch": "" if tested else "///"}
         ax.barh(place, _top5(row), edgecolor=colour, **look)
         text = f"{_top5(row)}" + ("" if tested else " (validation)")
-        ax.text(_top5(row) + 0.2, place, text, va="center", fontsize=style.SMALL)
+        style.annotate(ax, text, (_top5(row), place))
     style.name_rows(ax, [f"{row.method}, {row.nets} net{'' if row.nets == '1' else 's'}" for row in rows])
     for label, row in zip(ax.get_yticklabels(), rows, strict=True):
         label.set(fontsize=style.SMALL, fontweight="bold" if row.method.startswith("VGG") else "normal")
@@ -89,7 +89,7 @@ def resnet_imagenet_errors(multiply_adds: Mapping[str, float]) -> Figure:
         ax.plot(x, y, marker, color=colour, markeredgewidth=2, label=label, **look)
     for row in drawn:
         shift, side = (-10, "right") if row.network in LEFT else (10, "left")
-        style.annotate(ax, row.network, (multiply_adds[row.network], row.top1), (shift, 0), ha=side)
+        style.annotate(ax, row.network, (multiply_adds[row.network], row.top1), xytext=(shift, 0), ha=side)
     most = max(multiply_adds.values(), default=1.0)
     ax.set(xlabel="billions of multiply-adds per image", ylabel="top-1 error, %", xlim=(0, 1.14 * most))
     style.legend_outside(figure)
@@ -112,20 +112,11 @@ def resnet_cifar_errors(parameters: Mapping[int, int]) -> Figure:
         low, high = (100 * (1 - share) for share in reversed(binomial_interval(right, CIFAR_TEST_IMAGES)))
         label = "as printed, with the 95 % interval of 10,000 images" if depth == 20 else None
         ax.errorbar(parameters[depth], error, yerr=[[error - low], [high - error]], label=label, **dot)
-        style.annotate(
-            ax, f"{depth}", (parameters[depth], high), (0, 4), ha="center", va="bottom", fontsize=10
-        )
-    square = {
-        "fmt": "s",
-        "markersize": 8,
-        "markerfacecolor": style.PAPER,
-        "capsize": 4,
-        "color": style.PALETTE[1],
-    }
-    ax.errorbar(
-        1.17 * parameters[110], resnet.RESNET_110_MEAN, yerr=resnet.RESNET_110_SD,
-        label="mean of five runs of 110 layers, ± one standard deviation", **square,
-    )  # fmt: skip
+        look = {"xytext": (0, 4), "ha": "center", "va": "bottom", "fontsize": 10}
+        style.annotate(ax, f"{depth}", (parameters[depth], high), **look)
+    square = {**dot, "fmt": "s", "markerfacecolor": style.PAPER, "color": style.PALETTE[1]}
+    square["label"] = "mean of five runs of 110 layers, ± one standard deviation"
+    ax.errorbar(1.17 * parameters[110], resnet.RESNET_110_MEAN, yerr=resnet.RESNET_110_SD, **square)
     ax.set(xscale="log", xlabel="parameters", ylabel="test error, %", xlim=(1.5e5, 4e7), ylim=(5.5, 9.8))
     ax.xaxis.set_major_formatter(lambda value, _: f"{value / 1e6:g} million")
     ax.xaxis.set_minor_formatter("")

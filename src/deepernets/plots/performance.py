@@ -45,8 +45,7 @@ def _draw_phases(ax: Axes, spent: Mapping[str, Mapping[str, float]]) -> None:
     for row, parts in enumerate(spent.values()):
         left = 0.0
         for number, (phase, seconds) in enumerate(parts.items()):
-            look = {"color": style.PALETTE[number], "hatch": style.HATCHES[number], "label": phase}
-            ax.barh(row, 1000 * seconds, left=left, **look)
+            ax.barh(row, 1000 * seconds, left=left, label=phase, **style.bar(number))
             left += 1000 * seconds
     style.name_rows(ax, list(spent))
 

@@ -105,7 +105,7 @@ def field_growth(fields: "Mapping[str, DataFrame]", image_side: int) -> Figure:
     }
     style.draw_lines(ax, lines, markersize=3)
     ax.axhline(image_side, color=style.INK, linewidth=1)
-    style.annotate(ax, f"the image: {image_side} pixels", (1, image_side), (0, 3), va="bottom")
+    style.annotate(ax, f"the image: {image_side} pixels", (1, image_side), xytext=(0, 3), va="bottom")
     ax.set(xlabel="layer, ReLUs and normalisations included", ylabel="receptive field (pixels)")
     return figure
 

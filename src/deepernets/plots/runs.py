@@ -119,11 +119,9 @@ def confused_classes(pairs: Sequence[tuple[int, int, int, int]], classes: Sequen
     """
     figure, ax = style.single(7.5, 1.3 + 0.4 * len(pairs))
     for row, (_, _, forth, back) in enumerate(pairs):
-        ax.barh(row, forth, color=style.PALETTE[0], label="the first taken for the second")
-        ax.barh(
-            row, back, left=forth, color=style.PALETTE[1], hatch="//", label="the second taken for the first"
-        )
-        ax.text(forth + back, row, f"  {forth} + {back}", va="center", fontsize=style.SMALL)
+        ax.barh(row, forth, label="the first taken for the second", **style.bar(0))
+        ax.barh(row, back, left=forth, label="the second taken for the first", **style.bar(1))
+        style.annotate(ax, f"{forth} + {back}", (forth + back, row))
     style.name_rows(ax, [f"{classes[a]} and {classes[b]}" for a, b, _, _ in pairs])
     ax.set(xlabel="test images", xlim=(0, 1.15 * max([1, *(forth + back for _, _, forth, back in pairs)])))
     style.whole_numbers(ax.xaxis)
@@ -254,9 +252,8 @@ def learning_rate_range(test: "RangeTest") -> Figure:
     figure, ax = style.single(6.5, 4)
     ax.plot(test.rates, test.losses, color=style.PALETTE[0], alpha=0.4, label="loss of each batch")
     ax.plot(test.rates, test.smoothed, color=style.PALETTE[0], label="smoothed")
-    ax.axvline(
-        test.suggestion, color=style.PALETTE[3], linestyle="--", label=f"suggestion {test.suggestion:.2g}"
-    )
+    label = f"suggestion {test.suggestion:.2g}"
+    ax.axvline(test.suggestion, color=style.PALETTE[3], linestyle="--", label=label)
     ax.set(xscale="log", xlabel="learning rate", ylabel="training loss (nats)")
     ax.legend()
     return figure
@@ -299,9 +296,8 @@ def logit_gradients(leads: Sequence[float], gradients: Mapping[str, Sequence[flo
         gradients: By name of the loss, minus its derivative by that logit, one for each lead.
     """
     figure, ax = style.single(7, 3.4)
-    style.draw_lines(
-        ax, {name: (leads, values) for name, values in gradients.items()}, marker=None, linewidth=2
-    )
+    lines = {name: (leads, values) for name, values in gradients.items()}
+    style.draw_lines(ax, lines, marker=None, linewidth=2)
     ax.axvline(0, color=style.GUIDE, linewidth=0.8)
     ax.set(xlabel="lead of the true class's logit", ylabel="−∂L/∂z of the true class")
     return figure
@@ -316,9 +312,8 @@ def gradient_noise(measured: Mapping[int, float], of_one: float) -> Figure:
     """
     figure, ax = style.single(6.5, 3.6)
     sizes = list(measured)
-    ax.plot(
-        sizes, [of_one / size for size in sizes], "--", color=style.GUIDE, label="that of one image, over B"
-    )
+    predicted = [of_one / size for size in sizes]
+    ax.plot(sizes, predicted, "--", color=style.GUIDE, label="that of one image, over B")
     ax.plot(sizes, list(measured.values()), "o", color=style.PALETTE[0], markersize=8, label="measured")
     ax.set(xscale="log", yscale="log", xlabel="batch size B", ylabel="variance of the gradient")
     style.log_ticks(ax.xaxis, sizes)

@@ -80,6 +80,11 @@ def series(number: int) -> dict[str, Any]:
     }
 
 
+def bar(number: int) -> dict[str, Any]:
+    """Return colour and hatch of the `number`-th part of a stacked bar, for `Axes.barh`."""
+    return {"color": PALETTE[number], "hatch": HATCHES[number % len(HATCHES)]}
+
+
 def draw_lines(
     ax: Axes, lines: Mapping[str, tuple[Iterable[float], Iterable[float]]], **options: Any
 ) -> None:
@@ -127,12 +132,10 @@ def name_rows(ax: Axes, names: Sequence[str]) -> None:
     ax.set_ylim(max(len(names), 1) - 0.5, -0.5)
 
 
-def annotate(
-    ax: Axes, text: str, place: tuple[float, float], shift: tuple[float, float], **options: Any
-) -> None:
-    """Write `text` next to a place of the data, shifted by some points to the right and up."""
-    options = {"va": "center", "fontsize": SMALL, **options}
-    ax.annotate(text, place, xytext=shift, textcoords="offset points", **options)
+def annotate(ax: Axes, text: str, place: tuple[float, float], **options: Any) -> None:
+    """Write `text` to the right of a place (x, y) of the data; `xytext` is how far away, in points."""
+    options = {"xytext": (5, 0), "va": "center", "fontsize": SMALL, **options}
+    ax.annotate(text, place, textcoords="offset points", **options)
 
 
 def legend_outside(figure: Figure, side: str = "upper", columns: int | None = None) -> None:
