@@ -16,7 +16,7 @@ from deepernets.plots import (
 )
 
 
-def test_the_picture_shows_the_convolutions_of_the_table() -> None:
+def test_the_diagram_shows_the_convolutions_of_the_table() -> None:
     figure = architecture.residual_blocks()
     assert [ax.get_title() for ax in figure.axes] == list(BLOCKS)
     for ax in figure.axes:
@@ -66,7 +66,7 @@ def test_groups_share_out_the_kernels() -> None:
 
 
 def kinds(ax: Axes) -> list[str]:
-    """Return what each channel behind the shortcut is, by its colour."""
+    """Return what each channel after the shortcut is, by its colour."""
     colours = {to_rgb(look["facecolor"]): kind for kind, look in architecture.CHANNEL_LOOKS.items()}
     bars = [patch for patch in ax.patches if isinstance(patch, Rectangle) and patch.get_x() > 1]
     return [colours[to_rgb(bar.get_facecolor()[:3])] for bar in bars]
@@ -118,13 +118,13 @@ def test_there_is_a_box_per_layer_and_the_added_ones_are_hatched(
     assert sum(bool(box.get_hatch()) for box in rows[1]) == layers[1] - layers[0]
 
 
-def test_a_copied_layer_stands_above_its_namesake() -> None:
+def test_a_copied_layer_is_above_the_layer_of_its_name() -> None:
     drawn = boxes("plain-8", "plain-20")
     above = {box.get_x() for box in drawn if box.get_y() == 1}
     assert above == {box.get_x() for box in drawn if box.get_y() == 0 and not box.get_hatch()}
 
 
-def test_the_picture_names_both_networks() -> None:
+def test_the_figure_names_both_networks() -> None:
     networks = [build_model(name, in_shape=(3, 32, 32), classes=3) for name in ("plain-8", "plain-14")]
     (ax,) = architecture.copied_and_added_layers(networks[0], networks[1], ("plain-8", "plain-14")).axes
     written = " ".join(text.get_text() for text in ax.texts)

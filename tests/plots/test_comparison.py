@@ -128,7 +128,7 @@ def test_each_data_set_has_a_panel() -> None:
     ]
 
 
-def test_no_rows_make_an_empty_picture() -> None:
+def test_no_rows_make_an_empty_figure() -> None:
     assert not _texts(comparison.reported_against_ours([]))
 
 
@@ -159,7 +159,7 @@ def test_each_part_with_runs_has_a_row_of_dots_and_its_mean() -> None:
     assert bars == [[2.0], [0.5]]
 
 
-def test_small_gains_can_be_told_apart_beside_a_large_one() -> None:
+def test_small_gains_can_be_told_apart_next_to_a_large_one() -> None:
     (ax,) = comparison.ablation_effects(
         [Worth("one-cycle", None, (13.0, 14.0)), Worth("crops", None, (-0.5, 0.5))]
     ).axes
@@ -170,7 +170,7 @@ def test_small_gains_can_be_told_apart_beside_a_large_one() -> None:
     assert (right - left) / ax.bbox.width > 0.15
 
 
-def test_a_picture_of_nothing_says_so() -> None:
+def test_a_figure_of_nothing_says_so() -> None:
     (ax,) = comparison.ablation_effects([]).axes
     assert ax.texts[0].get_text() == style.NOTHING
 
@@ -204,7 +204,7 @@ def test_lines_differ_by_more_than_colour(draw) -> None:  # type: ignore[no-unty
     assert (one.get_linestyle(), one.get_marker()) != (other.get_linestyle(), other.get_marker())
 
 
-def test_luck_is_drawn_as_lines_with_the_simulations_dots() -> None:
+def test_selection_bias_is_drawn_as_lines_with_simulated_dots() -> None:
     ax = comparison.selection_bias(
         {"few": {1: 0, 10: 1.0}, "many": {1: 0, 10: 0.5}}, {"many": {10: 0.52}}
     ).axes[0]

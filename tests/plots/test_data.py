@@ -21,7 +21,7 @@ def test_zero_is_shown_as_mid_grey_and_all_beyond_the_limit_is_cut_off() -> None
     ]
 
 
-def test_pictures_stand_in_rows_on_one_scale() -> None:
+def test_images_are_drawn_in_rows_on_one_scale() -> None:
     figure = data.image_grid({"small": GREY, "large": torch.zeros(1, 16, 16, dtype=torch.uint8)}, columns=3)
     assert [ax.get_title() for ax in figure.axes] == ["small", "large", ""]
     assert figure.axes[0].get_xlim() == (-4.5, 11.5)
@@ -29,7 +29,7 @@ def test_pictures_stand_in_rows_on_one_scale() -> None:
 
 
 @pytest.mark.parametrize(("channels", "names"), [(1, ["grey"]), (3, ["red", "green", "blue"])])
-def test_every_step_has_a_picture_and_a_line_per_channel(channels: int, names: list[str]) -> None:
+def test_every_step_has_an_image_and_a_line_per_channel(channels: int, names: list[str]) -> None:
     stored = torch.rand(5, channels, 8, 8, generator=torch.Generator().manual_seed(0))
     figure = data.normalisation_steps({"stored": stored, "centred": stored - 0.5}, shown=2)
     assert [ax.get_title() for ax in figure.axes] == ["stored", "centred", "", ""]

@@ -68,7 +68,7 @@ def test_maps_draws_both_fields_around_their_centres() -> None:
     assert np.asarray(ax.images[0].get_array()).max() == 1
 
 
-def test_growth_draws_what_was_measured_beside_what_was_computed() -> None:
+def test_growth_draws_measured_and_computed_sides() -> None:
     ax = receptive_fields.effective_growth([6, 24], [8.5, 15.0]).axes[0]
     drawn = {str(line.get_label()): np.asarray(line.get_ydata()).tolist() for line in ax.lines}
     assert drawn == {

@@ -126,13 +126,13 @@ def test_losses_differ_by_more_than_colour() -> None:
     assert set(np.asarray(line.get_ydata()).tolist()) == {1.1}
 
 
-def test_the_pull_of_each_loss_is_drawn_against_the_lead() -> None:
+def test_the_gradient_of_each_loss_is_drawn_against_the_lead() -> None:
     ax = runs.logit_gradients([-1.0, 0.0, 1.0], {"once": [0.9, 0.5, 0.1], "twice": [0.2, 0.2, 0.1]}).axes[0]
     assert [str(line.get_label()) for line in ax.lines[:2]] == ["once", "twice"]
     assert ax.lines[0].get_linestyle() != ax.lines[1].get_linestyle()
 
 
-def test_noise_is_drawn_beside_one_over_b() -> None:
+def test_noise_is_drawn_with_the_line_of_one_over_b() -> None:
     predicted, measured = runs.gradient_noise({8: 1.1, 16: 0.4}, of_one=8.0).axes[0].lines
     assert np.asarray(predicted.get_ydata()).tolist() == [1.0, 0.5]
     assert np.asarray(measured.get_ydata()).tolist() == [1.1, 0.4]
