@@ -103,7 +103,8 @@ def accuracies_by_seed(accuracies: Mapping[str, Mapping[int, float]]) -> Figure:
             mean, sd = mean_and_sd(values)
             look = {"color": colour, "markersize": 14, "capsize": 5, "linewidth": 2}
             ax.errorbar(column + 0.12, mean, yerr=sd, fmt="_", **look)
-            ax.text(column + 0.18, mean, f"{mean:.1%} ± {sd:.1%}", va="center", fontsize=style.SMALL)
+            text = f"{mean:.1%} ± {sd:.1%}"
+            style.annotate(ax, text, (column + 0.12, mean), xytext=(8, 0), bbox=style.PLAIN)
     for seed in sorted({seed for runs in accuracies.values() for seed in runs}):
         path = [(column, runs[seed]) for column, runs in enumerate(accuracies.values()) if seed in runs]
         ax.plot(*zip(*path, strict=True), color=style.LINK, linewidth=0.8, zorder=1)
