@@ -86,6 +86,6 @@ _build/executed-for: $(READY) $(RUN) $(SOURCES) $(RECORDS) book/references.bib _
 	@mkdir -p _build && touch $@
 
 # The README's picture.
-book/_static/configurations.png: $(READY) src/deepernets/plots/networks.py src/deepernets/models/vgg.py
+book/_static/configurations.png: $(READY) src/deepernets/plots/architecture.py src/deepernets/models/vgg.py
 	$(BIN)/python -c "from pathlib import Path; from deepernets import plots; \
 	  plots.save(plots.configuration_chart(), Path('$@'))"

@@ -18,7 +18,8 @@ from torch import nn
 
 import deepernets
 from deepernets import check
-from deepernets.plots import fields
+from deepernets.analysis.effective import gradient_map
+from deepernets.plots.receptive_fields import field_growth, gradients_in_field
 
 # %% [markdown]
 # ## Predict: three layers deep
@@ -117,7 +118,7 @@ for name, rows in table.items():
     print(
         f"{name}: {last['receptive_field']} pixels behind {last['name']}, jump {last['jump']}"
     )
-fields.growth(table, image_side=224)
+field_growth(table, image_side=224)
 
 # %% [markdown]
 # *Two rising lines over the layers' numbers: the receptive field of VGG-16 and of ResNet-50, in pixels, flat where
@@ -219,7 +220,7 @@ def field_by_gradient(network, size):
 # %%
 def course_field(network, size):
     """The course's own: the width of its gradient map."""
-    return int((fields.gradient_map(network, size) > 0).any(dim=0).sum())
+    return int((gradient_map(network, size) > 0).any(dim=0).sum())
 
 
 measure = check("field_by_gradient", field_by_gradient).or_else(course_field)
@@ -257,11 +258,8 @@ for name, layers in TRIED.items():
 # %%
 torch.manual_seed(0)
 drawn = {name: TRIED[name] for name in ("one 7x7", "three 3x3", "ten 3x3")}
-fields.seen(
-    {
-        name: fields.gradient_map(stack(layers), 31)
-        for name, layers in drawn.items()
-    },
+gradients_in_field(
+    {name: gradient_map(stack(layers), 31) for name, layers in drawn.items()},
     {name: field_of(layers) for name, layers in drawn.items()},
 )
 
@@ -271,7 +269,7 @@ fields.seen(
 # brighter than the rim; behind ten the bright part is a spot in the middle, much smaller than the field.*
 
 # %%
-gradients = fields.gradient_map(stack(drawn["ten 3x3"]), 31)
+gradients = gradient_map(stack(drawn["ten 3x3"]), 31)
 side = field_of(drawn["ten 3x3"])
 first = (31 - side // 2) // 2
 inner = gradients[first : first + side // 2, first : first + side // 2]

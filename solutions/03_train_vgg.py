@@ -54,7 +54,7 @@ print(
 print(
     f"classes: {', '.join(dataset.classes)}; one image: {tuple(dataset.train.pixels.shape[1:])}"
 )
-plots.samples(dataset.train, dataset.classes)
+plots.class_samples(dataset.train, dataset.classes)
 
 # %% [markdown]
 # *One row of pictures per class: airplanes, automobiles and birds in many poses, colours and backgrounds.*
@@ -230,7 +230,7 @@ recipe = deepernets.get_recipe(
 out = tempfile.mkdtemp() if PROFILE == "quick" else "runs"
 run = deepernets.train(recipe, profile=PROFILE, out=out)
 record = run.record
-print(fill(plots.describe(record), 76))
+print(fill(plots.describe_run(record), 76))
 assert record.test["accuracy"] > 0.8
 plots.curves(record)
 
@@ -337,7 +337,7 @@ assert set(surest.tolist()) <= {
 plots.mistakes(record, dataset.test)
 
 # %% [markdown]
-# *Each picture is labelled with what the network said, how sure it was, and what is true.*
+# *Each image has the predicted class, its confidence, and the true class above it.*
 #
 # ## Compare: VGG-16 on the photographs
 #
@@ -362,7 +362,7 @@ plots.curves(published)
 # smooth, the validation line jumps from epoch to epoch. The next cell says in numbers what they show.*
 
 # %%
-print(fill(plots.describe(published), 76))
+print(fill(plots.describe_run(published), 76))
 plots.confusion(published)
 
 # %% [markdown]

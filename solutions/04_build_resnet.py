@@ -28,13 +28,13 @@ from deepernets.models.layers import (
     normalised_convolutions,
     projection,
 )
-from deepernets.plots import blocks
+from deepernets.plots.architecture import residual_blocks
 
-blocks.residual_blocks()
+residual_blocks()
 
 # %% [markdown]
 # *Two blocks side by side. In each, x runs down through a branch of convolutions with normalisations and ReLUs between
-# them, two of 3×3 in the basic block, 1×1, 3×3, 1×1 in the bottleneck; a dashed shortcut leads around the branch to a
+# them, two of 3×3 in the basic block, 1×1, 3×3, 1×1 in the bottleneck; a thick shortcut leads around the branch to a
 # plus sign, and a ReLU follows the addition.*
 #
 # ## The addition

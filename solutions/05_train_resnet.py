@@ -25,7 +25,11 @@ from scipy.stats import binomtest
 import deepernets
 from deepernets import check
 from deepernets.analysis import statistics
-from deepernets.plots import comparison
+from deepernets.plots.comparison import (
+    accuracies_by_seed,
+    accuracy_by_epoch_and_cost,
+    accuracy_intervals,
+)
 
 PROFILE = os.environ.get(
     "DEEPERNETS_PROFILE", "quick"
@@ -245,7 +249,7 @@ differences = [
 mean, sd = spread(differences)
 print(f"VGG minus ResNet, seed by seed: {mean:+.1%} ± {sd:.1%}")
 assert sd > 0, "seeds should make a difference"
-comparison.seeds(accuracies)
+accuracies_by_seed(accuracies)
 
 # %% [markdown]
 # *One dot for each run, in two columns, VGG left and ResNet right; beside each column its mean with one standard
@@ -429,7 +433,7 @@ for record in published:
         f"  epoch {len(record.epochs)}: test accuracy {record.test['accuracy']:.1%}"
     )
 assert published, "VGG-16's record ships with the course"
-comparison.race(
+accuracy_by_epoch_and_cost(
     published, {"vgg-16-bn-cifar": vgg_cost, "resnet-50-cifar": resnet_cost}
 )
 
@@ -452,7 +456,7 @@ for record in published:
     images = record.data["test"]
     name = f"{record.recipe.model}, ours, epoch {len(record.epochs)}"
     shares[name] = (right / images, interval(right, images))
-comparison.intervals(shares)
+accuracy_intervals(shares)
 
 # %% [markdown]
 # *One row for each test accuracy, a dot with its 95 % interval to both sides; the report's two on top, the records'
@@ -472,7 +476,7 @@ for network, found in laptop.items():
             f"{network}: seeds {', '.join(str(record.seed) for record in found)}; {len(found[0].epochs)}"
             f" epochs of {found[0].data['train']:,} images; {found[0].precision}"
         )
-comparison.seeds(
+accuracies_by_seed(
     {
         network: {record.seed: record.test["accuracy"] for record in found}
         for network, found in laptop.items()

@@ -26,7 +26,10 @@ import deepernets
 from deepernets import check
 from deepernets.analysis import baselines, errors
 from deepernets.data.batches import channel_statistics, resize
-from deepernets.plots import digits as pictures
+from deepernets.plots.comparison import error_intervals
+from deepernets.plots.data import class_samples, image_sizes
+from deepernets.plots.interpretability import class_templates
+from deepernets.plots.runs import confused_classes
 from deepernets.training import loop, preparation
 
 PROFILE = os.environ.get(
@@ -99,7 +102,7 @@ for before, after in (
 
 # %%
 COLUMNS = ("rate 0.01", "rate 0.001", "schedule")
-pictures.errors(
+error_intervals(
     {
         f"{name}, {column}": (round((100 - accuracy) * 100), 10_000)
         for name, row in REPORT.items()
@@ -155,7 +158,7 @@ print(
     f"{len(dataset.test):,} test images"
 )
 print(f"one image: {tuple(dataset.train.pixels.shape[1:])}")
-pictures.sheet(dataset.train, dataset.classes)
+class_samples(dataset.train, dataset.classes, per_class=12)
 
 # %% [markdown]
 # *One row of twelve images for each digit from 0 to 9, white on black; the hands differ, the fours and the nines
@@ -199,7 +202,7 @@ padded = torch.as_tensor(pad(original.pixels, mean, std))
 resized = resize(original, 32)
 print(f"shape after padding: {tuple(padded.shape)}")
 print(f"a black pixel has become {padded.min().item():.3f}")
-pictures.versions(
+image_sizes(
     {
         "original": original.pixels[0],
         "padded": padded[0],
@@ -339,7 +342,7 @@ for name, model in small_models().items():
     if name == "linear":
         weights = model.weight.detach()  # (10, 784)
 varies = train_pixels.std(dim=0)  # 0 where a pixel is never lit, else 1
-pictures.templates(weights * varies, dataset.classes)
+class_templates(weights * varies, dataset.classes)
 
 # %% [markdown]
 # *The linear model's weights as ten images, one for each digit: what speaks for the digit, and what against it. They
@@ -358,7 +361,7 @@ for name, recipe in recipes.items():
     wrong[name] = baselines.wrong_images(record)
     assert record.test["accuracy"] > 0.8
 images = len(dataset.test)
-pictures.errors({name: (count, images) for name, count in wrong.items()})
+error_intervals({name: (count, images) for name, count in wrong.items()})
 
 # %% [markdown]
 # *The test error of each model as a dot with its 95 % interval: the two baselines first, then the deep networks. On
@@ -421,7 +424,7 @@ assert together.sum() == len(tables) * len(dataset.test)
 pairs = [tuple(map(int, pair)) for pair in pairs_of(together, 5)]
 reference = baselines.confused_pairs(together.numpy(), 5)
 assert [p + q for *_, p, q in pairs] == [p + q for *_, p, q in reference]
-pictures.pairs(pairs, dataset.classes)
+confused_classes(pairs, dataset.classes)
 
 # %% [markdown]
 # *The five pairs of digits that all models together mix up most often; each bar has two parts, one for each
@@ -512,7 +515,7 @@ for name, record in zip(names, equal, strict=True):
         f"{record.test['accuracy']:.2%}, {baselines.wrong_images(record)} wrong"
     )
     assert record.data["variant"] == "mnist"
-pictures.errors(
+error_intervals(
     {
         name: (baselines.wrong_images(record), record.data["test"])
         for name, record in zip(names, equal, strict=True)
@@ -537,7 +540,7 @@ print(
 )
 assert counts.sum() == sum(record.data["test"] for record in equal)
 pairs = [tuple(map(int, pair)) for pair in pairs_of(together, 6)]
-pictures.pairs(pairs, first.data["classes"])
+confused_classes(pairs, first.data["classes"])
 
 # %% [markdown]
 # *The six pairs of digits that the recorded runs mix up most often, both directions added; two colours tell the

@@ -23,7 +23,8 @@ import torch
 
 import deepernets
 from deepernets import check, plots
-from deepernets.plots import races
+from deepernets.plots.comparison import validation_accuracies
+from deepernets.plots.runs import schedule_curves
 from deepernets.training import hardware, schedules
 from deepernets.training.lr_finder import RangeTest, range_test
 from deepernets.training.preparation import prepare, prepare_data
@@ -200,7 +201,7 @@ drawn = {
         if name != "on-plateau"  # it depends on how the run goes
     },
 }
-races.schedules(
+schedule_curves(
     {
         name: [schedule(step / 200) for step in range(201)]
         for name, schedule in drawn.items()
@@ -231,7 +232,7 @@ runs = {
 for name, run in runs.items():
     print(f"{name:10} {run.epochs[-1]['validation_accuracy']:.1%}")
 assert max(run.epochs[-1]["validation_accuracy"] for run in runs.values()) > 0.5
-races.validation(runs)
+validation_accuracies(runs)
 
 # %% [markdown]
 # *Left, validation accuracy by epoch, one line with its own dash and marker for each schedule; right, the accuracy
@@ -366,7 +367,7 @@ for group, members in GROUPS.items():
             )
         else:
             print(f"  {name:10} not run yet")
-races.validation(
+validation_accuracies(
     {name: recorded[name] for name in GROUPS["schedules"] if name in recorded}
 )
 
@@ -375,7 +376,7 @@ races.validation(
 # epoch, in order. The cell above prints the same figures.*
 
 # %%
-races.validation(
+validation_accuracies(
     {
         name: recorded[name]
         for name in (*GROUPS["optimizers"], "batch-32", "batch-64")

@@ -24,7 +24,9 @@ import deepernets
 from deepernets import check
 from deepernets.analysis import signals
 from deepernets.data.batches import Batches, Transform
-from deepernets.plots import depth
+from deepernets.plots.architecture import values_by_layer
+from deepernets.plots.runs import describe_errors, training_and_validation_error
+from deepernets.results.comparison import largest_comparable_group
 from deepernets.training import loop
 from deepernets.training.preparation import split
 
@@ -164,7 +166,7 @@ if PROFILE == "quick":  # elsewhere the records say how it ends
 assert runs["resnet-20"].epochs[-1]["train_accuracy"] > 0.4, (
     "ResNet-20 should do better than guessing"
 )
-depth.errors(
+training_and_validation_error(
     {
         "plain": [runs["plain-20"], runs["plain-56"]],
         "residual": [runs["resnet-20"], runs["resnet-56"]],
@@ -192,18 +194,18 @@ NAMES = ("plain-20", "plain-56", "resnet-20", "resnet-56")
 def recorded(*names):
     """Return the recorded runs of these networks that are on equal terms."""
     found = [deepernets.load_records(f"paper/{name}") for name in names]
-    return depth.on_equal_terms(run for runs in found for run in runs)
+    return largest_comparable_group(run for runs in found for run in runs)
 
 
 shipped = {run.recipe.model: run for run in recorded(*NAMES)}
-print(depth.describe(list(shipped.values())))
+print(describe_errors(list(shipped.values())))
 for kind in ("plain", "resnet"):
     pair = [shipped.get(f"{kind}-{layers}") for layers in (20, 56)]
     verdict = "not both recorded yet"
     if all(pair):
         verdict = diagnose(*(run.epochs for run in pair))
     print(f"{kind}-56 compared with {kind}-20: {verdict}")
-depth.errors(
+training_and_validation_error(
     {
         title: [run for name, run in shipped.items() if name.startswith(kind)]
         for title, kind in (("plain", "plain"), ("residual", "resnet"))
@@ -376,7 +378,7 @@ for name, values in norms.items():
     )
 assert norms["plain-56"][0] > 10 * norms["plain-56"][-1]
 assert norms["plain-56"][0] > 10 * norms["resnet-56"][0]
-depth.by_layer(norms, "norm of the gradient")
+values_by_layer(norms, "norm of the gradient")
 
 # %% [markdown]
 # *Norm of the gradient at each convolution of four untrained networks, from the image on the left to the output on
@@ -455,7 +457,7 @@ assert 0.01 < variances["He"][-1] / variances["He"][0] < 100
 assert variances["Glorot"][-1] < 1e-3 * variances["Glorot"][0]
 assert variances["N(0, 0.01²)"][-1] < 1e-20
 assert variances["VGG: N(0, 0.1²)"][-1] > 1e4
-depth.by_layer(variances, "variance before the ReLU")
+values_by_layer(variances, "variance before the ReLU")
 
 # %% [markdown]
 # *Variance of what each of twenty convolutions gives, on a logarithmic scale. With He's deviation it stays within
@@ -510,8 +512,10 @@ for run in options:
     print(f"{run.recipe.model}: training error {error:.1%} at the end")
 assert all(run.epochs[-1]["train_accuracy"] > 0.4 for run in options)
 shipped_options = recorded("resnet-20", "resnet-20-b", "resnet-20-c")
-print("recorded:", depth.describe(shipped_options), sep="\n")
-depth.errors({"this run": options, "recorded": shipped_options})
+print("recorded:", describe_errors(shipped_options), sep="\n")
+training_and_validation_error(
+    {"this run": options, "recorded": shipped_options}
+)
 
 # %% [markdown]
 # *Error by epoch of the three shortcut options, left in the run above, right in the records. Training error bold,

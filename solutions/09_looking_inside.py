@@ -24,7 +24,15 @@ import deepernets
 from deepernets import check
 from deepernets.analysis import insight
 from deepernets.data.batches import stratified_split
-from deepernets.plots import inside
+from deepernets.data.images import first_per_class
+from deepernets.plots.interpretability import (
+    feature_maps,
+    first_layer_filters,
+    heat_maps,
+    loss_along_line,
+    projected_features,
+    reliability_diagrams,
+)
 
 PROFILE = os.environ.get(
     "DEEPERNETS_PROFILE", "quick"
@@ -67,7 +75,7 @@ assert accuracy > 0.6
 first = next(
     parameter for parameter in model.parameters() if parameter.dim() == 4
 )
-inside.filters(first.detach())
+first_layer_filters(first.detach())
 
 # %% [markdown]
 # *The kernels of the first convolution, drawn as pictures of 3×3 coloured squares, each stretched to its own range.*
@@ -75,13 +83,13 @@ inside.filters(first.detach())
 # Deeper kernels have too many channels for that. Instead, draw what they **make** of an image: their maps.
 
 # %% tags=["nbval-ignore-output"]
-shown = inside.by_class(test, 1, dataset.classes)
+shown = first_per_class(test, 1, len(dataset.classes))
 by_layer = {
     layer: insight.feature_maps(model, images[shown[:1]], layer)[0]
     for layer in LAYERS
 }
 assert all(maps.min() >= 0 for maps in by_layer.values())
-inside.maps(test.pixels[shown[0]], by_layer)
+feature_maps(test.pixels[shown[0]], by_layer)
 
 # %% [markdown]
 # *One row for each of three layers, from early to late: the image, then eight of the layer's maps, dark where they are
@@ -135,7 +143,7 @@ slopes = torch.tensor([2.0, -1.0])[:, None, None].expand(2, 2, 2)
 print(warmth(maps, slopes).tolist())
 
 # %% tags=["nbval-ignore-output"]
-shown = inside.by_class(test, 2, dataset.classes)
+shown = first_per_class(test, 2, len(dataset.classes))
 said = logits[shown].argmax(dim=1)
 pairs = zip(
     *insight.maps_and_gradients(model, images[shown], LAYERS[-1], said),
@@ -146,7 +154,7 @@ reference = insight.grad_cam(model, images[shown], LAYERS[-1], said)
 assert heat.max() > 0
 assert torch.allclose(heat / heat.max(), reference / reference.max(), atol=1e-3)
 names = [dataset.classes[number] for number in said]
-inside.heat(test.pixels[shown], heat, [f"says {name}" for name in names])
+heat_maps(test.pixels[shown], {"": heat}, [f"says {name}" for name in names])
 
 # %% [markdown]
 # *Six images in two rows, two per class. Above each stands what the network says; below, the same image with a heat map
@@ -207,12 +215,14 @@ reference = insight.occlusion(
 assert torch.allclose(1 - drop, reference, atol=1e-4)
 truth = dataset.classes[labels[chosen]]
 watched = labels[[chosen]]
-inside.heat(
+heat_maps(
     test.pixels[[chosen, chosen]],
-    [
-        insight.grad_cam(model, images[[chosen]], LAYERS[-1], watched)[0],
-        drop,
-    ],
+    {
+        "": [
+            insight.grad_cam(model, images[[chosen]], LAYERS[-1], watched)[0],
+            drop,
+        ]
+    },
     [f"Grad-CAM, {truth}", f"occlusion, {truth}"],
 )
 
@@ -272,11 +282,11 @@ print(
     f"mean confidence {confidence.mean():.1%}, accuracy {right.float().mean():.1%},"
     f" calibration error {found.error:.1%}"
 )
-inside.reliability(found)
+reliability_diagrams({"this network": found})
 
 # %% [markdown]
-# *Above, accuracy against confidence, with a dashed diagonal where both agree; points below it are answers that the
-# network was too sure of. Below, how many answers fall into each bin.*
+# *Accuracy against confidence, with a dashed diagonal where both agree; points below it are answers that the network
+# was too sure of. The larger a point, the more answers fall into its bin.*
 #
 # **Explain.** Large networks trained to a small loss are often *over*confident: their points lie below the diagonal.
 # How can the accuracy stay as it is while confidence goes wrong?
@@ -320,7 +330,7 @@ print(
     f"{features.shape[1]} numbers per image; two directions hold {spread:.0%} of their variance"
 )
 assert 0 < spread <= 1.0001
-inside.scatter(points, labels, dataset.classes)
+projected_features({"two directions": points}, labels, dataset.classes)
 
 # %% [markdown]
 # *A point for each test image on the two directions of largest variance, with a colour and a marker for each class: the
@@ -374,7 +384,7 @@ with torch.no_grad():
     at_the_end = F.cross_entropy(logits[:300], labels[:300]).item()
 assert abs(losses[6] - at_the_end) < 1e-3
 assert losses[6] < losses[0], "training should have lowered the loss"
-inside.landscape(SHARES, {"300 test images": losses})
+loss_along_line(SHARES, {"300 test images": losses})
 
 # %% [markdown]
 # *The loss on test images along the straight line from the untrained weights, marked at 0, to the trained ones, marked

@@ -29,9 +29,10 @@ from torchvision.transforms.functional import to_pil_image
 
 import deepernets
 from deepernets import check
+from deepernets.benchmark.run import images_per_second
 from deepernets.data.batches import Batches, Transform, channel_statistics
-from deepernets.plots import timing as pictures
-from deepernets.plots.ablation import worths
+from deepernets.plots.comparison import ablation_effects
+from deepernets.plots.performance import phase_times, training_speeds
 from deepernets.results import ablation
 from deepernets.results.comparison import measured
 from deepernets.training import hardware, timing
@@ -225,7 +226,7 @@ for name, seconds in total.items():
 assert all(
     seconds > 0 for parts in spent.values() for seconds in parts.values()
 )
-pictures.stacked(spent)
+phase_times(spent)
 
 # %% [markdown]
 # *A bar for each way to train, as long as it takes for one image, in milliseconds; in it the parts for data, forward,
@@ -518,7 +519,9 @@ print(
 whole = measured("cifar10/dash-narrow", deepernets.load_records())
 print(f"with all parts: {whole} % on the test images ({whole.particulars})")
 assert whole.mean > 50
-worths(ablation.parts("cifar10/dash-narrow", deepernets.load_records()))
+ablation_effects(
+    ablation.parts("cifar10/dash-narrow", deepernets.load_records())
+)
 
 # %% [markdown]
 # *A row for each part, the most valuable on top: by how many points the test accuracy of the whole lies above that
@@ -544,8 +547,8 @@ worths(ablation.parts("cifar10/dash-narrow", deepernets.load_records()))
 recorded = deepernets.load_records()
 print(f"{len(recorded)} runs, on")
 print(*sorted({record.device for record in recorded}), sep="\n")
-assert all(pictures.images_per_second(record) > 0 for record in recorded)
-pictures.rates(recorded)
+assert all(images_per_second(record) > 0 for record in recorded)
+training_speeds(recorded)
 
 # %% [markdown]
 # *A dot for each recorded network and data set: images per second in training, the fastest on top, small residual

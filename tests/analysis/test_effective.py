@@ -3,7 +3,7 @@ import torch
 from torch import nn
 
 import deepernets
-from deepernets.analysis.effective import effective_side, energy, predicted_side, stack_energy
+from deepernets.analysis.effective import effective_side, energy, gradient_map, predicted_side, stack_energy
 
 pytestmark = pytest.mark.usefixtures("in_double_precision")
 
@@ -68,3 +68,11 @@ def test_untrained_stacks_are_as_wide_as_predicted(depth: int) -> None:
     assert found.shape == (2 * depth + 1, 2 * depth + 1)
     assert found.sum().item() == pytest.approx(1)
     assert effective_side(found) == pytest.approx(predicted_side([(3, 1)] * depth), rel=0.08)
+
+
+def test_gradient_map_of_one_convolution_is_its_kernel_summed_over_channels() -> None:
+    network = nn.Conv2d(3, 4, 3, stride=2, padding=1)
+    gradient = gradient_map(network, 11)  # maps of 6x6, their unit (3, 3) over pixel (6, 6)
+    expected = torch.zeros(11, 11)
+    expected[5:8, 5:8] = network.weight.detach().sum(dim=0).abs().sum(dim=0)
+    torch.testing.assert_close(gradient, expected)

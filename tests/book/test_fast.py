@@ -8,7 +8,7 @@ import pytest
 
 import deepernets
 from deepernets.analysis.statistics import mean_and_sd
-from deepernets.plots.timing import images_per_second
+from deepernets.benchmark.run import images_per_second
 from deepernets.recipes.dash import PARTS
 from deepernets.results.ablation import parts
 

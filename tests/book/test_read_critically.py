@@ -7,8 +7,7 @@ import pytest
 
 import deepernets
 from deepernets.analysis.signals import diagnosis
-from deepernets.plots import depth
-from deepernets.results.comparison import measured
+from deepernets.results.comparison import largest_comparable_group, measured
 
 if TYPE_CHECKING:
     from tests.book.conftest import Book
@@ -99,7 +98,7 @@ def test_gradients_of_the_deep_plain_network_do_not_vanish(book: "Book") -> None
 def test_short_plain_runs_are_not_called_degraded(book: "Book") -> None:
     runs = {
         run.recipe.model: run.epochs
-        for run in depth.on_equal_terms(
+        for run in largest_comparable_group(
             run for name in ("plain-20", "plain-56") for run in deepernets.load_records(f"paper/{name}")
         )
     }

@@ -6,7 +6,7 @@ import pytest
 
 import deepernets
 from deepernets.analysis.signals import diagnosis
-from deepernets.plots import depth
+from deepernets.results.comparison import count_steps, largest_comparable_group
 from deepernets.training.records import Record
 
 if TYPE_CHECKING:
@@ -65,7 +65,7 @@ def test_gradients_grow_with_depth_in_plain_networks_only(book: "Book") -> None:
 def runs() -> dict[str, Record]:
     """Return the recorded runs that the page compares."""
     found = [run for name in RUNS for run in deepernets.load_records(f"paper/{name}")]
-    return {run.recipe.model: run for run in depth.on_equal_terms(found)}
+    return {run.recipe.model: run for run in largest_comparable_group(found)}
 
 
 @pytest.mark.parametrize("name", RUNS)
@@ -97,7 +97,7 @@ def test_it_says_how_long_the_recorded_runs_are(book: "Book", runs: dict[str, Re
     for words in (
         f"{run.data['train']:,} training images (variant",
         run.data["variant"],
-        f"{len(run.epochs)} epochs, which is {depth.steps(run):,} steps",
+        f"{len(run.epochs)} epochs, which is {count_steps(run):,} steps",
         f"starts at {run.recipe.learning_rate:g}",
         f"Profile {run.profile}, seed {run.seed}, {run.precision} on {run.device}, {run.date}",
     ):
@@ -108,7 +108,7 @@ def test_it_says_which_runs_are_missing(book: "Book") -> None:
     shown = book.text(PAGE)
     assert "182 epochs of 352 steps, that is 64,064 steps" in shown
     whole = [
-        any(depth.steps(run) >= 64_000 for run in deepernets.load_records(f"paper/{name}")) for name in RUNS
+        any(count_steps(run) >= 64_000 for run in deepernets.load_records(f"paper/{name}")) for name in RUNS
     ]
     assert ("Not recorded yet:" in shown) == (not all(whole))
     assert ("All four are recorded." in shown) == all(whole)

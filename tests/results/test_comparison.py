@@ -8,7 +8,7 @@ import pytest
 import deepernets
 from deepernets.papers.reports import REPORTED, WANTED
 from deepernets.results import comparison
-from deepernets.results.comparison import NOT_RUN, Row, measured, rows
+from deepernets.results.comparison import NOT_RUN, Row, count_steps, largest_comparable_group, measured, rows
 from deepernets.results.tables import table
 from deepernets.training.records import Record, load_records
 
@@ -223,3 +223,25 @@ def test_the_readme_has_the_best_result_of_each_reported_network_beside_ours() -
     assert (close.model, close.data) == ("VGG-13", "mnist")
     assert close.ours
     assert close.reported.test_accuracy < close.ours.interval.high
+
+
+def test_terms_are_equal_only_where_all_but_the_network_is(make: Make) -> None:
+    one_run = make(90.0)
+    other = replace(one_run, recipe=one_run.recipe.changed(model="resnet-8"))
+    faster = replace(one_run, recipe=one_run.recipe.changed(learning_rate=1.0))
+    other_seed = replace(one_run, seed=1)
+    fewer = replace(other, data={**one_run.data, "train": 10})
+    mixed = [faster, one_run, other_seed, other, fewer]
+    assert largest_comparable_group(mixed) == [one_run, other]
+    assert largest_comparable_group([]) == []
+
+
+def test_of_equally_large_groups_the_longer_training_is_taken(make: Make) -> None:
+    one_run = make(90.0)
+    other = replace(one_run, recipe=one_run.recipe.changed(model="resnet-8"))
+    longer = replace(one_run, seed=1, epochs=one_run.epochs * 2)
+    assert count_steps(longer) == 2 * count_steps(one_run)
+    assert (
+        largest_comparable_group([one_run, longer]) == largest_comparable_group([longer, one_run]) == [longer]
+    )
+    assert largest_comparable_group([one_run, longer, other]) == [one_run, other]

@@ -109,3 +109,22 @@ def stack_energy(depth: int, channels: int = 16, networks: int = 6) -> Tensor:
         one = energy(plain_stack(depth, channels, he_deviation), torch.randn(4, 3, side, side))
         total += one / one.sum()
     return total / networks
+
+
+def gradient_map(network: nn.Module, size: int) -> Tensor:
+    """Return how strongly each pixel of a random image moves the middle unit of a network's output, (size, size).
+
+    Luo et al. (2016) see the effective receptive field in it. Channels of the unit are summed before the gradient
+    is taken, those of the image after it, without signs.
+
+    Args:
+        network: From images (1, 3, size, size) to feature maps (1, C, H, W).
+        size: Side of the image in pixels.
+
+    >>> (gradient_map(nn.Conv2d(3, 2, kernel_size=5, padding=2), size=9) > 0).any(dim=0).sum().item()
+    5
+    """
+    image = torch.rand(1, 3, size, size, requires_grad=True)
+    maps = network(image)
+    middle = maps[0, :, maps.shape[2] // 2, maps.shape[3] // 2]
+    return torch.autograd.grad(middle.sum(), image)[0][0].abs().sum(dim=0)

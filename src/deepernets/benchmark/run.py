@@ -20,6 +20,7 @@ from deepernets.analysis.arithmetic import TRAINING_TO_FORWARD, count_multiply_a
 from deepernets.benchmark.variants import FIRST_AND_LAST, SIDE, WAYS, Size, on_paper
 from deepernets.errors import UserError
 from deepernets.training import hardware
+from deepernets.training.records import Record
 from deepernets.training.timing import median_seconds, phases
 
 NETWORKS = ("vgg-16-bn-cifar", "resnet-50-cifar", "resnet-20", "vgg-13-bn-cifar")
@@ -213,3 +214,8 @@ def _serve(line: Connection, way: str, network: str, size: Size, precision: hard
             "multiply_adds": count_multiply_adds(on_paper(network), (3, SIDE, SIDE)),
         }
     )
+
+
+def images_per_second(record: Record) -> float:
+    """Return the images per second of a recorded run's fastest epoch: the slower ones shared the machine."""
+    return float(record.data["train"] / min(epoch["seconds"] for epoch in record.epochs))

@@ -67,13 +67,13 @@ def bench(
         write_atomically(json_file, lambda place: place.write_text(text, encoding="utf-8"))
         print(json_file)
     if chart:
-        from deepernets.plots import save, timing
+        from deepernets.plots import performance, save
 
         spent = {
             f"{row.network}, {row.way}": {phase: ms / 1000 for phase, ms in row.milliseconds.items()}
             for row in found.measurements
         }
-        print(save(timing.stacked(spent), chart))
+        print(save(performance.phase_times(spent), chart))
 
 
 def _print(found: "Benchmark") -> None:

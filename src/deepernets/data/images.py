@@ -38,6 +38,15 @@ class Images:
         return torch.bincount(self.labels, minlength=classes).tolist()
 
 
+def first_per_class(images: Images, per_class: int, classes: int) -> Tensor:
+    """Return the positions of the first `per_class` images of each of the `classes` classes, class by class.
+
+    >>> first_per_class(Images(torch.zeros(4, 1, 2, 2, dtype=torch.uint8), torch.tensor([1, 0, 1, 0])), 1, 2)
+    tensor([1, 0])
+    """
+    return torch.cat([(images.labels == number).nonzero().flatten()[:per_class] for number in range(classes)])
+
+
 @dataclass(frozen=True, eq=False)
 class Dataset:
     """Training and test images, and where they really come from.

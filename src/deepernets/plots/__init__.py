@@ -1,20 +1,21 @@
-"""Every picture of the course. Each function returns a `matplotlib.figure.Figure` and keeps no state.
+"""The figures of the course. Each function takes data and returns a `matplotlib.figure.Figure`; none keeps state.
 
-Colours come from seaborn's colour-blind-safe palette, and no difference is told by colour alone. `describe`
-puts what a figure of a record shows into words, for those who do not see it.
+`style` holds all colours. The functions that every run needs are offered here too; all others are in the modules,
+such as `architecture.residual_blocks`.
 """
 
-from deepernets.plots.networks import configuration_chart, samples
-from deepernets.plots.runs import confusion, curves, describe, learning_rate_range, mistakes
+from deepernets.plots.architecture import configuration_chart
+from deepernets.plots.data import class_samples
+from deepernets.plots.runs import confusion, curves, describe_run, learning_rate_range, mistakes
 from deepernets.plots.style import save
 
 __all__ = [
+    "class_samples",
     "configuration_chart",
     "confusion",
     "curves",
-    "describe",
+    "describe_run",
     "learning_rate_range",
     "mistakes",
-    "samples",
     "save",
 ]

@@ -3,7 +3,7 @@
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
-from math import isnan
+from math import ceil, isnan
 from statistics import fmean, stdev
 
 from deepernets.analysis.statistics import Interval, binomial_interval
@@ -248,3 +248,18 @@ def _terms(record: Record) -> tuple[object, ...]:
 def _rank(written: Recipe, group: Sequence[Record]) -> tuple[int, bool, int, int]:
     epochs = len(group[0].epochs)
     return PROFILES.index(group[0].profile), epochs == written.epochs, len(group), epochs
+
+
+def largest_comparable_group(records: Iterable[Record]) -> list[Record]:
+    """Return the runs that differ only in the network: the largest such group; of equal ones, the longest."""
+    groups: dict[object, list[Record]] = {}
+    for record in records:
+        images = record.data["variant"], record.data["train"]
+        terms = record.recipe.changed(name="", model=""), images, record.profile, record.seed
+        groups.setdefault(terms, []).append(record)
+    return max(groups.values(), key=lambda group: (len(group), count_steps(group[0])), default=[])
+
+
+def count_steps(record: Record) -> int:
+    """Return how many steps a run took: epochs times batches, the last batch of an epoch included."""
+    return len(record.epochs) * ceil(record.data["train"] / record.recipe.batch_size)
