@@ -25,8 +25,10 @@ from torch import nn
 import deepernets
 from deepernets import check
 from deepernets.analysis import baselines, errors
+from deepernets.analysis.statistics import expected_best
 from deepernets.data.batches import channel_statistics, resize
 from deepernets.plots import digits as pictures
+from deepernets.results.comparison import on_equal_terms, wrong_images
 from deepernets.training import loop, preparation
 
 PROFILE = os.environ.get(
@@ -116,7 +118,7 @@ pictures.errors(
 
 # %%
 for tries in (1, 3, 12):
-    luckiest = baselines.expected_best(0.996, images=10_000, tries=tries)
+    luckiest = expected_best(0.996, images=10_000, tries=tries)
     print(
         f"best of {tries:2}: {luckiest:.2%} expected, "
         f"{10_000 * (1 - luckiest):.0f} wrong images"
@@ -355,7 +357,7 @@ out = tempfile.mkdtemp() if PROFILE == "quick" else "runs"
 for name, recipe in recipes.items():
     record = deepernets.train(recipe, profile=PROFILE, out=out).record
     tables.append(np.array(record.test["confusion"]))
-    wrong[name] = baselines.wrong_images(record)
+    wrong[name] = wrong_images(record)
     assert record.test["accuracy"] > 0.8
 images = len(dataset.test)
 pictures.errors({name: (count, images) for name, count in wrong.items()})
@@ -495,7 +497,7 @@ found = [
     for name in REPORT
     for record in deepernets.load_records(f"report-b/{name.lower()}-mnist/ours")
 ]
-equal = baselines.on_equal_terms(found)
+equal = on_equal_terms(found)
 first = equal[0]
 print(
     f"{first.data['name']} ({first.data['variant']}), profile {first.profile}: "
@@ -509,12 +511,12 @@ names = [
 for name, record in zip(names, equal, strict=True):
     print(
         f"{name:18} {record.model['parameters']:10,} parameters, "
-        f"{record.test['accuracy']:.2%}, {baselines.wrong_images(record)} wrong"
+        f"{record.test['accuracy']:.2%}, {wrong_images(record)} wrong"
     )
     assert record.data["variant"] == "mnist"
 pictures.errors(
     {
-        name: (baselines.wrong_images(record), record.data["test"])
+        name: (wrong_images(record), record.data["test"])
         for name, record in zip(names, equal, strict=True)
     }
 )
@@ -548,7 +550,7 @@ pictures.pairs(pairs, first.data["classes"])
 
 # %% tags=["nbval-ignore-output"]
 NAMES = ("as-reported", "ours")
-rivals = baselines.on_equal_terms(
+rivals = on_equal_terms(
     [
         record
         for name in NAMES
@@ -565,7 +567,7 @@ for run in (reported, ours):
     print(
         f"{run.recipe.name}: {len(run.epochs)} epochs, seed {run.seed}, "
         f"{run.data['train']:,} images\n    {run.test['accuracy']:.2%}, "
-        f"{baselines.wrong_images(run)} wrong, 4 and 9: "
+        f"{wrong_images(run)} wrong, 4 and 9: "
         f"{run.test['confusion'][4][9]} + {run.test['confusion'][9][4]}"
     )
 gone = reduction(reported.test["accuracy"], ours.test["accuracy"])

@@ -1,10 +1,14 @@
 from deepernets.plots.ablation import worths
-from deepernets.results.ablation import Worth
+from deepernets.results.ablation import PartEffect
 
 
 def test_each_part_with_runs_has_a_row_of_dots_and_its_mean() -> None:
     figure = worths(
-        [Worth("whitening", None, (1.0, 3.0)), Worth("both-ways", None, (0.5,)), Worth("crops", None, ())]
+        [
+            PartEffect("whitening", None, (1.0, 3.0)),
+            PartEffect("both-ways", None, (0.5,)),
+            PartEffect("crops", None, ()),
+        ]
     )
     (ax,) = figure.axes
     assert [label.get_text() for label in ax.get_yticklabels()] == ["whitening", "both ways"]
@@ -15,7 +19,7 @@ def test_each_part_with_runs_has_a_row_of_dots_and_its_mean() -> None:
 
 
 def test_small_gains_can_be_told_apart_beside_a_large_one() -> None:
-    (ax,) = worths([Worth("one-cycle", None, (13.0, 14.0)), Worth("crops", None, (-0.5, 0.5))]).axes
+    (ax,) = worths([PartEffect("one-cycle", None, (13.0, 14.0)), PartEffect("crops", None, (-0.5, 0.5))]).axes
     low, high = ax.get_xlim()
     assert low < -0.5
     assert high > 14.0

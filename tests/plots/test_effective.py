@@ -2,7 +2,7 @@ import numpy as np
 import torch
 from matplotlib.patches import Rectangle
 
-from deepernets.analysis.effective import effective_side
+from deepernets.models.receptive_field import effective_side
 from deepernets.plots import effective
 
 

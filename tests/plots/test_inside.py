@@ -1,7 +1,7 @@
 import numpy as np
 import torch
 
-from deepernets.analysis.insight import calibration
+from deepernets.analysis.interpretability import calibration
 from deepernets.data.images import Images
 from deepernets.plots import inside
 

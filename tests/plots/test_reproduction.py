@@ -7,7 +7,7 @@ from matplotlib.patches import Rectangle
 
 import deepernets
 from deepernets.plots.reproduction import ablation_path, against
-from deepernets.results.comparison import Row, measured, rows
+from deepernets.results.comparison import Row, compare_reported, measured
 
 
 @pytest.fixture(scope="module")
@@ -17,7 +17,7 @@ def shown() -> list[Row]:
     resnet = replace(
         vgg, recipe=deepernets.get_recipe("report-a/resnet-50/as-reported"), epochs=vgg.epochs[:15]
     )
-    return rows([vgg, resnet])[:2]
+    return compare_reported([vgg, resnet])[:2]
 
 
 def _texts(figure: Figure) -> list[str]:
@@ -43,11 +43,11 @@ def test_a_run_has_its_accuracy_and_its_epochs_next_to_it(shown: list[Row]) -> N
 
 def test_what_was_not_run_is_said(shown: list[Row]) -> None:
     assert _texts(against(shown)).count("not run: our recipe") == 2
-    assert _texts(against(rows([])[:1])) == ["not run: their recipe, our recipe"]
+    assert _texts(against(compare_reported([])[:1])) == ["not run: their recipe, our recipe"]
 
 
 def test_each_data_set_has_a_panel() -> None:
-    of_b = [row for row in rows([]) if row.report == "B"]
+    of_b = [row for row in compare_reported([]) if row.report == "B"]
     assert [ax.get_title(loc="left") for ax in against(of_b).axes] == ["mnist", "cifar10"]
 
 

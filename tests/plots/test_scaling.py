@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 
-from deepernets.analysis.roofline import Machine
+from deepernets.analysis.performance import Machine
 from deepernets.plots import scaling
 
 

@@ -6,12 +6,12 @@ from matplotlib.figure import Figure
 
 from deepernets.plots.comparison import say_if_empty
 from deepernets.plots.style import PALETTE, grid
-from deepernets.results.ablation import Worth
+from deepernets.results.ablation import PartEffect
 
 TICKS = (-10, -5, -2, -1, -0.5, 0, 0.5, 1, 2, 5, 10, 20)  # points
 
 
-def worths(parts: Sequence[Worth]) -> Figure:
+def worths(parts: Sequence[PartEffect]) -> Figure:
     """Draw a row for each part, the first on top: a dot for each seed's gain, and their mean ± standard deviation.
 
     Within one point of zero the axis is linear, beyond it logarithmic: one large gain would hide the small ones.

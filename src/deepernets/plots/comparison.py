@@ -5,8 +5,8 @@ from collections.abc import Mapping, Sequence
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from deepernets.analysis.arithmetic import training_cost
 from deepernets.analysis.statistics import Interval, mean_and_sd
+from deepernets.models.counting import training_cost
 from deepernets.plots.style import DASHES, MARKERS, PALETTE, grid
 from deepernets.training.records import Record
 

@@ -5,7 +5,7 @@ from collections.abc import Mapping, Sequence
 from matplotlib.figure import Figure
 from matplotlib.patches import Rectangle
 
-from deepernets.analysis.sizes import output_side
+from deepernets.models.counting import output_side
 from deepernets.plots.style import PALETTE, grid
 
 HATCHES = ("", "//", "..")

@@ -14,7 +14,7 @@ def containment(shallow: nn.Module, deep: nn.Module, names: tuple[str, str]) -> 
 
     Boxes of the upper row, the shallower network, are full. In the lower row a layer that has a namesake above it
     is full, too, and any other one is hatched. This is the argument of He et al. (2016, section 1), as
-    `deepernets.analysis.signals.deepen` carries it out.
+    `deepernets.analysis.depth.deepen` carries it out.
 
     Args:
         shallow: Each of its layers has a namesake in `deep`.

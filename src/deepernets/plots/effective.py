@@ -6,7 +6,7 @@ from matplotlib.figure import Figure
 from matplotlib.patches import Rectangle
 from torch import Tensor
 
-from deepernets.analysis.effective import effective_side, predicted_side
+from deepernets.models.receptive_field import effective_side, predicted_side
 from deepernets.plots.style import DASHES, MARKERS, PALETTE, grid
 
 
@@ -14,7 +14,7 @@ def maps(energies: Mapping[str, Tensor], fields: Mapping[str, tuple[float, int]]
     """Draw the root of the energy of some units, with their computed (dashed) and effective (solid) fields.
 
     Args:
-        energies: By title the energies (H, W), as `effective.energy` returns them.
+        energies: By title the energies (H, W), as `gradient_energy` returns them.
         fields: By title the computed field: the pixel that it is centred on, the same in both directions, and
             its side in pixels. What reaches over the image's edge is drawn on grey.
     """

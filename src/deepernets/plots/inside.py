@@ -6,7 +6,7 @@ import torch
 from matplotlib.figure import Figure
 from torch import Tensor
 
-from deepernets.analysis.insight import Calibration
+from deepernets.analysis.interpretability import Calibration
 from deepernets.data.images import Images
 from deepernets.plots.style import MARKERS, PALETTE, draw, grid
 

@@ -6,8 +6,8 @@ import torch
 from matplotlib.figure import Figure
 from torch import nn
 
-from deepernets.analysis.arithmetic import count_parameters
 from deepernets.data.images import Images
+from deepernets.models.counting import count_parameters
 from deepernets.models.registry import build_model
 from deepernets.models.vgg import CONFIGURATIONS
 from deepernets.plots.style import PALETTE, PLAIN, draw, grid

@@ -105,7 +105,7 @@ def part_costs(parts: DataFrame) -> Figure:
     """Draw where a network's parameters and its work sit, one row per part, two panels.
 
     Args:
-        parts: As `deepernets.analysis.stages.by_part` gives them.
+        parts: As `deepernets.models.counting.summary_by_part` gives them.
     """
     figure, axes = grid(1, 2, width=8.5, height=0.8 + 0.42 * len(parts))
     panels = (

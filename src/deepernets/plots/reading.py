@@ -5,7 +5,7 @@ from collections.abc import Mapping, Sequence
 import numpy as np
 from matplotlib.figure import Figure
 
-from deepernets.analysis.insight import Calibration
+from deepernets.analysis.interpretability import Calibration
 from deepernets.plots.style import DASHES, MARKERS, PALETTE, grid
 
 

@@ -24,7 +24,7 @@ def against(shown: Sequence[Row]) -> Figure:
     to it; a recipe that was not run whole is named in words.
 
     Args:
-        shown: Rows of one report, as `deepernets.results.comparison.rows` gives them.
+        shown: Rows of one report, as `deepernets.results.comparison.compare_reported` gives them.
     """
     sets = list(dict.fromkeys(row.data for row in shown))
     heights = [sum(row.data == data for row in shown) for data in sets]

@@ -5,7 +5,7 @@ from collections.abc import Mapping, Sequence
 import numpy as np
 from matplotlib.figure import Figure
 
-from deepernets.analysis.roofline import Machine
+from deepernets.analysis.performance import Machine
 from deepernets.plots.style import DASHES, MARKERS, PALETTE, grid
 
 
