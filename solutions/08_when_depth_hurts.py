@@ -89,7 +89,9 @@ def diagnose_depth(shallow, deep, tolerance=0.01, far=0.2):
 
 
 # %%
-diagnose = check("diagnose_depth", diagnose_depth).or_else(depth_analysis.diagnosis)
+diagnose = check("diagnose_depth", diagnose_depth).or_else(
+    depth_analysis.diagnosis
+)
 
 # %% [markdown]
 # ## Do: four networks
@@ -448,7 +450,9 @@ variances = {}
 for name, scheme in schemes.items():
     torch.manual_seed(0)
     stack = model_layers.plain_stack(20, 64, scheme)
-    measured = list(depth_analysis.activation_variances(stack, images[:16]).values())
+    measured = list(
+        depth_analysis.activation_variances(stack, images[:16]).values()
+    )
     factor = (measured[-1] / measured[1]) ** (1 / (len(measured) - 2))
     print(f"{name}: {factor:.3f} times the variance from layer to layer")
     variances[name] = measured

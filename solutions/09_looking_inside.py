@@ -138,7 +138,9 @@ print(warmth(maps, slopes).tolist())
 shown = inside.by_class(test, 2, dataset.classes)
 said = logits[shown].argmax(dim=1)
 pairs = zip(
-    *interpretability.maps_and_gradients(model, images[shown], LAYERS[-1], said),
+    *interpretability.maps_and_gradients(
+        model, images[shown], LAYERS[-1], said
+    ),
     strict=True,
 )
 heat = torch.stack([torch.as_tensor(warmth(*pair)) for pair in pairs])
@@ -210,7 +212,9 @@ watched = labels[[chosen]]
 inside.heat(
     test.pixels[[chosen, chosen]],
     [
-        interpretability.grad_cam(model, images[[chosen]], LAYERS[-1], watched)[0],
+        interpretability.grad_cam(model, images[[chosen]], LAYERS[-1], watched)[
+            0
+        ],
         drop,
     ],
     [f"Grad-CAM, {truth}", f"occlusion, {truth}"],
@@ -309,7 +313,9 @@ def projected(features, k):
 
 
 # %%
-flatten = check("projected", projected).or_else(interpretability.principal_components)
+flatten = check("projected", projected).or_else(
+    interpretability.principal_components
+)
 
 # %% tags=["nbval-ignore-output"]
 with torch.no_grad():

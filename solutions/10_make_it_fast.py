@@ -518,7 +518,9 @@ print(
 whole = measured("cifar10/dash-narrow", deepernets.load_records())
 print(f"with all parts: {whole} % on the test images ({whole.particulars})")
 assert whole.mean > 50
-worths(ablation.ablation_effects("cifar10/dash-narrow", deepernets.load_records()))
+worths(
+    ablation.ablation_effects("cifar10/dash-narrow", deepernets.load_records())
+)
 
 # %% [markdown]
 # *A row for each part, the most valuable on top: by how many points the test accuracy of the whole lies above that

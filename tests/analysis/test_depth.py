@@ -281,7 +281,7 @@ def test_added_blocks_can_still_learn(images: Tensor) -> None:
     assert weights.grad.norm() == 0
 
 
-def test_a_network_cannot_be_lengthened_by_what_changes_x() -> None:
+def test_a_network_cannot_be_deepened_by_what_changes_x() -> None:
     with pytest.raises(UserError, match="block2 projects"):
         deepen_residual(network_16("resnet-8-c"), network_16("resnet-14-c"))
     with pytest.raises(UserError, match="no residual block"):

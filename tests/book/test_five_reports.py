@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 import deepernets
-from deepernets.papers.reports import REPORT_B_LOG, REPORTED, WANTED
+from deepernets.papers.reports import ALL_RESULTS, REPORT_B_LOG, REPORTED
 from deepernets.results.ablation import PATH, path_runs
 from deepernets.results.comparison import Measured, Row, compare_reported, measured, tuning_runs
 from deepernets.results.comparison import ours as our_recipe
@@ -102,7 +102,7 @@ def test_it_prints_report_as_figures(book: "Book", recipe: str, reported: str) -
 
 ROWS = compare_reported(deepernets.load_records())
 WORDED = compare_reported(
-    deepernets.load_records(), {name: row for name, row in WANTED.items() if name not in REPORTED}
+    deepernets.load_records(), {name: row for name, row in ALL_RESULTS.items() if name not in REPORTED}
 )
 
 

@@ -67,7 +67,7 @@ def test_multiply_adds_know_groups_and_rectangles() -> None:
     assert count_multiply_adds(model, (8, 9, 9)) == (16 * 7 * 5) * (8 // 4 * 3 * 5)
 
 
-def test_a_walk_lists_every_layer_with_its_shape_and_adds_up() -> None:
+def test_a_summary_lists_every_layer_with_its_shape_and_adds_up() -> None:
     layers = summary(laid_out("vgg-16"), (3, 224, 224))
     assert list(layers.columns) == ["name", "layer", "output_shape", "parameters", "multiply_adds"]
     rows = layers.set_index("name").to_dict("index")

@@ -6,9 +6,7 @@ from torch import Tensor, nn
 
 import deepernets
 from deepernets.errors import UserError
-from deepernets.models.counting import (
-    conv_weights,
-)
+from deepernets.models.counting import conv_weights
 from deepernets.models.receptive_field import (
     effective_side,
     gradient_energy,

@@ -8,9 +8,7 @@ from torch import nn
 
 from deepernets.errors import UserError
 from deepernets.models import tracing
-from deepernets.models.counting import (
-    summary,
-)
+from deepernets.models.counting import summary
 from deepernets.models.registry import build_model
 
 
@@ -19,7 +17,7 @@ def laid_out(name: str, *shape_and_classes: Any, **changes: Any) -> nn.Sequentia
         return build_model(name, *shape_and_classes, **changes)
 
 
-def test_a_walk_leaves_the_network_as_it_was() -> None:
+def test_a_trace_leaves_the_network_as_it_was() -> None:
     model = build_model("resnet-8", (3, 8, 8), 2)
     state = {name: tensor.clone() for name, tensor in model.state_dict().items()}
     generator = torch.get_rng_state()
@@ -32,7 +30,7 @@ def test_a_walk_leaves_the_network_as_it_was() -> None:
     assert torch.equal(generator, torch.get_rng_state())
 
 
-def test_training_and_evaluation_walk_the_same_way_in_any_precision() -> None:
+def test_traces_are_the_same_in_both_modes_and_any_precision() -> None:
     model = build_model("resnet-8", (3, 8, 8), 2)
     assert summary(model.train(), (3, 8, 8)).equals(summary(model.eval().double(), (3, 8, 8)))
 
@@ -44,7 +42,7 @@ def test_an_image_that_does_not_fit_is_refused_and_no_hook_stays() -> None:
     assert all(not module._forward_hooks for module in model.modules())
 
 
-def test_a_walk_and_a_network_without_memory_do_not_wait_for_pytorchs_compiler() -> None:
+def test_tracing_does_not_import_pytorchs_compiler() -> None:
     code = """
 import sys
 import torch
@@ -61,7 +59,7 @@ print(*{"sympy", "torch._dynamo"} & set(sys.modules))
 
 
 @pytest.mark.parametrize("in_shape", [(3, 32, 32), (5, 32, 32), (3, 4, 4)])
-def test_shapes_worked_out_by_a_walk_are_pytorchs(
+def test_inferred_shapes_are_pytorchs(
     in_shape: tuple[int, int, int], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def shapes(model: nn.Module) -> list[tuple[str, torch.Size]] | str:

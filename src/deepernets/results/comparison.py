@@ -134,7 +134,7 @@ def compare_reported(found: Sequence[Record], reported: Mapping[str, Reported] =
 
     Args:
         found: Records, such as `deepernets.load_records()`; those of other recipes are ignored.
-        reported: The results, by recipe; `deepernets.papers.reports.WANTED` also has those without a figure.
+        reported: The results, by recipe; `deepernets.papers.reports.ALL_RESULTS` also has those without a figure.
 
     Returns:
         One row per result, in the same order.
