@@ -209,14 +209,10 @@ reference = interpretability.occlusion(
 assert torch.allclose(1 - drop, reference, atol=1e-4)
 truth = dataset.classes[labels[chosen]]
 watched = labels[[chosen]]
+cam = interpretability.grad_cam(model, images[[chosen]], LAYERS[-1], watched)[0]
 inside.heat(
     test.pixels[[chosen, chosen]],
-    [
-        interpretability.grad_cam(model, images[[chosen]], LAYERS[-1], watched)[
-            0
-        ],
-        drop,
-    ],
+    [cam, drop],
     [f"Grad-CAM, {truth}", f"occlusion, {truth}"],
 )
 
