@@ -18,7 +18,7 @@ from torch import nn
 
 import deepernets
 from deepernets import check
-from deepernets.analysis.effective import gradient_map
+from deepernets.models.receptive_field import gradient_map
 from deepernets.plots.receptive_fields import field_growth, gradients_in_field
 
 # %% [markdown]

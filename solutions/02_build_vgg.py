@@ -22,8 +22,9 @@ from torch import nn
 
 import deepernets
 from deepernets import check, plots
+from deepernets.models import vgg as course_vgg
 from deepernets.models.layers import local_response_norm
-from deepernets.models.vgg import CONFIGURATIONS, convolutions
+from deepernets.models.vgg import CONFIGURATIONS
 
 for name, configuration in CONFIGURATIONS.items():
     print(f"{name:6}", configuration.replace(" | ", "\n       | "))
@@ -70,7 +71,7 @@ def course_parse(configuration):
             for layer in block
             for word in [(layer.kernel, layer.channels), *["LRN"] * layer.lrn]
         ]
-        for block in convolutions(configuration)
+        for block in course_vgg.parse_configuration(configuration)
     ]
 
 

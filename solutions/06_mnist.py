@@ -25,11 +25,13 @@ from torch import nn
 import deepernets
 from deepernets import check
 from deepernets.analysis import baselines, errors
+from deepernets.analysis.statistics import expected_best
 from deepernets.data.batches import channel_statistics, resize
 from deepernets.plots.comparison import error_intervals
 from deepernets.plots.data import class_samples, image_sizes
 from deepernets.plots.interpretability import class_templates
 from deepernets.plots.runs import confused_classes
+from deepernets.results.comparison import on_equal_terms, wrong_images
 from deepernets.training import loop, preparation
 
 PROFILE = os.environ.get(
@@ -119,7 +121,7 @@ error_intervals(
 
 # %%
 for tries in (1, 3, 12):
-    luckiest = baselines.expected_best(0.996, images=10_000, tries=tries)
+    luckiest = expected_best(0.996, images=10_000, tries=tries)
     print(
         f"best of {tries:2}: {luckiest:.2%} expected, "
         f"{10_000 * (1 - luckiest):.0f} wrong images"
@@ -358,7 +360,7 @@ out = tempfile.mkdtemp() if PROFILE == "quick" else "runs"
 for name, recipe in recipes.items():
     record = deepernets.train(recipe, profile=PROFILE, out=out).record
     tables.append(np.array(record.test["confusion"]))
-    wrong[name] = baselines.wrong_images(record)
+    wrong[name] = wrong_images(record)
     assert record.test["accuracy"] > 0.8
 images = len(dataset.test)
 error_intervals({name: (count, images) for name, count in wrong.items()})
@@ -498,7 +500,7 @@ found = [
     for name in REPORT
     for record in deepernets.load_records(f"report-b/{name.lower()}-mnist/ours")
 ]
-equal = baselines.on_equal_terms(found)
+equal = on_equal_terms(found)
 first = equal[0]
 print(
     f"{first.data['name']} ({first.data['variant']}), profile {first.profile}: "
@@ -512,12 +514,12 @@ names = [
 for name, record in zip(names, equal, strict=True):
     print(
         f"{name:18} {record.model['parameters']:10,} parameters, "
-        f"{record.test['accuracy']:.2%}, {baselines.wrong_images(record)} wrong"
+        f"{record.test['accuracy']:.2%}, {wrong_images(record)} wrong"
     )
     assert record.data["variant"] == "mnist"
 error_intervals(
     {
-        name: (baselines.wrong_images(record), record.data["test"])
+        name: (wrong_images(record), record.data["test"])
         for name, record in zip(names, equal, strict=True)
     }
 )
@@ -551,7 +553,7 @@ confused_classes(pairs, first.data["classes"])
 
 # %% tags=["nbval-ignore-output"]
 NAMES = ("as-reported", "ours")
-rivals = baselines.on_equal_terms(
+rivals = on_equal_terms(
     [
         record
         for name in NAMES
@@ -568,7 +570,7 @@ for run in (reported, ours):
     print(
         f"{run.recipe.name}: {len(run.epochs)} epochs, seed {run.seed}, "
         f"{run.data['train']:,} images\n    {run.test['accuracy']:.2%}, "
-        f"{baselines.wrong_images(run)} wrong, 4 and 9: "
+        f"{wrong_images(run)} wrong, 4 and 9: "
         f"{run.test['confusion'][4][9]} + {run.test['confusion'][9][4]}"
     )
 gone = reduction(reported.test["accuracy"], ours.test["accuracy"])

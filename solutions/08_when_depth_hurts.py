@@ -22,8 +22,9 @@ from torch.nn import functional as F
 
 import deepernets
 from deepernets import check
-from deepernets.analysis import signals
+from deepernets.analysis import depth as depth_analysis
 from deepernets.data.batches import Batches, Transform
+from deepernets.models import layers as model_layers
 from deepernets.plots.architecture import values_by_layer
 from deepernets.plots.runs import describe_errors, training_and_validation_error
 from deepernets.results.comparison import largest_comparable_group
@@ -90,7 +91,9 @@ def diagnose_depth(shallow, deep, tolerance=0.01, far=0.2):
 
 
 # %%
-diagnose = check("diagnose_depth", diagnose_depth).or_else(signals.diagnosis)
+diagnose = check("diagnose_depth", diagnose_depth).or_else(
+    depth_analysis.diagnosis
+)
 
 # %% [markdown]
 # ## Do: four networks
@@ -134,7 +137,7 @@ dataset = deepernets.load_dataset(base.data, profile=PROFILE)
 splits = split(base.at(PROFILE), dataset, seed=0)
 for name in ("plain-20", "resnet-20", "plain-56", "resnet-56"):
     print(
-        f"{name}: {len(signals.convolutions(build(name)))} convolutions, "
+        f"{name}: {len(depth_analysis.convolutions(build(name)))} convolutions, "
         f"{deepernets.count_parameters(build(name)):,} parameters"
     )
 transform = Transform(splits.train.transform.mean, splits.train.transform.std)
@@ -258,17 +261,17 @@ def identity_convolution(channels):
 
 # %%
 identity = check("identity_convolution", identity_convolution).or_else(
-    signals.identity_weights
+    depth_analysis.identity_weights
 )
 
 # %% [markdown]
-# `signals.deepen` copies the trained plain-20 into a plain-56, and fills all layers that plain-20 does not have
+# `depth_analysis.deepen` copies the trained plain-20 into a plain-56, and fills all layers that plain-20 does not have
 # with your weights. The ReLU behind them changes nothing, since what comes in is not negative; the normalisations
 # are set to pass on what they get.
 
 # %% tags=["nbval-ignore-output"]
 trained = {name: networks[name] for name in ("plain-20", "plain-56")}
-trained["plain-56 from plain-20"] = signals.deepen(
+trained["plain-56 from plain-20"] = depth_analysis.deepen(
     trained["plain-20"], build("plain-56"), identity
 )
 accuracy = {}
@@ -362,7 +365,7 @@ def gradient_norms(network, images, labels):
 # %%
 def course_norms(network, images, labels):
     """The course's own norms, without the names of the layers."""
-    return list(signals.gradient_norms(network, images, labels).values())
+    return list(depth_analysis.gradient_norms(network, images, labels).values())
 
 
 norms_of = check("gradient_norms", gradient_norms).or_else(course_norms)
@@ -431,7 +434,7 @@ def he_std(c_in, c_out, kernel):
 
 
 # %%
-deviation = check("he_std", he_std).or_else(signals.he_deviation)
+deviation = check("he_std", he_std).or_else(model_layers.he_std)
 
 # %% [markdown]
 # Twenty convolutions of 64 channels, with ReLUs and nothing else, and four kinds of first weights: a small
@@ -442,14 +445,16 @@ deviation = check("he_std", he_std).or_else(signals.he_deviation)
 schemes = {
     "N(0, 0.01²)": lambda c_in, c_out, kernel: 0.01,
     "VGG: N(0, 0.1²)": lambda c_in, c_out, kernel: 0.1,
-    "Glorot": signals.glorot_deviation,
+    "Glorot": model_layers.glorot_std,
     "He": deviation,
 }
 variances = {}
 for name, scheme in schemes.items():
     torch.manual_seed(0)
-    stack = signals.plain_stack(20, 64, scheme)
-    measured = list(signals.activation_variances(stack, images[:16]).values())
+    stack = model_layers.plain_stack(20, 64, scheme)
+    measured = list(
+        depth_analysis.activation_variances(stack, images[:16]).values()
+    )
     factor = (measured[-1] / measured[1]) ** (1 / (len(measured) - 2))
     print(f"{name}: {factor:.3f} times the variance from layer to layer")
     variances[name] = measured

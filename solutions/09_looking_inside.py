@@ -22,7 +22,7 @@ from torch.nn import functional as F
 
 import deepernets
 from deepernets import check
-from deepernets.analysis import insight
+from deepernets.analysis import interpretability
 from deepernets.data.batches import stratified_split
 from deepernets.data.images import first_per_class
 from deepernets.plots.interpretability import (
@@ -85,7 +85,7 @@ first_layer_filters(first.detach())
 # %% tags=["nbval-ignore-output"]
 shown = first_per_class(test, 1, len(dataset.classes))
 by_layer = {
-    layer: insight.feature_maps(model, images[shown[:1]], layer)[0]
+    layer: interpretability.feature_maps(model, images[shown[:1]], layer)[0]
     for layer in LAYERS
 }
 assert all(maps.min() >= 0 for maps in by_layer.values())
@@ -146,11 +146,13 @@ print(warmth(maps, slopes).tolist())
 shown = first_per_class(test, 2, len(dataset.classes))
 said = logits[shown].argmax(dim=1)
 pairs = zip(
-    *insight.maps_and_gradients(model, images[shown], LAYERS[-1], said),
+    *interpretability.maps_and_gradients(
+        model, images[shown], LAYERS[-1], said
+    ),
     strict=True,
 )
 heat = torch.stack([torch.as_tensor(warmth(*pair)) for pair in pairs])
-reference = insight.grad_cam(model, images[shown], LAYERS[-1], said)
+reference = interpretability.grad_cam(model, images[shown], LAYERS[-1], said)
 assert heat.max() > 0
 assert torch.allclose(heat / heat.max(), reference / reference.max(), atol=1e-3)
 names = [dataset.classes[number] for number in said]
@@ -209,7 +211,7 @@ with torch.no_grad():
     ).float()
     probability = model(covered).softmax(dim=1)[:, labels[chosen]]
 drop = 1 - probability.view(len(places), len(places))
-reference = insight.occlusion(
+reference = interpretability.occlusion(
     model, images[chosen], int(labels[chosen]), SIZE, SIZE // 2
 )
 assert torch.allclose(1 - drop, reference, atol=1e-4)
@@ -219,7 +221,9 @@ heat_maps(
     test.pixels[[chosen, chosen]],
     {
         "": [
-            insight.grad_cam(model, images[[chosen]], LAYERS[-1], watched)[0],
+            interpretability.grad_cam(
+                model, images[[chosen]], LAYERS[-1], watched
+            )[0],
             drop,
         ]
     },
@@ -268,7 +272,7 @@ def calibration_error(confidence, right, bins):
 # %%
 def course_error(confidence, right, bins):
     """The course's own."""
-    return insight.calibration(confidence, right, bins).error
+    return interpretability.calibration(confidence, right, bins).error
 
 
 measure = check("calibration_error", calibration_error).or_else(course_error)
@@ -276,7 +280,7 @@ measure = check("calibration_error", calibration_error).or_else(course_error)
 # %% tags=["nbval-ignore-output"]
 confidence, predicted = logits.softmax(dim=1).max(dim=1)
 right = predicted == labels
-found = insight.calibration(confidence, right)
+found = interpretability.calibration(confidence, right)
 assert abs(measure(confidence, right, 10) - found.error) < 1e-6
 print(
     f"mean confidence {confidence.mean():.1%}, accuracy {right.float().mean():.1%},"
@@ -319,7 +323,9 @@ def projected(features, k):
 
 
 # %%
-flatten = check("projected", projected).or_else(insight.principal_components)
+flatten = check("projected", projected).or_else(
+    interpretability.principal_components
+)
 
 # %% tags=["nbval-ignore-output"]
 with torch.no_grad():
@@ -362,7 +368,7 @@ def between_weights(start, end, share):
 # %%
 def course_between(start, end, share):
     """The course's own, which leaves counters alone."""
-    return insight.interpolated(start, end, share)
+    return interpretability.interpolate_weights(start, end, share)
 
 
 mix = check("between_weights", between_weights).or_else(course_between)
@@ -377,7 +383,7 @@ SHARES = [0.0, 0.1, 0.2, 0.4, 0.6, 0.8, 1.0, 1.2]
 start, end = untrained.state_dict(), model.state_dict()
 looked_at = [(images[:300], labels[:300])]
 losses = [
-    insight.loss_with(model, mix(start, end, share), looked_at)
+    interpretability.loss_with_weights(model, mix(start, end, share), looked_at)
     for share in SHARES
 ]
 with torch.no_grad():

@@ -520,7 +520,7 @@ whole = measured("cifar10/dash-narrow", deepernets.load_records())
 print(f"with all parts: {whole} % on the test images ({whole.particulars})")
 assert whole.mean > 50
 ablation_effects(
-    ablation.parts("cifar10/dash-narrow", deepernets.load_records())
+    ablation.ablation_effects("cifar10/dash-narrow", deepernets.load_records())
 )
 
 # %% [markdown]

@@ -8,7 +8,7 @@ import pytest
 
 from deepernets import cli
 from deepernets.errors import UserError
-from deepernets.papers.reports import WANTED
+from deepernets.papers.reports import ALL_RESULTS
 from deepernets.training import queue
 from deepernets.training.records import load_records
 from deepernets.training.runs import run_folder
@@ -28,7 +28,7 @@ def test_the_table_as_csv_has_a_row_per_result_to_reproduce(capsys: pytest.Captu
     status, printed, _ = run(capsys, "table", "--format", "csv")
     rows = list(csv.DictReader(io.StringIO(printed)))
     assert status == 0
-    assert len(rows) == len(WANTED)
+    assert len(rows) == len(ALL_RESULTS)
     assert rows[0]["reported"] == "91.2"
     missing = [row["how measured"] for row in rows if row["their recipe"] == "not run"]
     assert missing

@@ -14,16 +14,11 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:  # what editors and type checkers see; at run time `_HOMES` says the same
-    from deepernets.analysis.arithmetic import (
-        conv_weights,
-        count_multiply_adds,
-        count_parameters,
-        receptive_field,
-        summary,
-    )
     from deepernets.course.checks import check
     from deepernets.data.datasets import load_dataset
     from deepernets.errors import UserError
+    from deepernets.models.counting import conv_weights, count_multiply_adds, count_parameters, summary
+    from deepernets.models.receptive_field import receptive_field
     from deepernets.models.registry import build_model, list_models
     from deepernets.recipes import get_recipe, list_recipes
     from deepernets.recipes.recipe import Recipe
@@ -35,16 +30,11 @@ if TYPE_CHECKING:  # what editors and type checkers see; at run time `_HOMES` sa
 warnings.filterwarnings("ignore", message="IProgress not found")
 
 _HOMES = {
-    "analysis.arithmetic": (
-        "conv_weights",
-        "count_parameters",
-        "count_multiply_adds",
-        "receptive_field",
-        "summary",
-    ),
     "course.checks": ("check",),
     "data.datasets": ("load_dataset",),
     "errors": ("UserError",),
+    "models.counting": ("conv_weights", "count_parameters", "count_multiply_adds", "summary"),
+    "models.receptive_field": ("receptive_field",),
     "models.registry": ("build_model", "list_models"),
     "recipes": ("get_recipe", "list_recipes"),
     "recipes.recipe": ("Recipe",),

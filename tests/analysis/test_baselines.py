@@ -1,7 +1,5 @@
 """Baselines, and results close to 100 %."""
 
-from dataclasses import replace
-
 import numpy as np
 import pytest
 import torch
@@ -11,14 +9,7 @@ from torch import nn
 import deepernets
 from deepernets.analysis import baselines
 from deepernets.analysis.errors import confusion_matrix
-from deepernets.errors import UserError
 from deepernets.training.loop import evaluate
-from deepernets.training.records import Record
-
-
-@pytest.fixture(scope="module")
-def record() -> Record:
-    return deepernets.load_records("report-b/resnet-20-mnist/ours")[0]
 
 
 def test_the_frame_is_as_black_as_the_image() -> None:
@@ -77,38 +68,3 @@ def test_pairs_keep_the_row_for_the_true_class() -> None:
 def test_the_share_of_mistakes_that_is_gone(before: float, after: float, share: float) -> None:
     """The first pair is report B's best of ResNet-20 and VGG-13."""
     assert baselines.relative_error_reduction(before, after) == pytest.approx(share)
-
-
-@pytest.mark.parametrize("tries", [1, 3, 12])
-def test_the_expected_best_agrees_with_drawing_it(tries: int) -> None:
-    drawn = np.random.default_rng(0).binomial(10_000, 0.996, size=(20_000, tries)).max(axis=1)
-    error = 4 * drawn.std() / np.sqrt(len(drawn)) / 10_000
-    assert baselines.expected_best(0.996, 10_000, tries) == pytest.approx(drawn.mean() / 10_000, abs=error)
-
-
-@pytest.mark.parametrize("accuracy", [0.0, 1.0])
-def test_luck_has_no_room_where_nothing_varies(accuracy: float) -> None:
-    assert baselines.expected_best(accuracy, 100, tries=5) == pytest.approx(accuracy)
-
-
-@pytest.mark.parametrize(("accuracy", "images", "tries"), [(99.6, 10, 3), (0.9, 0, 3), (0.9, 10, 0)])
-def test_impossible_tries_are_refused(accuracy: float, images: int, tries: int) -> None:
-    with pytest.raises(UserError, match="wanted"):
-        baselines.expected_best(accuracy, images, tries)
-
-
-def test_wrong_images_are_the_accuracys_complement(record: Record) -> None:
-    share = baselines.wrong_images(record) / record.data["test"]
-    assert share == pytest.approx(1 - record.test["accuracy"], abs=1e-6)
-
-
-def test_the_largest_group_on_equal_terms_is_taken(record: Record) -> None:
-    vgg = replace(record, recipe=record.recipe.changed(name="vgg"))
-    short = replace(record, epochs=record.epochs[:1])
-    laptop = replace(record, profile="laptop")
-    other_data = replace(record, data={**record.data, "variant": "mnist-png"})
-    assert baselines.on_equal_terms([short, record, laptop, vgg, other_data]) == [record, vgg]
-    # another seed is another run, and not another network
-    assert baselines.on_equal_terms([short, replace(short, seed=1), record, vgg]) == [record, vgg]
-    assert baselines.on_equal_terms([short, record]) == [record]
-    assert baselines.on_equal_terms([]) == []

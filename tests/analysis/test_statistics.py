@@ -2,16 +2,17 @@ from importlib import import_module
 from math import comb, sqrt
 from typing import Any
 
+import numpy as np
 import pytest
 import torch
 
 from deepernets import get_recipe
-from deepernets.analysis.arithmetic import training_cost
 from deepernets.analysis.statistics import (
     binomial_interval,
     compare_accuracies,
-    expected_highest,
-    gap,
+    expected_best,
+    expected_maximum,
+    group_difference,
     images_needed,
     images_needed_paired,
     mcnemar,
@@ -20,6 +21,7 @@ from deepernets.analysis.statistics import (
     standard_error,
 )
 from deepernets.errors import UserError
+from deepernets.models.counting import training_cost
 from deepernets.recipes.recipe import unequal_terms
 
 binomtest: Any = import_module("scipy.stats").binomtest  # scipy has no types
@@ -116,13 +118,13 @@ def test_a_training_costs_three_forward_passes_an_image() -> None:
 
 def test_a_gap_is_held_against_the_pooled_deviation_of_the_t_test() -> None:
     one, other = [0.90, 0.92, 0.91, 0.95], [0.88, 0.91]
-    found = gap(one, other)
+    found = group_difference(one, other)
     statistic = import_module("scipy.stats").ttest_ind(other, one, equal_var=True).statistic
-    assert found.difference / (found.noise * sqrt(1 / 4 + 1 / 2)) == pytest.approx(statistic)
-    assert not gap([0.90, 0.92], [0.95, 0.97]).within_noise
-    assert gap(one, one) == (0.0, pytest.approx(found.noise, rel=0.2))
-    with pytest.raises(UserError, match="no spread"):
-        gap(one, [0.9])
+    assert found.difference / (found.sd * sqrt(1 / 4 + 1 / 2)) == pytest.approx(statistic)
+    assert not group_difference([0.90, 0.92], [0.95, 0.97]).within_sd
+    assert group_difference(one, one) == (0.0, pytest.approx(found.sd, rel=0.2))
+    with pytest.raises(UserError, match="another seed"):
+        group_difference(one, [0.9])
 
 
 def test_the_standard_error_is_the_spread_of_counted_shares() -> None:
@@ -165,7 +167,7 @@ def test_the_bounds_hold_all_overlaps_and_are_reached(one: int, other: int, imag
 
 @pytest.mark.parametrize(("draws", "expected"), [(1, 0.0), (2, 0.5642), (5, 1.1630), (10, 1.5388)])
 def test_the_highest_of_normal_draws_is_as_tabulated(draws: int, expected: float) -> None:
-    assert expected_highest(draws) == pytest.approx(expected, abs=2e-4)
+    assert expected_maximum(draws) == pytest.approx(expected, abs=2e-4)
 
 
 def test_it_takes_four_times_the_images_to_halve_the_standard_error() -> None:
@@ -182,9 +184,27 @@ def test_it_takes_four_times_the_images_to_halve_the_standard_error() -> None:
         lambda: images_needed_paired(0.01, 0.02),
         lambda: images_needed_paired(0.01, 0.0),
         lambda: mcnemar_bounds(11, 2, 10),
-        lambda: expected_highest(0),
+        lambda: expected_maximum(0),
     ],
 )
 def test_questions_without_an_answer_are_refused(ask) -> None:  # type: ignore[no-untyped-def]
     with pytest.raises(UserError):
         ask()
+
+
+@pytest.mark.parametrize("tries", [1, 3, 12])
+def test_the_expected_best_agrees_with_drawing_it(tries: int) -> None:
+    drawn = np.random.default_rng(0).binomial(10_000, 0.996, size=(20_000, tries)).max(axis=1)
+    error = 4 * drawn.std() / np.sqrt(len(drawn)) / 10_000
+    assert expected_best(0.996, 10_000, tries) == pytest.approx(drawn.mean() / 10_000, abs=error)
+
+
+@pytest.mark.parametrize("accuracy", [0.0, 1.0])
+def test_the_best_is_no_better_where_nothing_varies(accuracy: float) -> None:
+    assert expected_best(accuracy, 100, tries=5) == pytest.approx(accuracy)
+
+
+@pytest.mark.parametrize(("accuracy", "images", "tries"), [(99.6, 10, 3), (0.9, 0, 3), (0.9, 10, 0)])
+def test_impossible_tries_are_refused(accuracy: float, images: int, tries: int) -> None:
+    with pytest.raises(UserError, match="expected"):
+        expected_best(accuracy, images, tries)

@@ -37,7 +37,7 @@ def test_a_bench_measures_both_ways_and_writes_figures_and_chart(
         main([*command, "--every-step", "--json", str(figures), "--chart", str(chart)])
     assert not end.value.code
     found = json.loads(figures.read_text(encoding="utf-8"))
-    assert [row["way"] for row in found["measurements"]] == list(variants.WAYS)[:-1]
+    assert [row["way"] for row in found["measurements"]] == list(variants.VARIANTS)[:-1]
     for row in found["measurements"]:
         assert set(row["milliseconds"]) == set(PHASES)
         assert min(row["milliseconds"].values()) >= 0
@@ -53,13 +53,13 @@ def test_a_bench_measures_both_ways_and_writes_figures_and_chart(
 
 def test_ours_is_compiled_last_and_only_with_a_compiler(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(hardware, "can_compile", lambda: True)
-    assert variants.here()[-2:] == ("ours", "compiled")
+    assert variants.available_variants()[-2:] == ("ours", "compiled")
     compiled: list[torch.nn.Module] = []
     monkeypatch.setattr(hardware, "compile_calls", compiled.append)
     ready = variants.compiled("vgg-mini-bn-cifar", TOY, "fp32")
     assert compiled == [ready.model]
     monkeypatch.setattr(hardware, "can_compile", lambda: False)
-    assert variants.here()[-1] == "ours"
+    assert variants.available_variants()[-1] == "ours"
 
 
 def test_what_cannot_be_measured_is_refused_before_anything_starts() -> None:

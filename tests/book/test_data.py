@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 import deepernets
-from deepernets.analysis.baselines import expected_best
+from deepernets.analysis.statistics import expected_best
 
 if TYPE_CHECKING:
     from tests.book.conftest import Book

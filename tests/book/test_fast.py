@@ -10,7 +10,7 @@ import deepernets
 from deepernets.analysis.statistics import mean_and_sd
 from deepernets.benchmark.run import images_per_second
 from deepernets.recipes.dash import PARTS
-from deepernets.results.ablation import parts
+from deepernets.results.ablation import ablation_effects
 
 if TYPE_CHECKING:
     from tests.book.conftest import Book
@@ -139,7 +139,9 @@ def test_the_recorded_benchmarks_stand_in_the_table(book: "Book") -> None:
 @pytest.mark.parametrize("part", PARTS)
 def test_every_part_of_the_dash_has_its_worth_or_is_said_not_to_be_run(book: "Book", part: str) -> None:
     worth = next(
-        found for found in parts("cifar10/dash-narrow", deepernets.load_records()) if found.part == part
+        found
+        for found in ablation_effects("cifar10/dash-narrow", deepernets.load_records())
+        if found.part == part
     )
     (row,) = [row for row in book.rows(PAGE) if row[0] == part.replace("-", " ") and len(row) == 4]
     assert row[1] == str(worth.without or "not run")

@@ -5,10 +5,9 @@ from typing import TYPE_CHECKING
 import pytest
 
 import deepernets
-from deepernets.papers.reports import REPORT_B_LOG, REPORTED, WANTED
-from deepernets.results import verdicts
+from deepernets.papers.reports import ALL_RESULTS, REPORT_B_LOG, REPORTED
 from deepernets.results.ablation import PATH, path_runs
-from deepernets.results.comparison import Measured, Row, measured, rows
+from deepernets.results.comparison import Measured, Row, compare_reported, measured, tuning_runs
 from deepernets.results.comparison import ours as our_recipe
 from deepernets.results.costs import estimate
 
@@ -101,8 +100,10 @@ def test_it_prints_report_as_figures(book: "Book", recipe: str, reported: str) -
     assert any(row[:2] == [recipe, reported] for row in book.rows(PAGE))
 
 
-ROWS = rows(deepernets.load_records())
-WORDED = rows(deepernets.load_records(), {name: row for name, row in WANTED.items() if name not in REPORTED})
+ROWS = compare_reported(deepernets.load_records())
+WORDED = compare_reported(
+    deepernets.load_records(), {name: row for name, row in ALL_RESULTS.items() if name not in REPORTED}
+)
 
 
 @pytest.mark.parametrize("row", ROWS, ids=lambda row: row.reported.recipe)
@@ -170,7 +171,7 @@ def test_our_recipes_are_counted_once(book: "Book") -> None:
 
 
 def test_what_was_tried_for_ours_is_in_one_table(book: "Book") -> None:
-    groups = verdicts.tried(deepernets.load_records())
+    groups = tuning_runs(deepernets.load_records())
     assert {runs[0].recipe.name for runs in groups} >= {
         "report-a/resnet-50/ours",
         "report-b/vgg-16-cifar10/ours",

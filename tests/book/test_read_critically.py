@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 import deepernets
-from deepernets.analysis.signals import diagnosis
+from deepernets.analysis.depth import diagnosis
 from deepernets.results.comparison import largest_comparable_group, measured
 
 if TYPE_CHECKING:

@@ -41,7 +41,7 @@ def test_it_sets_the_papers_recipes_side_by_side(book: "Book") -> None:
             "0.1, divided by 10 at 32k and 48k of 64k iterations",
         ],
         ["iterations", "370K (74 epochs)", "64k (182 epochs)"],
-        ["first weights", "N(0, variance 10⁻²), biases 0", "He et al. 2015"],
+        ["initial weights", "N(0, variance 10⁻²), biases 0", "He et al. 2015"],
         ["warm-up", "none", "110 layers: 0.01 until training error is under 80 % (about 400 iterations)"],
     ):
         assert row in rows

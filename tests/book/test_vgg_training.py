@@ -101,7 +101,7 @@ def test_it_gives_the_training_settings(book: "Book") -> None:
         ("dropout", "0.5, on the first two fully-connected layers"),
         ("learning rate", "10⁻², divided by 10 when validation accuracy stopped improving (3 times)"),
         ("iterations", "370K (74 epochs)"),
-        ("first weights of A", "N(0, variance 10⁻²), biases 0"),
+        ("initial weights of A", "N(0, variance 10⁻²), biases 0"),
     ):
         assert settings[setting] == value
 

@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 import deepernets
-from deepernets.analysis.signals import diagnosis
+from deepernets.analysis.depth import diagnosis
 from deepernets.results.comparison import count_steps, largest_comparable_group
 from deepernets.training.records import Record
 

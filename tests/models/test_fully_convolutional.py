@@ -7,8 +7,8 @@ import torch
 from torch import nn
 
 import deepernets
-from deepernets.analysis.arithmetic import count_multiply_adds, count_parameters
 from deepernets.errors import UserError
+from deepernets.models.counting import count_multiply_adds, count_parameters
 from deepernets.models.fully_convolutional import as_convolution, fully_convolutional, image_probabilities
 from deepernets.models.vgg import CONFIGURATIONS, VGGSpec
 

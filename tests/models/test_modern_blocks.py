@@ -6,8 +6,8 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-from deepernets.analysis.arithmetic import count_multiply_adds, count_parameters
 from deepernets.errors import UserError
+from deepernets.models.counting import count_multiply_adds, count_parameters
 from deepernets.models.layers import initialise
 from deepernets.models.modern_blocks import (
     LATER_BLOCKS,

@@ -5,8 +5,8 @@ import pytest
 import torch
 from torch import nn
 
-from deepernets.analysis.arithmetic import count_parameters
 from deepernets.errors import UserError
+from deepernets.models.counting import count_parameters
 from deepernets.models.registry import build_model, list_models, specification
 from deepernets.models.resnet import ResNetSpec
 from deepernets.models.vgg import CONFIGURATIONS, VGGSpec
@@ -128,8 +128,8 @@ def test_the_reports_networks_have_the_reports_counts() -> None:
         ("vgg-f", "did you mean .*vgg-"),
         ("resnet-20-cifar", "did you mean .*resnet-"),
         ("transformer", r"deepernets\.list_models\(\) lists them all"),
-        ("resnet-21", "take 20 or 26"),
-        ("plain-3", "take 8"),
+        ("resnet-21", "use 20 or 26"),
+        ("plain-3", "use 8"),
     ],
 )
 def test_an_unknown_name_suggests_known_ones(name: str, complaint: str) -> None:

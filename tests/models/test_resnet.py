@@ -5,8 +5,8 @@ import pytest
 import torch
 from torch import nn
 
-from deepernets.analysis.arithmetic import count_parameters, count_running_statistics
 from deepernets.errors import UserError
+from deepernets.models.counting import count_parameters, count_running_statistics
 from deepernets.models.layers import Residual, ZeroPad
 from deepernets.models.report_c import ReportCResNetSpec
 from deepernets.models.resnet import CIFAR_DEPTHS, CIFAR_WIDTHS, IMAGENET, ResNetSpec, cifar_repeats
@@ -157,9 +157,9 @@ def test_he_initialisation_is_the_default_and_gammas_can_start_at_zero() -> None
     assert all(block.get_parameter("branch.norm1.weight").all() for block in blocks)
 
 
-@pytest.mark.parametrize(("depth", "nearest"), [(21, "20 or 26"), (2, "take 8"), (0, "take 8")])
+@pytest.mark.parametrize(("depth", "nearest"), [(21, "20 or 26"), (2, "use 8"), (0, "use 8")])
 def test_a_depth_that_is_not_6n_plus_2_names_the_nearest(depth: int, nearest: str) -> None:
-    with pytest.raises(UserError, match=rf"depth {depth} .*6n \+ 2.*{nearest}"):
+    with pytest.raises(UserError, match=rf"depth {depth}.*6n \+ 2.*{nearest}"):
         cifar_repeats(depth)
 
 
@@ -170,8 +170,8 @@ def test_a_depth_that_is_not_6n_plus_2_names_the_nearest(depth: int, nearest: st
         ({"stem": "mnist"}, "stem is 'mnist'"),
         ({"shortcut": "D"}, "shortcut is 'D'; choose one of 'A', 'B', 'C'"),
         ({"stride_in": "7x7"}, "stride_in is '7x7'"),
-        ({"repeats": (3, 3)}, "as many of one as of the other"),
-        ({"repeats": (), "widths": ()}, "as many of one as of the other"),
+        ({"repeats": (3, 3)}, "equal numbers of both"),
+        ({"repeats": (), "widths": ()}, "equal numbers of both"),
         ({"repeats": (3, 0, 3)}, "each at least 1"),
         ({"residual": False, "zero_last_gamma": True}, "same output for every image"),
     ],

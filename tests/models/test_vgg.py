@@ -4,10 +4,10 @@ import pytest
 import torch
 from torch import nn
 
-from deepernets.analysis.arithmetic import count_parameters
 from deepernets.errors import UserError
+from deepernets.models.counting import count_parameters
 from deepernets.models.layers import Convolution
-from deepernets.models.vgg import CONFIGURATIONS, OTHER_CONFIGURATIONS, VGGSpec, convolutions
+from deepernets.models.vgg import CONFIGURATIONS, OTHER_CONFIGURATIONS, VGGSpec, parse_configuration
 
 D = CONFIGURATIONS["D"]
 
@@ -95,13 +95,13 @@ def test_the_last_map_is_what_the_network_makes_of_the_image(side: int, last_poo
 
 
 def test_28_pixels_do_not_fit_through_five_pools() -> None:
-    with pytest.raises(UserError, match=r"28×28 pixels are too few: 5 max-pools.*32×32.*report-c-vgg-16"):
+    with pytest.raises(UserError, match=r"28×28 pixels are too few for 5 max-pools.*32×32.*report-c-vgg-16"):
         VGGSpec(configuration=D, in_shape=(1, 28, 28))
     VGGSpec(configuration=OTHER_CONFIGURATIONS["mini"], in_shape=(1, 28, 28))
 
 
 def test_the_notation_reads_as_the_paper_writes_it() -> None:
-    first, second = convolutions("conv3-64 LRN | conv3-128 conv1-128")
+    first, second = parse_configuration("conv3-64 LRN | conv3-128 conv1-128")
     assert first == [Convolution(kernel=3, channels=64, lrn=True)]
     assert second == [Convolution(kernel=3, channels=128), Convolution(kernel=1, channels=128)]
 
@@ -146,7 +146,9 @@ def test_networks_are_initialised_as_asked_and_with_glorots_by_default(
 
 def test_the_twin_of_b_has_one_5x5_for_each_pair_of_3x3_and_sees_as_far() -> None:
     """Section 4.1: the widths and pools are B's, 25C² weights stand for 18C², and two 3×3 see as far as one 5×5."""
-    pairs, twins = (convolutions(text) for text in (CONFIGURATIONS["B"], OTHER_CONFIGURATIONS["b-5x5"]))
+    pairs, twins = (
+        parse_configuration(text) for text in (CONFIGURATIONS["B"], OTHER_CONFIGURATIONS["b-5x5"])
+    )
     assert [[layer.channels for layer in block[:1]] for block in pairs] == [
         [layer.channels for layer in block] for block in twins
     ]

@@ -12,8 +12,8 @@ from deepernets.plots import (
     comparison,
     style,
 )
-from deepernets.results.ablation import Worth
-from deepernets.results.comparison import Row, measured, rows
+from deepernets.results.ablation import PartEffect
+from deepernets.results.comparison import Row, compare_reported, measured
 from deepernets.training.records import Record
 
 COSTS = {"vgg-16-bn-cifar": 313_198_080, "resnet-50-cifar": 1_222_318_080}
@@ -90,12 +90,12 @@ def test_where_nothing_is_recorded_the_figure_says_so(figure: Figure) -> None:
 
 @pytest.fixture(scope="module")
 def shown() -> list[Row]:
-    """Return report A's rows: both of its recipes were run whole, and ours never."""
+    """Return report A's compare_reported: both of its recipes were run whole, and ours never."""
     vgg = deepernets.load_records("report-a/vgg-16/as-reported")[0]
     resnet = replace(
         vgg, recipe=deepernets.get_recipe("report-a/resnet-50/as-reported"), epochs=vgg.epochs[:15]
     )
-    return rows([vgg, resnet])[:2]
+    return compare_reported([vgg, resnet])[:2]
 
 
 def test_each_row_has_the_reported_dot_and_ours(shown: list[Row]) -> None:
@@ -117,11 +117,13 @@ def test_a_run_has_its_accuracy_and_its_epochs_next_to_it(shown: list[Row]) -> N
 
 def test_what_was_not_run_is_said(shown: list[Row]) -> None:
     assert _texts(comparison.reported_against_ours(shown)).count("not run: our recipe") == 2
-    assert _texts(comparison.reported_against_ours(rows([])[:1])) == ["not run: their recipe, our recipe"]
+    assert _texts(comparison.reported_against_ours(compare_reported([])[:1])) == [
+        "not run: their recipe, our recipe"
+    ]
 
 
 def test_each_data_set_has_a_panel() -> None:
-    of_b = [row for row in rows([]) if row.report == "B"]
+    of_b = [row for row in compare_reported([]) if row.report == "B"]
     assert [ax.get_title(loc="left") for ax in comparison.reported_against_ours(of_b).axes] == [
         "mnist",
         "cifar10",
@@ -149,7 +151,11 @@ def test_an_ablation_path_shows_what_each_step_gained() -> None:
 
 def test_each_part_with_runs_has_a_row_of_dots_and_its_mean() -> None:
     figure = comparison.ablation_effects(
-        [Worth("whitening", None, (1.0, 3.0)), Worth("both-ways", None, (0.5,)), Worth("crops", None, ())]
+        [
+            PartEffect("whitening", None, (1.0, 3.0)),
+            PartEffect("both-ways", None, (0.5,)),
+            PartEffect("crops", None, ()),
+        ]
     )
     (ax,) = figure.axes
     assert [label.get_text() for label in ax.get_yticklabels()] == ["whitening", "both ways"]
@@ -161,7 +167,7 @@ def test_each_part_with_runs_has_a_row_of_dots_and_its_mean() -> None:
 
 def test_small_gains_can_be_told_apart_next_to_a_large_one() -> None:
     (ax,) = comparison.ablation_effects(
-        [Worth("one-cycle", None, (13.0, 14.0)), Worth("crops", None, (-0.5, 0.5))]
+        [PartEffect("one-cycle", None, (13.0, 14.0)), PartEffect("crops", None, (-0.5, 0.5))]
     ).axes
     low, high = ax.get_xlim()
     assert low < -0.5

@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 import torch
 
-from deepernets.analysis.insight import calibration
+from deepernets.analysis.interpretability import calibration
 from deepernets.plots import (
     interpretability,
 )

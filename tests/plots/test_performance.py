@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 
 import deepernets
-from deepernets.analysis.roofline import Machine
+from deepernets.analysis.performance import Machine
 from deepernets.plots import (
     performance,
 )

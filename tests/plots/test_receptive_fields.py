@@ -3,7 +3,7 @@ import torch
 from matplotlib.patches import Rectangle
 
 import deepernets
-from deepernets.analysis.effective import effective_side
+from deepernets.models.receptive_field import effective_side
 from deepernets.plots import (
     receptive_fields,
 )

@@ -7,7 +7,7 @@ import pytest
 
 import deepernets
 from deepernets.recipes.dash import PARTS
-from deepernets.results.ablation import PATH, RESNET_20, last_epochs, parts, path_runs
+from deepernets.results.ablation import PATH, RESNET_20, ablation_effects, last_epochs, path_runs
 from deepernets.training.records import Record
 
 WHOLE = "cifar10/dash-narrow"
@@ -35,7 +35,7 @@ def make() -> Make:
 
 
 def test_without_records_every_part_is_named_and_nothing_is_said_of_its_worth() -> None:
-    found = parts(WHOLE, [])
+    found = ablation_effects(WHOLE, [])
     assert [worth.part for worth in found] == list(PARTS)
     assert all(worth.gains == () and worth.mean is None and worth.without is None for worth in found)
 
@@ -47,7 +47,7 @@ def test_gains_are_taken_seed_by_seed_and_sorted_by_their_mean(make: Make) -> No
         make(f"{WHOLE}/without-whitening", 0.70, 2),
         make(f"{WHOLE}/without-whitening", 0.10, 3),  # a seed that the whole was not run with
     ]
-    whitening, crops, *others = parts(WHOLE, records)
+    whitening, crops, *others = ablation_effects(WHOLE, records)
     assert (whitening.part, crops.part) == ("whitening", "crops")
     assert whitening.gains == pytest.approx((12.0,))
     assert whitening.sd is None

@@ -1,14 +1,28 @@
 from collections.abc import Callable
 from dataclasses import replace
 from io import StringIO
+from math import isnan
 from pathlib import Path
 
 import pytest
 
 import deepernets
-from deepernets.papers.reports import REPORTED, WANTED
+from deepernets.papers.reports import ALL_RESULTS, REPORTED
+from deepernets.recipes import get_recipe
 from deepernets.results import comparison
-from deepernets.results.comparison import NOT_RUN, Row, count_steps, largest_comparable_group, measured, rows
+from deepernets.results.comparison import (
+    NOT_RUN,
+    Row,
+    best_epoch_gain,
+    compare_reported,
+    count_steps,
+    largest_comparable_group,
+    measured,
+    on_equal_terms,
+    rate_dropped,
+    tuning_runs,
+    wrong_images,
+)
 from deepernets.results.tables import table
 from deepernets.training.records import Record, load_records
 
@@ -40,13 +54,13 @@ def make() -> Make:
 
 
 def _row(found: list[Record], name: str = NAME) -> Row:
-    return next(row for row in rows(found) if row.reported.recipe == name)
+    return next(row for row in compare_reported(found) if row.reported.recipe == name)
 
 
 def test_every_reported_result_has_its_row() -> None:
-    assert [row.reported.recipe for row in rows([])] == list(REPORTED)
-    assert all(row.theirs is None and row.ours is None for row in rows([]))
-    assert [row.report for row in rows([])] == ["A"] * 2 + ["B"] * 24 + ["C"] * (3 + 2)
+    assert [row.reported.recipe for row in compare_reported([])] == list(REPORTED)
+    assert all(row.theirs is None and row.ours is None for row in compare_reported([]))
+    assert [row.report for row in compare_reported([])] == ["A"] * 2 + ["B"] * 24 + ["C"] * (3 + 2)
 
 
 def test_a_row_says_which_network_data_and_recipe() -> None:
@@ -70,7 +84,7 @@ def test_a_row_says_which_network_data_and_recipe() -> None:
     ],
 )
 def test_what_is_told_in_words_has_its_row_as_well(name: str, model: str, what: str, printed: str) -> None:
-    row = next(row for row in rows([], WANTED) if row.reported.recipe == name)
+    row = next(row for row in compare_reported([], ALL_RESULTS) if row.reported.recipe == name)
     assert (row.model, row.what, row.printed) == (model, what, printed)
 
 
@@ -165,12 +179,12 @@ def test_a_row_has_whole_runs_only(make: Make) -> None:
 
 def test_our_recipe_stands_beside_all_three_of_report_bs() -> None:
     ours = [run for run in deepernets.load_records() if run.recipe.name == "report-b/resnet-44-mnist/ours"]
-    shown = [row.ours for row in rows(ours) if row.model == "ResNet-44"]
+    shown = [row.ours for row in compare_reported(ours) if row.model == "ResNet-44"]
     assert [group is not None for group in shown] == [True] * 3 + [False] * 3
 
 
 def test_the_table_says_what_was_not_run(make: Make) -> None:
-    frame = table(rows([make(0.9)]))
+    frame = table(compare_reported([make(0.9)]))
     first, second = frame.iloc[0], frame.iloc[1]
     assert (first["reported"], first["epochs"]) == ("91.2", 20)
     assert first["their recipe"] == "90.00"
@@ -183,19 +197,19 @@ def test_the_table_says_what_was_not_run(make: Make) -> None:
 def test_the_table_can_be_written_and_read(make: Make) -> None:
     import pandas as pd
 
-    frame = table(rows([make(0.9)]))
+    frame = table(compare_reported([make(0.9)]))
     again = pd.read_csv(StringIO(frame.to_csv(index=False)), dtype=str, keep_default_na=False)
     assert (again == frame.astype(str)).all(axis=None)
 
 
 def test_a_report_has_as_many_test_images_as_its_data() -> None:
-    for row in rows(deepernets.load_records()):
+    for row in compare_reported(deepernets.load_records()):
         for group in (row.theirs, row.ours):
             assert group is None or group.test_images == comparison.TEST_IMAGES[row.data]
 
 
 def test_a_cost_stands_where_nothing_was_run(make: Make) -> None:
-    frame = table(rows([make(0.9)]), cost=lambda name: f"a day for {name}")
+    frame = table(compare_reported([make(0.9)]), cost=lambda name: f"a day for {name}")
     first = frame.iloc[0]
     assert first["their recipe"] == "90.00"
     assert (first["our recipe"], first["how ours was"]) == (NOT_RUN, "a day for report-a/vgg-16/ours")
@@ -203,7 +217,7 @@ def test_a_cost_stands_where_nothing_was_run(make: Make) -> None:
 
 def test_the_readme_has_the_best_result_of_each_reported_network_beside_ours() -> None:
     best: dict[tuple[str, str, str], Row] = {}
-    for row in rows(load_records()):
+    for row in compare_reported(load_records()):
         key = row.report, row.model, row.data
         if key not in best or row.reported.test_accuracy > best[key].reported.test_accuracy:
             best[key] = row
@@ -245,3 +259,57 @@ def test_of_equally_large_groups_the_longer_training_is_taken(make: Make) -> Non
         largest_comparable_group([one_run, longer]) == largest_comparable_group([longer, one_run]) == [longer]
     )
     assert largest_comparable_group([one_run, longer, other]) == [one_run, other]
+
+
+def _run(name: str, seed: int = 0) -> Record:
+    """Return a record of a recipe run completely."""
+    real, recipe = load_records("report-a/vgg-16/as-reported")[0], get_recipe(name)
+    epochs = [{**real.epochs[0], "epoch": number} for number in range(1, recipe.epochs + 1)]
+    return replace(real, recipe=recipe, epochs=epochs, seed=seed, data={**real.data, "name": recipe.data})
+
+
+def test_tuning_runs_are_grouped_with_the_recipe_itself_first() -> None:
+    chosen = _run("report-a/resnet-50/ours")
+    changed = replace(chosen, recipe=chosen.recipe.changed(batch_size=128), changes={"batch_size": 128})
+    short = replace(chosen, recipe=chosen.recipe.changed(epochs=3), changes={"epochs": 3})
+    others = [replace(chosen, seed=1), replace(chosen, profile="laptop"), short]
+    others.append(_run("report-a/vgg-16/as-reported"))
+    assert tuning_runs([changed, *others, chosen]) == [[chosen, changed]]
+    assert tuning_runs([chosen, *others]) == []
+    assert tuning_runs([changed, *others]) == []
+
+
+def test_the_best_epoch_is_compared_with_the_last() -> None:
+    run = _run("report-a/vgg-16/as-reported")
+    epochs = [{**run.epochs[0], "validation_accuracy": accuracy} for accuracy in (0.5, 0.8, 0.75, 0.7)]
+    assert best_epoch_gain(replace(run, epochs=epochs)) == pytest.approx(10)
+    assert isnan(best_epoch_gain(replace(run, epochs=[{**run.epochs[0], "validation_accuracy": None}])))
+
+
+def test_a_learning_rate_has_dropped_if_it_ends_at_a_tenth() -> None:
+    run = _run("report-a/vgg-16/as-reported")
+    constant = [{**epoch, "learning_rate": 0.1} for epoch in run.epochs]
+    assert not rate_dropped(replace(run, epochs=constant))
+    assert rate_dropped(replace(run, epochs=[*constant[:-1], {**constant[-1], "learning_rate": 0.01}]))
+
+
+@pytest.fixture(scope="module")
+def mnist_run() -> Record:
+    return deepernets.load_records("report-b/resnet-20-mnist/ours")[0]
+
+
+def test_wrong_images_are_the_accuracys_complement(mnist_run: Record) -> None:
+    share = wrong_images(mnist_run) / mnist_run.data["test"]
+    assert share == pytest.approx(1 - mnist_run.test["accuracy"], abs=1e-6)
+
+
+def test_the_largest_group_on_equal_terms_is_taken(mnist_run: Record) -> None:
+    vgg = replace(mnist_run, recipe=mnist_run.recipe.changed(name="vgg"))
+    short = replace(mnist_run, epochs=mnist_run.epochs[:1])
+    laptop = replace(mnist_run, profile="laptop")
+    other_data = replace(mnist_run, data={**mnist_run.data, "variant": "mnist-png"})
+    assert on_equal_terms([short, mnist_run, laptop, vgg, other_data]) == [mnist_run, vgg]
+    # another seed is another run, and not another network
+    assert on_equal_terms([short, replace(short, seed=1), mnist_run, vgg]) == [mnist_run, vgg]
+    assert on_equal_terms([short, mnist_run]) == [mnist_run]
+    assert on_equal_terms([]) == []

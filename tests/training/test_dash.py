@@ -8,7 +8,7 @@ import torch
 from safetensors.torch import load_file
 
 from deepernets.errors import UserError
-from deepernets.models.dash import BothWays, whitening_filters
+from deepernets.models.speedrun import FlipAveraged, whitening_filters
 from deepernets.recipes import get_recipe
 from deepernets.recipes.recipe import Recipe
 from deepernets.training import hardware, preparation, runs
@@ -56,11 +56,11 @@ def test_whitening_sees_all_classes_of_sorted_images(monkeypatch: pytest.MonkeyP
 
 def test_parts_are_there_only_where_the_recipe_wants_them() -> None:
     splits, training = prepared(SMALL.changed(whiten=False, both_ways=False, alternate=False))
-    assert not isinstance(unwrap(training.model), BothWays)
+    assert not isinstance(unwrap(training.model), FlipAveraged)
     assert next(training.model.parameters()).requires_grad
     assert not splits.train.transform.alternate
     splits, training = prepared(SMALL)
-    assert isinstance(unwrap(training.model), BothWays)
+    assert isinstance(unwrap(training.model), FlipAveraged)
     assert splits.train.transform.alternate
 
 

@@ -159,7 +159,7 @@ def test_no_way_of_the_benchmark_changes_the_environment(way: str, monkeypatch: 
     monkeypatch.delenv("DEEPERNETS_KEEP_MEMORY", raising=False)
     monkeypatch.setattr(hardware, "keep_memory", lambda: kept.append(way))
     before = dict(os.environ)
-    variants.WAYS[way]("vgg-mini-bn-cifar", TOY, "fp32")
+    variants.VARIANTS[way]("vgg-mini-bn-cifar", TOY, "fp32")
     ours = {name: value for name, value in os.environ.items() if name.startswith("DEEPERNETS")}
     assert ours == {name: value for name, value in before.items() if name.startswith("DEEPERNETS")}
     assert kept == ([] if way == "whole batches" or torch.cuda.is_available() else [way])

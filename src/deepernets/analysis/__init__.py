@@ -1,1 +1,1 @@
-"""Arithmetic on networks, and what their errors show."""
+"""What experiments show: statistics of results, effects of depth, interpretability, performance, baselines."""

@@ -1,1 +1,1 @@
-"""How fast training is: our way against a plain loop, step by step, and shared by several processes."""
+"""Benchmarks of training: our loop against a plain one, the optimisations in between, and two processes."""

@@ -1,7 +1,7 @@
-"""Our way to train against a plain loop: timed in turns, in processes that do not share memory.
+"""Time our training loop against a plain one.
 
-Each way has a process of its own, since what makes one fast (how memory is kept, what has been warmed up) would
-otherwise help the other; and they take turns, since a machine is never equally busy for long.
+Each variant has a process of its own, since the state of a process (its memory, what has been warmed up) affects
+its speed. The variants take turns, since the load of a machine changes.
 """
 
 import statistics
@@ -16,9 +16,9 @@ from typing import Any
 import torch
 from torch import nn
 
-from deepernets.analysis.arithmetic import TRAINING_TO_FORWARD, count_multiply_adds
-from deepernets.benchmark.variants import FIRST_AND_LAST, SIDE, WAYS, Size, on_paper
+from deepernets.benchmark.variants import DEFAULT_VARIANTS, SIDE, VARIANTS, Size, build_on_meta
 from deepernets.errors import UserError
+from deepernets.models.counting import TRAINING_TO_FORWARD, count_multiply_adds
 from deepernets.training import hardware
 from deepernets.training.records import Record
 from deepernets.training.timing import median_seconds, phases
@@ -28,16 +28,16 @@ NETWORKS = ("vgg-16-bn-cifar", "resnet-50-cifar", "resnet-20", "vgg-13-bn-cifar"
 
 @dataclass(frozen=True)
 class Measurement:
-    """One network, trained in one way.
+    """Speed and memory of one network with one variant of the training loop.
 
     Attributes:
         network: As `deepernets.build_model` names it.
-        way: A key of `deepernets.benchmark.variants.WAYS`, such as plain or ours.
+        way: A key of `deepernets.benchmark.variants.VARIANTS`, such as plain or ours.
         precision: fp32 or bf16.
-        milliseconds: Per image, for each phase of a step: the round whose total is the median.
-        peak_memory: Megabytes that training took at most, beyond what the process had before.
-        share_of_peak: Arithmetic done per second, over what the machine reaches when it multiplies large matrices
-            in the same precision.
+        milliseconds: Per image, for each phase of a step, in the round with the median total.
+        peak_memory: Maximal memory of training in megabytes, without that of the process before.
+        share_of_peak: Multiply-adds per second, as a share of those that the machine reaches with large matrices in
+            the same precision.
     """
 
     network: str
@@ -55,15 +55,15 @@ class Measurement:
 
 @dataclass(frozen=True)
 class Benchmark:
-    """What one run of the benchmark found.
+    """The results of one run of the benchmark.
 
     Attributes:
-        machine: Processor or GPU, in words.
+        machine: Description of the processor or GPU.
         date: Year-month-day.
         size: How much was measured.
-        multiply_adds_per_second: The machine's peak at multiplying large matrices, by precision.
-        measurements: One per network and way.
-        versions: Python's and the libraries' versions.
+        multiply_adds_per_second: The peak with large matrices, by precision.
+        measurements: One per network and variant.
+        versions: Of Python and the libraries.
     """
 
     machine: str
@@ -74,14 +74,14 @@ class Benchmark:
     versions: dict[str, str]
 
     def ratio(self, network: str) -> float:
-        """Return how many times as fast ours is."""
+        """Return the speed of our loop divided by that of the plain one."""
         speed = {
             found.way: found.images_per_second for found in self.measurements if found.network == network
         }
         return speed["ours"] / speed["plain"]
 
     def as_dict(self) -> dict[str, Any]:
-        """Return everything as plain numbers and words, the ratios included."""
+        """Return the results as a dictionary of numbers and strings, ratios included."""
         networks = dict.fromkeys(found.network for found in self.measurements)
         return {**asdict(self), "ratios": {network: round(self.ratio(network), 3) for network in networks}}
 
@@ -90,26 +90,26 @@ def run(
     networks: Sequence[str] = NETWORKS,
     size: Size | None = None,
     precision: hardware.Precision = "auto",
-    ways: Sequence[str] = FIRST_AND_LAST,
+    ways: Sequence[str] = DEFAULT_VARIANTS,
     after_turn: Callable[[], Any] = lambda: None,
 ) -> Benchmark:
-    """Measure each network in several ways.
+    """Measure each network with several variants of the training loop.
 
     Args:
-        networks: Names of networks that take 3 × 32 × 32 images.
+        networks: Names of networks for 3 × 32 × 32 images.
         size: How much is measured.
-        precision: Of our way; the plain one has fp32.
-        ways: Keys of `deepernets.benchmark.variants.WAYS`, plain and ours among them.
-        after_turn: Called when a way has had a turn.
+        precision: Of our loop; the plain one has fp32.
+        ways: Keys of `deepernets.benchmark.variants.VARIANTS`, plain and ours among them.
+        after_turn: Called after each turn.
 
     Raises:
-        UserError: a size is not at least 1, or a network is not known.
+        UserError: a size is less than 1, or a network is unknown.
     """
     size = size or Size()
     if min(asdict(size).values()) < 1:
-        raise UserError(f"The benchmark cannot measure {asdict(size)}: each number must be at least 1.")
+        raise UserError(f"The benchmark cannot measure {asdict(size)}; expected numbers of at least 1.")
     for network in networks:
-        on_paper(network)
+        build_on_meta(network)  # an unknown name fails here
     before = {name: matrix_peak(name) for name in ("fp32", "bf16")}
     found = [
         (network, *turns)
@@ -123,14 +123,14 @@ def run(
 
 
 def matrix_peak(precision: str, side: int = 1536) -> float:
-    """Return the multiply-adds per second that this machine reaches when it multiplies large matrices.
+    """Return the multiply-adds per second that this machine reaches with large matrices.
 
-    The better of two: PyTorch's matrix product, and one written as a 3×3 convolution of 256 channels, which another
-    library computes; on some processors that library is far ahead.
+    It is the higher of PyTorch's matrix product and a 3×3 convolution with 256 channels. The latter is computed by
+    another library, which is much faster on some processors.
 
     Args:
         precision: fp32 or bf16.
-        side: Rows and columns; large enough that arithmetic and not memory sets the pace.
+        side: Rows and columns; large enough that arithmetic takes longer than memory traffic.
     """
     hardware.disable_tf32()
     device = "cuda" if torch.cuda.is_available() else "cpu"
@@ -154,7 +154,7 @@ def _compare(
     precision: hardware.Precision,
     after_turn: Callable[[], Any],
 ) -> list[tuple[str, list[dict[str, float]], dict[str, Any]]]:
-    """Let all ways take turns with one network; return each with the phases of its turns, and its last words."""
+    """Return each variant with the phases of its turns, and its precision, memory and multiply-adds."""
     context = get_context("spawn")
     lines, workers = {}, {}
     turns: dict[str, list[dict[str, float]]] = {way: [] for way in ways}
@@ -201,9 +201,9 @@ def _measurement(
 
 
 def _serve(line: Connection, way: str, network: str, size: Size, precision: hardware.Precision) -> None:
-    """Set one way up, then take a turn whenever the other end of the line asks for one."""
+    """Set up one variant, then time a turn at each request of the parent process."""
     before = hardware.memory_in_use()
-    ready = WAYS[way](network, size, precision)
+    ready = VARIANTS[way](network, size, precision)
     while line.recv() == "turn":
         batches = islice(ready.batches(), size.steps + 1)
         line.send(phases(ready.model, batches, ready.criterion, ready.optimizer))
@@ -211,7 +211,7 @@ def _serve(line: Connection, way: str, network: str, size: Size, precision: hard
         {
             "precision": ready.precision,
             "peak_memory": hardware.peak_memory() - before,
-            "multiply_adds": count_multiply_adds(on_paper(network), (3, SIDE, SIDE)),
+            "multiply_adds": count_multiply_adds(build_on_meta(network), (3, SIDE, SIDE)),
         }
     )
 

@@ -1,4 +1,4 @@
-"""The ways to train that the benchmark compares: a plain loop, ours, the steps between them, and one beyond."""
+"""The variants of the training loop that the benchmark compares, from a plain one to ours, and compiled."""
 
 import sys
 from collections.abc import Callable, Iterable
@@ -25,12 +25,12 @@ SIDE, CLASSES = 32, 10
 
 @dataclass(frozen=True)
 class Size:
-    """How much is measured.
+    """The size of the benchmark.
 
     Attributes:
         batch_size: Images per step.
-        steps: Steps of a round that are timed; one before them is not.
-        rounds: Turns that each way takes.
+        steps: Timed steps of a round, after one that is not timed.
+        rounds: Turns of each variant.
     """
 
     batch_size: int = 128
@@ -38,13 +38,13 @@ class Size:
     rounds: int = 3
 
 
-class SetUp(NamedTuple):
-    """What a turn needs: all that `deepernets.training.timing.phases` takes.
+class Setup(NamedTuple):
+    """The arguments of `deepernets.training.timing.phases`, and the precision.
 
     Attributes:
         model: The network, on its device.
-        batches: Returns the batches of another turn.
-        criterion: From logits and labels to the loss.
+        batches: Returns the batches of the next turn.
+        criterion: Maps logits and labels to the loss.
         optimizer: Over the network's parameters.
         precision: fp32 or bf16.
     """
@@ -56,8 +56,8 @@ class SetUp(NamedTuple):
     precision: str
 
 
-def plain(network: str, size: Size, precision: hardware.Precision) -> SetUp:
-    """Set up ``benchmarks/plain_loop.py``, which has fp32 whatever the precision asked for."""
+def plain(network: str, size: Size, precision: hardware.Precision) -> Setup:
+    """Set up ``benchmarks/plain_loop.py``, which always uses fp32."""
     hardware.disable_tf32()
     device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
     images = _images(size)
@@ -70,41 +70,41 @@ def plain(network: str, size: Size, precision: hardware.Precision) -> SetUp:
         for pixels, labels in loader:
             yield pixels.to(device), labels.to(device)
 
-    return SetUp(model, batches, nn.CrossEntropyLoss(), optimizer, "fp32")
+    return Setup(model, batches, nn.CrossEntropyLoss(), optimizer, "fp32")
 
 
-def ours(network: str, size: Size, precision: hardware.Precision) -> SetUp:
-    """Set up what `deepernets.train` trains with."""
+def ours(network: str, size: Size, precision: hardware.Precision) -> Setup:
+    """Set up the training loop of `deepernets.train`."""
     return _set_up(network, size, hardware.accelerator(precision))
 
 
-def whole_batches(network: str, size: Size, precision: hardware.Precision) -> SetUp:
-    """Set up the first step: images as one tensor, augmented a whole batch at a time; everything else is plain."""
+def whole_batches(network: str, size: Size, precision: hardware.Precision) -> Setup:
+    """Set up the plain loop with images as one tensor, and augmentation of whole batches."""
     return _set_up(network, size, hardware.accelerator("fp32", keeps_memory=False), channels_last=False)
 
 
-def kept_memory(network: str, size: Size, precision: hardware.Precision) -> SetUp:
-    """Set up the second step: memory is kept between steps as well."""
+def kept_memory(network: str, size: Size, precision: hardware.Precision) -> Setup:
+    """Set up `whole_batches` with memory that is kept between steps."""
     return _set_up(network, size, hardware.accelerator("fp32"), channels_last=False)
 
 
-def channels_last(network: str, size: Size, precision: hardware.Precision) -> SetUp:
-    """Set up the third step: channels lie innermost as well; what is left to `ours` is bf16."""
+def channels_last(network: str, size: Size, precision: hardware.Precision) -> Setup:
+    """Set up `kept_memory` with the channels-last memory format; `ours` may add bf16."""
     return _set_up(network, size, hardware.accelerator("fp32"), channels_last=True)
 
 
-def compiled(network: str, size: Size, precision: hardware.Precision) -> SetUp:
-    """Set up a step beyond ours: PyTorch compiles the network, in the first batch, which is not timed.
+def compiled(network: str, size: Size, precision: hardware.Precision) -> Setup:
+    """Set up `ours` with a compiled network; it is compiled in the first batch, which is not timed.
 
     Raises:
-        UserError: there is no compiler.
+        UserError: no compiler is available.
     """
     ready = ours(network, size, precision)
     hardware.compile_calls(ready.model)
     return ready
 
 
-def _set_up(network: str, size: Size, accelerator: Accelerator, channels_last: bool | None = None) -> SetUp:
+def _set_up(network: str, size: Size, accelerator: Accelerator, channels_last: bool | None = None) -> Setup:
     last = hardware.channels_last(accelerator) if channels_last is None else channels_last
     images = _images(size)
     dataset = Dataset("noise", "drawn", tuple("0123456789"), images, images)
@@ -121,7 +121,7 @@ def _set_up(network: str, size: Size, accelerator: Accelerator, channels_last: b
     training = prepare(chosen, splits, accelerator, 0)
     train = splits.train.to(accelerator.device)
     turn = iter(range(1, 10**6))
-    return SetUp(
+    return Setup(
         training.model,
         lambda: train.epoch(next(turn)),
         training.criterion,
@@ -130,18 +130,18 @@ def _set_up(network: str, size: Size, accelerator: Accelerator, channels_last: b
     )
 
 
-def on_paper(network: str) -> nn.Module:
-    """Return the network without memory for its weights: for shapes and counts.
+def build_on_meta(network: str) -> nn.Module:
+    """Return the network on the meta device, to count multiply-adds.
 
     Raises:
-        UserError: there is no such network.
+        UserError: the network is unknown.
     """
     with torch.device("meta"):
         return build_model(network, in_shape=(3, SIDE, SIDE), classes=CLASSES)
 
 
 def _images(size: Size) -> Images:
-    """Draw noise: what is on a picture does not change what it costs."""
+    """Return noise: the content of images does not affect the speed."""
     count = size.batch_size * (size.steps + 1)
     generator = torch.Generator().manual_seed(0)
     pixels = torch.randint(256, (count, 3, SIDE, SIDE), generator=generator, dtype=torch.uint8)
@@ -149,18 +149,18 @@ def _images(size: Size) -> Images:
 
 
 def plain_loop() -> ModuleType:
-    """Import ``benchmarks/plain_loop.py``: inside an installed package, or of the repository."""
+    """Return the module ``benchmarks/plain_loop.py`` of the installed package or of the repository."""
     package = Path(__file__).parents[1]
     folder = (
         package / "benchmarks" if (package / "benchmarks").is_dir() else package.parents[1] / "benchmarks"
     )
     if str(folder) not in sys.path:
-        sys.path.append(str(folder))  # and not by path: processes that prepare batches import it again
+        sys.path.append(str(folder))  # worker processes import the module by name
     return import_module("plain_loop")
 
 
-# In the order in which a learner would take the steps, each with all before it.
-WAYS: dict[str, Callable[[str, Size, hardware.Precision], SetUp]] = {
+# Each variant contains the optimisations of those before it.
+VARIANTS: dict[str, Callable[[str, Size, hardware.Precision], Setup]] = {
     "plain": plain,
     "whole batches": whole_batches,
     "memory kept": kept_memory,
@@ -168,9 +168,9 @@ WAYS: dict[str, Callable[[str, Size, hardware.Precision], SetUp]] = {
     "ours": ours,
     "compiled": compiled,
 }
-FIRST_AND_LAST = ("plain", "ours")
+DEFAULT_VARIANTS = ("plain", "ours")
 
 
-def here() -> tuple[str, ...]:
-    """Return the ways that can be measured on this machine: without a compiler, all but the last."""
-    return tuple(way for way in WAYS if way != "compiled" or hardware.can_compile())
+def available_variants() -> tuple[str, ...]:
+    """Return the variants that this machine supports; "compiled" needs a compiler."""
+    return tuple(way for way in VARIANTS if way != "compiled" or hardware.can_compile())

@@ -132,14 +132,14 @@ def table(*, format: Literal["text", "markdown", "csv"] = "text", results: Path 
         format: text, markdown or csv.
         results: Folder of the records; without it the course's own.
     """
-    from deepernets.papers.reports import WANTED
-    from deepernets.results.comparison import rows
+    from deepernets.papers.reports import ALL_RESULTS
+    from deepernets.results.comparison import compare_reported
     from deepernets.results.costs import estimate
     from deepernets.results.tables import table as as_table
     from deepernets.training.records import load_records
 
     found = load_records(folder=results)
-    frame = as_table(rows(found, WANTED), lambda name: estimate(name, found))
+    frame = as_table(compare_reported(found, ALL_RESULTS), lambda name: estimate(name, found))
     if format == "csv":
         print(frame.to_csv(index=False), end="")
     elif format == "markdown":

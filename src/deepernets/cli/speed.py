@@ -58,7 +58,7 @@ def bench(
     much = how_much or HowMuch()
     size = variants.Size(much.batch_size, much.steps, much.rounds)
     names = networks or run.NETWORKS
-    measured = variants.here() if every_step else variants.FIRST_AND_LAST
+    measured = variants.available_variants() if every_step else variants.DEFAULT_VARIANTS
     with tqdm(total=len(names) * len(measured) * size.rounds, unit="turn") as bar:
         found = run.run(names, size, precision, measured, bar.update)
     _print(found)

@@ -1,9 +1,12 @@
-"""The pieces both papers build with: convolutions, normalisation, shortcuts, initialisation."""
+"""Parts that all networks share: layers, shortcuts, initialisation, and the base class of their specifications."""
 
+from abc import ABC, abstractmethod
 from collections import OrderedDict
 from collections.abc import Callable, Iterable
+from dataclasses import dataclass
 from functools import partial
-from typing import NamedTuple
+from math import sqrt
+from typing import Any, NamedTuple
 
 import torch
 import torch.nn.functional as F
@@ -13,7 +16,7 @@ from deepernets.errors import UserError
 
 
 class Convolution(NamedTuple):
-    """One convolution: the side of its kernel, its output channels, its stride, whether LRN follows."""
+    """One convolution: side of its kernel, output channels, stride, whether LRN follows."""
 
     kernel: int
     channels: int
@@ -22,7 +25,7 @@ class Convolution(NamedTuple):
 
 
 def named_layers(**layers: nn.Module) -> nn.Sequential:
-    """Return layers in a row, each under its name.
+    """Return a sequence of layers, each under its name.
 
     >>> [name for name, _ in named_layers(flatten=nn.Flatten(), fc=nn.Linear(4, 2)).named_children()]
     ['flatten', 'fc']
@@ -31,12 +34,12 @@ def named_layers(**layers: nn.Module) -> nn.Sequential:
 
 
 def numbered_layers(name: str, layers: Iterable[nn.Module]) -> nn.Sequential:
-    """Return layers in a row, called ``name1``, ``name2`` and so on."""
+    """Return a sequence of layers called ``name1``, ``name2`` and so on."""
     return named_layers(**{f"{name}{number}": layer for number, layer in enumerate(layers, 1)})
 
 
 def conv(c_in: int, c_out: int, kernel: int, stride: int = 1, bias: bool = False) -> nn.Conv2d:
-    """Return a convolution that keeps the map's size at stride 1 (the kernel's side must be odd).
+    """Return a convolution with an odd kernel that keeps the feature map's size at stride 1.
 
     >>> conv(3, 64, kernel=7, stride=2)
     Conv2d(3, 64, kernel_size=(7, 7), stride=(2, 2), padding=(3, 3), bias=False)
@@ -47,10 +50,10 @@ def conv(c_in: int, c_out: int, kernel: int, stride: int = 1, bias: bool = False
 def normalised_convolutions(
     c_in: int, convolutions: Iterable[Convolution], bias: bool = False
 ) -> nn.Sequential:
-    """Return convolutions in a row, each with batch normalisation, and a ReLU between one and the next.
+    """Return a sequence of convolutions, each followed by batch normalisation, with ReLUs in between.
 
-    This is the branch F of a residual block (He et al. 2016, figure 5): its last ReLU comes after the
-    addition.
+    This is the branch F of a residual block, whose last ReLU comes after the addition (He et al. 2016,
+    figure 5).
 
     >>> branch = normalised_convolutions(64, [Convolution(3, 64), Convolution(3, 64)])
     >>> [name for name, _ in branch.named_children()]
@@ -69,8 +72,8 @@ def normalised_convolutions(
 def local_response_norm() -> nn.LocalResponseNorm:
     """Return the local response normalisation of VGG's A-LRN: Krizhevsky et al. (2012), section 3.3.
 
-    b = a / (2 + 1e-4 · Σ a²)^0.75, where the sum runs over five neighbouring channels. PyTorch divides its
-    alpha by the number of channels; the paper does not, hence the 5.
+    b = a / (2 + 1e-4 · Σ a²)^0.75, where the sum is over five neighbouring channels. PyTorch divides alpha by
+    the number of channels and the paper does not, hence the factor 5.
     """
     return nn.LocalResponseNorm(size=5, alpha=5 * 1e-4, beta=0.75, k=2)
 
@@ -79,8 +82,8 @@ class Residual(nn.Module):
     """y = ReLU(F(x) + shortcut(x)): He et al. (2016), equations 1 and 2.
 
     Args:
-        branch: F, the layers to be learned; it ends before the last ReLU.
-        shortcut: The identity, or what makes x as large as F(x).
+        branch: F, without its last ReLU.
+        shortcut: The identity, or a module that maps x to the shape of F(x).
     """
 
     def __init__(self, branch: nn.Sequential, shortcut: nn.Module) -> None:
@@ -92,22 +95,20 @@ class Residual(nn.Module):
     def forward(self, x: Tensor) -> Tensor:
         """Map (N, C, H, W) to (N, C', H / stride, W / stride)."""
         y = self.branch(x)  # (N, C', H', W')
-        y += self.shortcut(
-            x
-        )  # in place: the branch ends in a normalisation, which does not need its output again
+        y += self.shortcut(x)  # in place: the backward pass of a normalisation does not need its output
         return self.relu(y)
 
 
 class ZeroPad(nn.Module):
-    """Option A's shortcut: every stride-th pixel, and zeros for the channels that x does not have.
+    """Option A's shortcut: every stride-th pixel, and zeros as additional channels.
 
     Args:
         c_in: Channels of x.
-        c_out: Channels of F(x): `c_out - c_in` of them, the last ones, are zeros.
+        c_out: Channels of F(x); the last `c_out - c_in` of them are zeros.
         stride: Stride of F.
 
     Raises:
-        UserError: `c_out` is smaller than `c_in`; padding cannot take channels away.
+        UserError: `c_out` is smaller than `c_in`.
     """
 
     def __init__(self, c_in: int, c_out: int, stride: int) -> None:
@@ -123,20 +124,20 @@ class ZeroPad(nn.Module):
     def forward(self, x: Tensor) -> Tensor:
         """Map (N, c_in, H, W) to (N, c_out, H / stride, W / stride)."""
         x = x[:, :, :: self.stride, :: self.stride]
-        return F.pad(x, (0, 0, 0, 0, 0, self.padding_channels))  # pads from the last dimension to the first
+        return F.pad(x, (0, 0, 0, 0, 0, self.padding_channels))  # pairs of paddings, the last dimension first
 
     def extra_repr(self) -> str:
-        """Return what ``print(model)`` shows between the parentheses."""
+        """Return the arguments that ``print(model)`` shows."""
         return f"channels=+{self.padding_channels}, stride={self.stride}"
 
 
 def projection(c_in: int, c_out: int, stride: int) -> nn.Module:
-    """Return W_s of equation 2: a 1×1 convolution, batch normalised."""
+    """Return W_s of equation 2: a 1×1 convolution with batch normalisation."""
     return normalised_convolutions(c_in, [Convolution(1, c_out, stride)])
 
 
 def where_shapes_change(other: Callable[[int, int, int], nn.Module]) -> Callable[[int, int, int], nn.Module]:
-    """Return a shortcut that is the identity wherever it can be, and `other` where it cannot."""
+    """Return a shortcut that is the identity where x and F(x) have one shape, and `other` elsewhere."""
     return lambda c_in, c_out, stride: (
         nn.Identity() if (c_in, 1) == (c_out, stride) else other(c_in, c_out, stride)
     )
@@ -153,27 +154,27 @@ _he = partial(nn.init.kaiming_normal_, nonlinearity="relu")
 
 
 def _identity(weight: Tensor) -> Tensor:
-    """Let a convolution's first filters hand their input on, and draw the others, and linear layers, as He does."""
+    """Make a convolution's first filters the identity; use He initialisation for all others and linear layers."""
     _he(weight)
     if weight.dim() == 4 and len(weight) >= weight.shape[1]:
         nn.init.dirac_(weight[: weight.shape[1]])
     return weight
 
 
-# How a convolution's or a linear layer's weights are drawn; its biases start at 0, except under "pytorch",
-# which leaves both to PyTorch: uniform with variance 1 / (3 · fan in).
+# How the weights of convolutions and linear layers are drawn. Biases start at 0, except for "pytorch", which
+# leaves both to PyTorch: uniform with variance 1 / (3 · fan in).
 SCHEMES: dict[str, Callable[[Tensor], Tensor] | None] = {
     "pytorch": None,
     "paper": partial(nn.init.normal_, std=1e-2**0.5),  # VGG, section 3.1: variance 1e-2
-    "normal": partial(nn.init.normal_, std=1e-2),  # He et al. (2015, section 2.2): deviation 1e-2
+    "normal": partial(nn.init.normal_, std=1e-2),  # He et al. (2015, section 2.2): standard deviation 1e-2
     "glorot": nn.init.xavier_uniform_,  # Glorot & Bengio (2010), eq. 16: variance 2 / (fan in + fan out)
     "he": _he,  # He et al. (2015), eq. 10: variance 2 / fan in
-    "identity": _identity,  # of every convolution; the dash's (Jordan 2024, section 3.3)
+    "identity": _identity,  # in the speedrun's convolutions (Jordan 2024, section 3.3)
 }
 
 
 def initialise(model: nn.Module, scheme: str) -> None:
-    """Draw all weights of `model` anew; normalisations start as identities.
+    """Draw all weights of a network; normalisations start as identities.
 
     Args:
         model: Changed in place.
@@ -190,7 +191,7 @@ def initialise(model: nn.Module, scheme: str) -> None:
 
 
 def zero_last_gamma(model: nn.Module) -> None:
-    """Let every residual block start as its shortcut: its last γ is 0 (Goyal et al. 2017, section 5.1)."""
+    """Set the last γ of each residual block to 0, so that it starts as its shortcut (Goyal et al. 2017, 5.1)."""
     for module in model.modules():
         if isinstance(module, Residual):
             last = module.branch[-1]
@@ -199,13 +200,112 @@ def zero_last_gamma(model: nn.Module) -> None:
 
 
 def materialise(model: nn.Module, scheme: str) -> None:
-    """Give a network laid out on the meta device its memory and its initial weights.
+    """Move a network from the meta device to memory and draw its initial weights.
 
-    Under ``with torch.device("meta")`` the network stays without memory.
+    Under ``with torch.device("meta")`` nothing is done.
     """
-    if torch.empty(0).is_meta:  # where a new tensor would be
+    if torch.empty(0).is_meta:  # a new tensor is on the default device
         return
-    # Module.to_empty and drawing on the meta device would both import PyTorch's compiler, which takes a second
-    memory = {name: torch.empty(laid.shape, dtype=laid.dtype) for name, laid in model.state_dict().items()}
+    # not by Module.to_empty, which imports PyTorch's compiler and takes a second
+    memory = {name: torch.empty(each.shape, dtype=each.dtype) for name, each in model.state_dict().items()}
     model.load_state_dict(memory, assign=True)
     initialise(model, scheme)
+
+
+def glorot_std(c_in: int, c_out: int, kernel: int) -> float:
+    """Return √(2 / (fan in + fan out)), the standard deviation of Glorot & Bengio (2010), equation 12.
+
+    >>> glorot_std(16, 16, kernel=1)
+    0.25
+    """
+    return sqrt(2 / (kernel**2 * (c_in + c_out)))
+
+
+def he_std(c_in: int, c_out: int, kernel: int) -> float:
+    """Return √(2 / fan in), the standard deviation that keeps the variance across ReLUs: He et al. (2015), eq. 10.
+
+    >>> he_std(8, 16, kernel=1)
+    0.5
+    """
+    return sqrt(2 / (kernel**2 * c_in))
+
+
+def plain_stack(
+    depth: int, channels: int, std: Callable[[int, int, int], float], c_in: int = 3
+) -> nn.Sequential:
+    """Return `depth` 3×3 convolutions, each followed by a ReLU, without normalisation, biases or stride.
+
+    Weights are normal with mean 0. Padding is circular: zeros would weaken the signal a little in each layer, and
+    hide the effect of the weights.
+
+    Args:
+        depth: Number of convolutions.
+        channels: Channels of each feature map.
+        std: Returns the standard deviation of the weights, from the channels in, the channels out and the side
+            of the kernel.
+        c_in: Channels of the images.
+
+    >>> len(plain_stack(depth=5, channels=8, std=lambda c_in, c_out, kernel: 0.01))
+    10
+    """
+    stack = nn.Sequential()
+    for number in range(1, depth + 1):
+        layer = nn.Conv2d(c_in, channels, 3, padding=1, bias=False, padding_mode="circular")
+        nn.init.normal_(layer.weight, std=float(std(c_in, channels, 3)))
+        stack.add_module(f"conv{number}", layer)
+        stack.add_module(f"relu{number}", nn.ReLU())
+        c_in = channels
+    return stack
+
+
+@dataclass(frozen=True, kw_only=True)
+class NetworkSpec(ABC):
+    """Fields that the specifications of all networks share.
+
+    Attributes:
+        in_shape: Channels, height and width of an image.
+        classes: Number of logits.
+        initialisation: A key of `SCHEMES`.
+
+    Raises:
+        UserError: a value is out of range.
+    """
+
+    in_shape: tuple[int, int, int] = (3, 224, 224)
+    classes: int = 1000
+    initialisation: str = "he"
+
+    def __post_init__(self) -> None:
+        if len(self.in_shape) != 3 or not all(_is_count(size) for size in self.in_shape):
+            raise UserError(
+                f"in_shape is {self.in_shape!r}; give (channels, height, width), whole numbers of at least 1."
+            )
+        if not _is_count(self.classes):
+            raise UserError(f"classes is {self.classes!r}; give a whole number of at least 1.")
+        require_one_of("initialisation", self.initialisation, SCHEMES)
+
+    @abstractmethod
+    def layers(self) -> nn.Sequential:
+        """Return the network's layers with arbitrary weights; the last one is called ``head``."""
+
+    def build(self) -> nn.Sequential:
+        """Return the network with its initial weights: it maps (N, *in_shape) to logits (N, classes).
+
+        The layers are made on the meta device first, so that weights are drawn once and not twice: VGG has 140
+        million. Under ``with torch.device("meta")`` the network stays there.
+        """
+        with torch.device("meta"):
+            network = self.layers()
+        materialise(network, self.initialisation)
+        return network
+
+
+def require_one_of(field: str, value: Any, choices: Iterable[Any]) -> None:
+    """Raise a `UserError` that lists the `choices` of a field if `value` is none of them."""
+    known = tuple(choices)
+    if value not in known:
+        raise UserError(f"{field} is {value!r}; choose one of {', '.join(map(repr, known))}.")
+
+
+def _is_count(number: Any) -> bool:
+    return isinstance(number, int) and number >= 1

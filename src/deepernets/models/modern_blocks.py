@@ -1,7 +1,6 @@
-"""Residual blocks after ResNet, each at its plainest: as many channels out as in, the map's size kept.
+"""Residual blocks of later papers, in their simplest form: (N, C, H, W) to (N, C, H, W).
 
-Every block maps (N, C, H, W) to (N, C, H, W) and is made by ``LATER_BLOCKS[name](channels)``. What the
-papers do where the map is halved is left out.
+``LATER_BLOCKS[name](channels)`` makes one. The papers' variants that halve the feature map are left out.
 """
 
 from collections.abc import Callable
@@ -15,7 +14,7 @@ from deepernets.models.layers import Convolution, Residual, conv, normalised_con
 
 
 class PreActivation(nn.Module):
-    """x + F(x), normalisation and ReLU before each convolution: He et al. (2016, arXiv:1603.05027), fig. 1b."""
+    """x + F(x) with normalisation and ReLU before each convolution: He et al. (2016, arXiv:1603.05027), fig. 1b."""
 
     def __init__(self, channels: int) -> None:
         super().__init__()
@@ -37,7 +36,7 @@ class PreActivation(nn.Module):
 class Wide(PreActivation):
     """A pre-activation block with dropout between its convolutions: Zagoruyko & Komodakis (2016), fig. 1d.
 
-    What makes it wide is the number of channels that it is given: k times those of a thin network's stage.
+    A wide network has k times as many channels as a thin one.
     """
 
     def __init__(self, channels: int, dropout: float = 0.3) -> None:
@@ -51,10 +50,10 @@ class Wide(PreActivation):
 
 
 class ResNeXt(nn.Module):
-    """A bottleneck of half the channels, whose 3×3 is split into groups: Xie et al. (2017), fig. 3c.
+    """A bottleneck with half the channels inside and a grouped 3×3 convolution: Xie et al. (2017), fig. 3c.
 
     Raises:
-        UserError: half the channels cannot be split evenly.
+        UserError: half the channels is not a multiple of `groups`.
     """
 
     def __init__(self, channels: int, groups: int = 32) -> None:
@@ -74,16 +73,18 @@ class ResNeXt(nn.Module):
 
 
 class SqueezeExcitation(nn.Module):
-    """Scale every channel by a factor between 0 and 1 that the whole map decides: Hu et al. (2018), section 3.
+    """Scale each channel by a factor that depends on the whole feature map: Hu et al. (2018), section 3.
 
     Raises:
-        UserError: `reduction` leaves no channel.
+        UserError: there are fewer channels than `reduction`.
     """
 
     def __init__(self, channels: int, reduction: int = 16) -> None:
         super().__init__()
         if channels < reduction:
-            raise UserError(f"{channels} channels, reduced {reduction} times, leave none; reduce them less.")
+            raise UserError(
+                f"{channels} channels divided by {reduction} leave none; expected to divide by {channels} at most."
+            )
         self.squeeze = nn.AdaptiveAvgPool2d(1)  # (N, C, 1, 1)
         self.reduce = nn.Conv2d(channels, channels // reduction, 1)
         self.expand = nn.Conv2d(channels // reduction, channels, 1)
@@ -93,12 +94,12 @@ class SqueezeExcitation(nn.Module):
         return torch.sigmoid(self.expand(F.relu(self.reduce(self.squeeze(x)))))
 
     def forward(self, x: Tensor) -> Tensor:
-        """Return the map, each channel scaled."""
+        """Return the feature map with each channel scaled."""
         return x * self.gate(x)
 
 
 class RepVGG(nn.Module):
-    """ReLU of a 3×3, a 1×1 and the identity, each batch normalised: Ding et al. (2021), fig. 2."""
+    """ReLU of a 3×3, a 1×1 and the identity, each with batch normalisation: Ding et al. (2021), fig. 2."""
 
     def __init__(self, channels: int) -> None:
         super().__init__()
@@ -112,7 +113,7 @@ class RepVGG(nn.Module):
 
     @torch.no_grad()
     def fused(self) -> nn.Sequential:
-        """Return VGG's block, one 3×3 and a ReLU, that computes the same in evaluation mode: section 3.3.
+        """Return one 3×3 convolution and a ReLU that are equivalent in evaluation mode: section 3.3.
 
         >>> RepVGG(8).fused()[0]
         Conv2d(8, 8, kernel_size=(3, 3), stride=(1, 1), padding=(1, 1))
@@ -132,10 +133,10 @@ class RepVGG(nn.Module):
 
 
 class ConvNeXt(nn.Module):
-    """x + γ · F(x), F a 7×7 for each channel alone and two 1×1 with a GELU between: Liu et al. (2022), fig. 4.
+    """x + γ · F(x), where F is a depthwise 7×7 and two 1×1 convolutions with a GELU: Liu et al. (2022), fig. 4.
 
-    The 1×1 convolutions are linear layers on the channels, which are moved to the end for them and for the
-    normalisation. γ starts at 10⁻⁶: at first the block is the identity, or nearly.
+    The 1×1 convolutions are linear layers on the last dimension, as is the normalisation. γ starts at 10⁻⁶, so
+    that the block is nearly the identity at first.
     """
 
     def __init__(self, channels: int) -> None:
@@ -154,14 +155,17 @@ class ConvNeXt(nn.Module):
 
 
 def fold_norm(weight: Tensor, norm: nn.BatchNorm2d) -> tuple[Tensor, Tensor]:
-    """Return weights and biases of the one convolution that does what a bias-free one and its normalisation do.
+    """Return weights and biases of one convolution that is equivalent to a bias-free one and its normalisation.
 
     In evaluation mode a normalisation multiplies each channel by γ / √(v + ε) and adds β - m γ / √(v + ε), where m
-    and v are its running mean and variance: both are a convolution's business.
+    and v are its running mean and variance.
 
     Args:
         weight: (C_out, C_in, k, k).
         norm: Of C_out channels, with running statistics.
+
+    Returns:
+        (C_out, C_in, k, k) and (C_out,).
     """
     assert norm.running_mean is not None
     assert norm.running_var is not None
@@ -176,7 +180,7 @@ def basic(channels: int) -> nn.Module:
 
 
 def bottleneck(channels: int) -> nn.Module:
-    """Return ResNet's bottleneck, a quarter of the channels wide inside: He et al. (2016), fig. 5 right."""
+    """Return ResNet's bottleneck, with a quarter of the channels inside: He et al. (2016), fig. 5 right."""
     width = channels // 4
     layers = [Convolution(1, width), Convolution(3, width), Convolution(1, channels)]
     return Residual(normalised_convolutions(channels, layers), nn.Identity())

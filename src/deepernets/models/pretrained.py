@@ -1,9 +1,8 @@
-"""Weights from elsewhere in the course's networks: torchvision's VGG and ResNet, and the copied CIFAR ResNets.
+"""Weights of other implementations: torchvision's VGG and ResNet, and a widely copied CIFAR ResNet.
 
-The layers are the same and come in the same order; only their names differ. In one kind the channels differ, too:
-option A of He et al. (2016, section 4.1) pads with zeros, and the paper does not say on which side. The course's
-networks pad after the old channels, a widely copied implementation half on each side. The two are the same function
-once the channels are permuted.
+Layers come in the same order under other names. The CIFAR ResNet also has another order of channels: for option A,
+He et al. (2016, section 4.1) do not say where the zeros are padded. Our networks append them; the other
+implementation pads half of them on each side. Permuting the channels makes the two equivalent.
 """
 
 from pathlib import Path
@@ -16,21 +15,22 @@ from torch import Tensor, nn
 from deepernets.errors import UserError
 from deepernets.models.layers import Residual, ZeroPad
 
-CIFAR_CLASSIFIER = "linear.weight"  # its name in the CIFAR ResNets that pad on both sides
-V1_5 = "layer2.0.conv3.weight"  # a name in torchvision's bottlenecks, which have their stride in the 3×3
+CIFAR_CLASSIFIER = "linear.weight"  # in the CIFAR ResNet that pads on both sides
+V1_5 = "layer2.0.conv3.weight"  # in torchvision's bottlenecks, whose stride is in the 3×3
+NORM_TENSORS = ("weight", "bias", "running_mean", "running_var")
 
 
 def load_weights(model: nn.Module, file: str | Path) -> nn.Module:
     """Load a state dict from a file into a network, in place, and return the network.
 
     Args:
-        model: A network of `deepernets.build_model` with the layers of the one that was trained.
-        file: ``.safetensors``, or what `torch.save` wrote: a state dict, or a dictionary that has one under
-            ``state_dict``. Names may be the course's, torchvision's, or those of the CIFAR ResNets with ``layer1``,
+        model: A network of `deepernets.build_model` with the same layers.
+        file: ``.safetensors``, or a file of `torch.save` with a state dict, or with a dictionary that has one under
+            ``state_dict``. Names may be ours, torchvision's, or those of the CIFAR ResNets with ``layer1``,
             ``layer2``, ``layer3`` and ``linear``, also after ``module.``. Only tensors are read.
 
     Raises:
-        UserError: the file cannot be read, or its tensors are not those of this network.
+        UserError: the file cannot be read, or its tensors do not fit this network.
     """
     found = _read(Path(file))
     named = _renamed(found, model, Path(file))
@@ -39,15 +39,15 @@ def load_weights(model: nn.Module, file: str | Path) -> nn.Module:
 
 
 def pad_after(weights: dict[str, Tensor], model: nn.Module) -> dict[str, Tensor]:
-    """Permute the channels of weights whose shortcuts pad on both sides, for one whose shortcuts pad at the end.
+    """Return the weights of a ResNet that pads on both sides with channels permuted for one that appends zeros.
 
-    Where a shortcut widens the residual stream from c to c' channels, the old ones are in the middle of the one and
-    at the beginning of the other. Second convolutions and their normalisations write to the stream, first
-    convolutions and the classifier read from it.
+    Where a shortcut adds channels to the residual stream, the old ones are in the middle of the former and at the
+    beginning of the latter. Second convolutions and their normalisations write to the stream; first convolutions
+    and the classifier read from it.
 
     Args:
-        weights: A state dict under the names of `model`.
-        model: A ResNet of basic blocks; without shortcuts of option A nothing changes.
+        weights: A state dict with the names of `model`.
+        model: A ResNet of basic blocks; without shortcuts of option A the weights stay as they are.
     """
     weights = dict(weights)
     order = torch.arange(_stem_width(model))  # order[i]: the channel in `weights` that becomes channel i
@@ -60,15 +60,9 @@ def pad_after(weights: dict[str, Tensor], model: nn.Module) -> dict[str, Tensor]
             before = block.shortcut.padding_channels // 2
             old, channels = order + before, torch.arange(width)
             order = torch.cat([old, channels[~torch.isin(channels, old)]])
-        elif not isinstance(block.shortcut, nn.Identity):  # a projection writes to all channels itself
+        elif not isinstance(block.shortcut, nn.Identity):  # a projection writes to all channels
             order = torch.arange(width)
-        for tensor in (
-            "conv2.weight",
-            "norm2.weight",
-            "norm2.bias",
-            "norm2.running_mean",
-            "norm2.running_var",
-        ):
+        for tensor in ("conv2.weight", *(f"norm2.{each}" for each in NORM_TENSORS)):
             weights[f"{name}.branch.{tensor}"] = weights[f"{name}.branch.{tensor}"][order]
     weights["head.fc.weight"] = weights["head.fc.weight"][:, order]
     return weights
@@ -79,18 +73,18 @@ def _stem_width(model: nn.Module) -> int:
 
 
 def _read(file: Path) -> dict[str, Tensor]:
-    """Return the state dict in a file, without ``module.`` before its names."""
+    """Return the state dict in a file, its names without the prefix ``module.``."""
     try:
         found: Any = (
             load_file(file)
             if file.suffix == ".safetensors"
             else torch.load(file, map_location="cpu", weights_only=True)
         )
-    except Exception as error:  # torch, safetensors and pickle each have exceptions of their own
-        reason = getattr(error, "strerror", None) or "it is damaged, or holds more than tensors"
+    except Exception as error:  # torch, safetensors and pickle raise different ones
+        reason = getattr(error, "strerror", None) or "it is damaged, or contains more than tensors"
         raise UserError(
-            f"The weights {file} cannot be read ({reason}); give a .safetensors file, or one that torch.save wrote "
-            "of a state dict."
+            f"The weights {file} cannot be read ({reason}); expected a .safetensors file, or a state dict "
+            "that torch.save wrote."
         ) from error
     found = found.get("state_dict", found) if isinstance(found, dict) else found
     if not isinstance(found, dict) or not all(isinstance(tensor, Tensor) for tensor in found.values()):
@@ -99,7 +93,7 @@ def _read(file: Path) -> dict[str, Tensor]:
 
 
 def _renamed(found: dict[str, Tensor], model: nn.Module, file: Path) -> dict[str, Tensor]:
-    """Return the tensors under the names of `model`; another library's are taken in their order."""
+    """Return the tensors with the names of `model`; those of other implementations are matched by order."""
     ours = model.state_dict()
     if V1_5 in found and any(
         name.endswith("branch.conv1") and layer.kernel_size == (1, 1) and layer.stride == (2, 2)
@@ -114,14 +108,14 @@ def _renamed(found: dict[str, Tensor], model: nn.Module, file: Path) -> dict[str
     theirs, own = _without_counters(found), _without_counters(ours)
     if [tensor.shape for tensor in theirs.values()] != [tensor.shape for tensor in own.values()]:
         raise UserError(
-            f"The weights in {file} are another network's: {_first_difference(theirs, own)}; build the network "
-            "that was trained, with as many classes."
+            f"The weights in {file} belong to another network: {_first_difference(theirs, own)}; build the network "
+            "that was trained, with the same number of classes."
         )
     return {**ours, **dict(zip(own, theirs.values(), strict=True))}
 
 
 def _without_counters(weights: dict[str, Tensor]) -> dict[str, Tensor]:
-    """Leave out how many batches each normalisation has seen, which older files lack and nothing here uses."""
+    """Leave out the number of batches per normalisation, which older files lack and nothing here uses."""
     return {name: tensor for name, tensor in weights.items() if tensor.dim() > 0}
 
 

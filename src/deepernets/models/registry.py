@@ -1,16 +1,16 @@
-"""From a name to a specification to a network.
+"""Build networks by name.
 
-Names compose:
+How names are composed:
 
-* ``vgg-{a,a-lrn,b,c,d,e}`` as in the paper's table, ``vgg-{11,13,16,19}`` for A, B, D, E by their depth,
-  ``vgg-b-5x5`` for the twin of B in section 4.1, and ``vgg-mini``, the course's own; then ``-bn`` for batch
-  normalisation, then ``-cifar`` for a head of one linear layer.
-* ``resnet-{18,34,50,101,152}`` for ImageNet; behind each ``-cifar`` for a 3×3 stem of stride 1 without
+* ``vgg-{a,a-lrn,b,c,d,e}`` as in the paper's table; ``vgg-{11,13,16,19}`` for A, B, D, E by depth;
+  ``vgg-b-5x5`` for the variant of B in section 4.1; ``vgg-mini``, our own. Then optionally ``-bn`` for batch
+  normalisation and ``-cifar`` for a head of one linear layer.
+* ``resnet-{18,34,50,101,152}`` for ImageNet, optionally with ``-cifar`` for a 3×3 stem of stride 1 without
   max-pool.
-* ``resnet-{20,32,44,56,110,1202}`` for CIFAR, and any other depth 6n + 2, with shortcut A; behind it ``-b`` or
-  ``-c`` for the other options. Of the depths 50 and 152 name the ImageNet nets, not the CIFAR ones.
-* ``plain-…`` for the twin without shortcuts of any ``resnet-…``.
-* ``dash`` and ``dash-narrow``, a quarter as wide, for a sprint on small images.
+* ``resnet-{20,32,44,56,110,1202}`` for CIFAR, and any other depth 6n + 2 but 50 and 152, with shortcut A;
+  optionally with ``-b`` or ``-c`` for the other options.
+* ``plain-…`` for the plain network (without shortcuts) of any ``resnet-…``.
+* ``dash`` for the speedrun's network, and ``dash-narrow``, a quarter as wide.
 * ``report-c-vgg-16`` and ``report-c-resnet-50``.
 """
 
@@ -23,10 +23,10 @@ from typing import Any
 from torch import nn
 
 from deepernets.errors import UserError
-from deepernets.models.dash import DashSpec
+from deepernets.models.layers import NetworkSpec
 from deepernets.models.report_c import ReportCResNetSpec
 from deepernets.models.resnet import CIFAR_DEPTHS, CIFAR_WIDTHS, IMAGENET, ResNetSpec, cifar_repeats
-from deepernets.models.specification import NetworkSpec
+from deepernets.models.speedrun import SpeedrunSpec
 from deepernets.models.vgg import CONFIGURATIONS, OTHER_CONFIGURATIONS, VGGSpec
 
 _VGG = {
@@ -35,7 +35,7 @@ _VGG = {
     **OTHER_CONFIGURATIONS,
 }
 
-# What a name of finite choice says about its network: the kind of specification, and its fields.
+# The specification's class and its fields, for each name of a finite family.
 _NAMED: dict[str, tuple[type[NetworkSpec], dict[str, Any]]] = {
     **{
         f"vgg-{name}{'-bn' * batch_norm}{'-cifar' * (head == 'cifar')}": (
@@ -55,8 +55,8 @@ _NAMED: dict[str, tuple[type[NetworkSpec], dict[str, Any]]] = {
             ("resnet", "plain"), IMAGENET.items(), ("imagenet", "cifar")
         )
     },
-    "dash": (DashSpec, {}),
-    "dash-narrow": (DashSpec, {"widths": (16, 64, 64)}),
+    "dash": (SpeedrunSpec, {}),
+    "dash-narrow": (SpeedrunSpec, {"widths": (16, 64, 64)}),
     "report-c-vgg-16": (VGGSpec, {"configuration": CONFIGURATIONS["D"], "last_pool": 1}),
     "report-c-resnet-50": (ReportCResNetSpec, {}),
 }
@@ -65,13 +65,13 @@ _CIFAR = re.compile(r"(?P<kind>resnet|plain)-(?P<depth>\d+)(-(?P<shortcut>[bc]))
 
 
 def list_models() -> list[str]:
-    """Return the names that `build_model` knows, but for the CIFAR nets of depths the paper does not have.
+    """Return the names that `build_model` knows, except CIFAR networks of depths that are not in the paper.
 
     >>> [name for name in list_models() if name.startswith("vgg-d")]
     ['vgg-d', 'vgg-d-cifar', 'vgg-d-bn', 'vgg-d-bn-cifar']
     """
     residual = [f"resnet-{depth}" for depth in CIFAR_DEPTHS]
-    # not plain-1202: without shortcuts, gradients through that many normalised layers overflow
+    # no plain-1202: without shortcuts, gradients through so many normalised layers overflow
     plain = [f"plain-{depth}" for depth in CIFAR_DEPTHS if depth < 1202]
     return [*_NAMED, *residual, *plain]
 
@@ -82,13 +82,13 @@ def specification(
     """Return the specification that `build_model` builds from.
 
     Args:
-        name: A name as the module's head explains them.
+        name: A name as described at the top of this module.
         in_shape: Channels, height and width of an image.
-        classes: How many logits the network gives.
+        classes: Number of logits.
         **changes: Other values for fields of the specification, such as ``shortcut="C"``.
 
     Raises:
-        UserError: an unknown name or field, or a combination that cannot work.
+        UserError: a name or field is unknown, or a value is out of range.
 
     >>> specification("resnet-20", in_shape=(3, 32, 32), classes=10).repeats
     (3, 3, 3)
@@ -105,21 +105,21 @@ def specification(
 def build_model(
     name: str, in_shape: tuple[int, int, int] = (3, 224, 224), classes: int = 1000, **changes: Any
 ) -> nn.Sequential:
-    """Build a network by its name.
+    """Return the network of this name, with its initial weights.
 
     Args:
-        name: One of `list_models()`, or a CIFAR net of any depth 6n + 2; the module's head says how names compose.
+        name: One of `list_models()`, or a CIFAR network of any depth 6n + 2; see the top of this module.
         in_shape: Channels, height and width of an image.
-        classes: How many logits the network gives.
+        classes: Number of logits.
         **changes: Other values for fields of its specification (`VGGSpec`, `ResNetSpec`), such as
             ``initialisation="pytorch"``, ``shortcut="C"``, ``stride_in="3x3"`` or ``dropout=0.3``.
 
     Returns:
-        The network with its first weights: it maps (N, *in_shape) to logits (N, classes). Its last module is
-        called ``head``, so ``model[:-1]`` gives the feature maps.
+        It maps (N, *in_shape) to logits (N, classes). The last module is called ``head``, so ``model[:-1]`` returns
+        the feature maps.
 
     Raises:
-        UserError: an unknown name or change, or a combination that cannot work.
+        UserError: a name or change is unknown, or a value is out of range.
 
     >>> list(dict(build_model("resnet-20", in_shape=(3, 32, 32), classes=10).named_children()))
     ['stem', 'stage1', 'stage2', 'stage3', 'head']

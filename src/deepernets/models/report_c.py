@@ -1,19 +1,25 @@
-"""Report C's ResNet-50 variant, read back from its parameter count."""
+"""Report C's variant of ResNet-50, reconstructed from its parameter count."""
 
 from dataclasses import dataclass
 
 from torch import nn
 
-from deepernets.models.layers import Convolution, Residual, conv, named_layers, normalised_convolutions
+from deepernets.models.layers import (
+    Convolution,
+    NetworkSpec,
+    Residual,
+    conv,
+    named_layers,
+    normalised_convolutions,
+)
 from deepernets.models.resnet import IMAGENET, IMAGENET_WIDTHS, ResNetSpec, stem
-from deepernets.models.specification import NetworkSpec
 
 HIDDEN_UNITS = 1000
 
 
 @dataclass(frozen=True, kw_only=True)
 class ReportCResNetSpec(NetworkSpec):
-    """All that varies in report C's ResNet-50: images, classes and first weights (Keras draws Glorot's)."""
+    """What varies in report C's ResNet-50: images, classes and initialisation (Keras uses Glorot's)."""
 
     in_shape: tuple[int, int, int] = (1, 28, 28)
     classes: int = 10
@@ -22,26 +28,26 @@ class ReportCResNetSpec(NetworkSpec):
     def layers(self) -> nn.Sequential:
         """Return ``stem``, ``stage1``, …, ``stage4``, ``head``.
 
-        The report gives a description and a count: 26,313,218 values, of which 26,267,778 train and 45,440 are
-        running statistics. This reading of the description has exactly that count:
+        The report describes the network and counts 26,313,218 values: 26,267,778 parameters and 45,440 running
+        statistics. This interpretation of the description has exactly these counts:
 
-        * 45,440 statistics are a mean and a variance of 22,720 channels: the stem's 64, and those of all three
-          convolutions in ResNet-50's 16 bottlenecks. Nothing is left for shortcuts: those are not normalised.
+        * 45,440 statistics are the means and variances of 22,720 channels: 64 in the stem, and those of all three
+          convolutions in ResNet-50's 16 bottlenecks. None remain for the shortcuts, which are not normalised.
         * "1+2": the first stage has one block whose shortcut is a 1×1 convolution (64 to 256 channels), then two
           with the identity.
-        * "4 / 6 / 3": the later stages have identity shortcuts alone. What halves the map and doubles the
-          channels before each of them is one 1×1 convolution of stride 2, without normalisation or ReLU.
-        * Every convolution has a bias, as is the default in Keras.
-        * A hidden layer of 1000 ReLU units stands between the global average pool and the logits.
+        * "4 / 6 / 3": the later stages have only identity shortcuts. Before each of these stages, one 1×1
+          convolution of stride 2, without normalisation or ReLU, halves the feature map and doubles the channels.
+        * Each convolution has a bias, which is the default in Keras.
+        * A hidden layer of 1000 ReLU units comes between the global average pool and the logits.
 
-        The count does not say how borders were padded; here maps go 28, 14, 7, 4, 2, 1.
+        The counts do not determine the padding; here the sides of feature maps are 28, 14, 7, 4, 2, 1.
         """
         stages, channels = {}, IMAGENET_WIDTHS[0]
         block, repeats = IMAGENET[50]
         layout = ResNetSpec(block=block, repeats=repeats)
         for number, (blocks, width) in enumerate(zip(repeats, IMAGENET_WIDTHS, strict=True), 1):
             bottleneck = layout.convolutions(width, stride=1)
-            stages[f"stage{number}"] = _stage(channels, bottleneck, blocks, joined=number > 1)
+            stages[f"stage{number}"] = _stage(channels, bottleneck, blocks, downsample=number > 1)
             channels = bottleneck[-1].channels
         first = stem("imagenet", self.in_shape[0], IMAGENET_WIDTHS[0], bias=True)  # (N, 64, H / 4, W / 4)
         network = named_layers(stem=first, **stages, head=_head(channels, self.classes))
@@ -51,11 +57,11 @@ class ReportCResNetSpec(NetworkSpec):
         return network
 
 
-def _stage(c_in: int, bottleneck: list[Convolution], blocks: int, joined: bool) -> nn.Sequential:
-    """Return one stage: (N, c_in, H, W) to (N, C, H, W), or to half that height and width behind a join."""
+def _stage(c_in: int, bottleneck: list[Convolution], blocks: int, downsample: bool) -> nn.Sequential:
+    """Return one stage: (N, c_in, H, W) to (N, C, H, W), or to half that height and width with `downsample`."""
     c_out = bottleneck[-1].channels
     layers: dict[str, nn.Module] = {}
-    if joined:
+    if downsample:
         layers["join"] = conv(c_in, c_out, kernel=1, stride=2, bias=True)  # (N, C, H / 2, W / 2)
         c_in = c_out
     for number in range(1, blocks + 1):

@@ -1,4 +1,4 @@
-"""ResNet (He, Zhang, Ren & Sun, CVPR 2016, arXiv:1512.03385): tables 1 and 6 as data, and the builder."""
+"""ResNet (He, Zhang, Ren & Sun, CVPR 2016, arXiv:1512.03385): tables 1 and 6 as data, and the networks."""
 
 from dataclasses import dataclass
 
@@ -8,16 +8,17 @@ from deepernets.errors import UserError
 from deepernets.models.layers import (
     SHORTCUTS,
     Convolution,
+    NetworkSpec,
     Residual,
     conv,
     named_layers,
     normalised_convolutions,
     numbered_layers,
+    require_one_of,
     zero_last_gamma,
 )
-from deepernets.models.specification import NetworkSpec, require_one_of
 
-# Table 1: the kind of block, and how many of them in each stage.
+# Table 1: the kind of block and the number of blocks in each stage.
 IMAGENET = {
     18: ("basic", (2, 2, 2, 2)),
     34: ("basic", (3, 4, 6, 3)),
@@ -31,21 +32,21 @@ IMAGENET_WIDTHS = (64, 128, 256, 512)
 CIFAR_DEPTHS = (20, 32, 44, 56, 110, 1202)
 CIFAR_WIDTHS = (16, 32, 64)
 
-# Figure 5, each convolution as (side of its kernel, channels as a multiple of the stage's width).
+# Figure 5: each convolution as (side of its kernel, channels as a multiple of the stage's width).
 BLOCKS = {"basic": ((3, 1), (3, 1)), "bottleneck": ((1, 1), (3, 1), (1, 4))}
 
-# The first convolution, as (side of its kernel, stride, whether a 3×3/2 max-pool follows).
+# The first convolution: side of its kernel, stride, whether a 3×3 max-pool of stride 2 follows.
 STEMS = {"imagenet": (7, 2, True), "cifar": (3, 1, False)}
 
 
 def cifar_repeats(depth: int) -> tuple[int, int, int]:
-    """Return the blocks per stage of a CIFAR ResNet.
+    """Return the number of blocks in each stage of a CIFAR ResNet.
 
     Args:
-        depth: Weight layers: 6n blocks' convolutions, the stem and the last linear layer.
+        depth: Weight layers: 6n convolutions in blocks, the stem and the last linear layer.
 
     Raises:
-        UserError: no n gives this depth.
+        UserError: the depth is not 6n + 2.
 
     >>> cifar_repeats(20)
     (3, 3, 3)
@@ -54,30 +55,30 @@ def cifar_repeats(depth: int) -> tuple[int, int, int]:
     if n < 1 or rest:
         nearest = sorted({6 * max(m, 1) + 2 for m in (n, n + 1)})
         raise UserError(
-            f"A residual network of depth {depth} does not exist here: nets for ImageNet have "
+            f"There is no residual network of depth {depth}: networks for ImageNet have "
             f"{', '.join(map(str, IMAGENET))} weight layers, those for CIFAR 6n + 2 with n of at least 1; "
-            f"take {' or '.join(map(str, nearest))}."
+            f"use {' or '.join(map(str, nearest))}."
         )
     return n, n, n
 
 
 @dataclass(frozen=True, kw_only=True)
 class ResNetSpec(NetworkSpec):
-    """All that varies between residual networks and their plain twins.
+    """What varies between residual networks, and between their plain twins.
 
     Attributes:
         block: A key of `BLOCKS`.
         repeats: Blocks in each stage.
-        widths: Width of each stage; every stage but the first halves the map.
+        widths: Width of each stage; each stage but the first halves the feature map.
         stem: A key of `STEMS`.
         shortcut: Option A, B or C of section 4.1.
-        residual: Whether there are shortcuts at all; without them it is the plain twin.
-        stride_in: Which convolution of a bottleneck halves the map: the first "1x1" as in the paper, or the
-            "3x3" as in many libraries (often called v1.5). A basic block's first 3×3 does it in any case.
+        residual: Whether there are shortcuts; without them it is the plain twin.
+        stride_in: The convolution of a bottleneck that halves the feature map: the first "1x1" as in the paper,
+            or the "3x3" as in many libraries (often called v1.5). In a basic block it is always the first 3×3.
         zero_last_gamma: Whether each residual block starts as its shortcut.
 
     Raises:
-        UserError: a value no network could have.
+        UserError: a value is out of range.
     """
 
     block: str
@@ -97,8 +98,7 @@ class ResNetSpec(NetworkSpec):
         require_one_of("stride_in", self.stride_in, ("1x1", "3x3"))
         if not len(self.repeats) == len(self.widths) >= 1 or min(*self.repeats, *self.widths) < 1:
             raise UserError(
-                f"repeats is {self.repeats} and widths {self.widths}; give as many of one as of the other, "
-                "each at least 1."
+                f"repeats is {self.repeats} and widths {self.widths}; give equal numbers of both, each at least 1."
             )
         if self.zero_last_gamma and not self.residual:
             raise UserError(
@@ -122,7 +122,7 @@ class ResNetSpec(NetworkSpec):
     def layers(self) -> nn.Sequential:
         """Return ``stem``, ``stage1``, ``stage2``, …, ``head`` of a residual network or its plain twin.
 
-        Parameters come in the order of torchvision's, so that weights can be copied across in order.
+        Parameters are in the same order as torchvision's, so that weights can be copied one by one.
 
         >>> model = ResNetSpec(block="basic", repeats=(1, 1), widths=(16, 32), shortcut="A").build()
         >>> model.get_submodule("stage2.block1.branch.conv1")
@@ -138,7 +138,7 @@ class ResNetSpec(NetworkSpec):
                 convolutions = self.convolutions(width, stride)
                 blocks.append(self._block(channels, convolutions, stride))
                 channels = convolutions[-1].channels
-            stages[f"stage{number}"] = numbered_layers("block", blocks)  # halves the map, but for the first
+            stages[f"stage{number}"] = numbered_layers("block", blocks)
         first = stem(self.stem, self.in_shape[0], self.widths[0])
         return named_layers(stem=first, **stages, head=_head(channels, self.classes))
 
@@ -159,12 +159,12 @@ class ResNetSpec(NetworkSpec):
 
 
 def stem(name: str, c_in: int, c_out: int, bias: bool = False) -> nn.Sequential:
-    """Return what stands before the first stage.
+    """Return the layers before the first stage.
 
     Args:
         name: A key of `STEMS`.
         c_in: Channels of the images.
-        c_out: Channels of the maps.
+        c_out: Channels of the feature maps.
         bias: Whether the convolution has one.
     """
     kernel, stride, pooled = STEMS[name]

@@ -1,4 +1,4 @@
-"""VGG (Simonyan & Zisserman, ICLR 2015, arXiv:1409.1556): table 1 as data, and the builder that reads it."""
+"""VGG (Simonyan & Zisserman, ICLR 2015, arXiv:1409.1556): table 1 as data, and the networks built from it."""
 
 import re
 from dataclasses import dataclass
@@ -8,10 +8,16 @@ import torch
 from torch import nn
 
 from deepernets.errors import UserError
-from deepernets.models.layers import Convolution, conv, local_response_norm, named_layers
-from deepernets.models.specification import NetworkSpec, require_one_of
+from deepernets.models.layers import (
+    Convolution,
+    NetworkSpec,
+    conv,
+    local_response_norm,
+    named_layers,
+    require_one_of,
+)
 
-# Table 1 in the paper's own words: "|" stands for a max-pool, and one more follows the last block.
+# Table 1 in the paper's notation: "|" is a max-pool; another one follows the last block.
 CONFIGURATIONS = {
     "A": "conv3-64 | conv3-128 | conv3-256 conv3-256 | conv3-512 conv3-512 | conv3-512 conv3-512",
     "A-LRN": "conv3-64 LRN | conv3-128 | conv3-256 conv3-256 | conv3-512 conv3-512 | conv3-512 conv3-512",
@@ -33,38 +39,35 @@ CONFIGURATIONS = {
     ),
 }
 
-# Not in the table: the net of section 4.1 that has one 5×5 convolution for each pair of 3×3 in B; and the course's
-# own, six convolutions that train in seconds.
+# Not in the table: section 4.1's variant of B with one 5×5 convolution for each pair of 3×3, and our own network of
+# six convolutions, which trains in seconds.
 OTHER_CONFIGURATIONS = {
     "b-5x5": "conv5-64 | conv5-128 | conv5-256 | conv5-512 | conv5-512",
     "mini": "conv3-16 conv3-16 | conv3-32 conv3-32 | conv3-64 conv3-64",
 }
 
-# Units of the hidden fully-connected layers; one linear layer with a logit per class follows.
+# Units of the hidden fully-connected layers; a linear layer with one logit per class follows.
 HEADS: dict[str, tuple[int, ...]] = {"paper": (4096, 4096), "cifar": ()}
 
-# Section 3.1: deeper nets start with net A's first four convolutions and its fully-connected layers.
+# Section 3.1: deeper networks start from A's first four convolutions and its fully-connected layers.
 PRE_INITIALISED = ("block1.conv1", "block2.conv1", "block3.conv1", "block3.conv2", "head.fc")
 
 _LAYER = re.compile(r"conv(?P<kernel>\d*[13579])-(?P<channels>[1-9]\d*)")
 
 
-def convolutions(configuration: str) -> list[list[Convolution]]:
-    """Read a configuration in the notation of the paper's table 1.
+def parse_configuration(configuration: str) -> list[list[Convolution]]:
+    """Return the convolutions of each block of a configuration in the notation of table 1.
 
     Args:
-        configuration: ``conv<kernel>-<channels>`` for each convolution, ``LRN`` where local response
-            normalisation follows one, ``|`` between blocks.
-
-    Returns:
-        The convolutions of each block.
+        configuration: ``conv<kernel>-<channels>`` for each convolution, ``LRN`` for local response
+            normalisation after one, ``|`` between blocks.
 
     Raises:
-        UserError: something in it is no such layer.
+        UserError: the configuration contains anything else, or an empty block.
 
-    >>> convolutions("conv3-64 LRN | conv3-128 conv1-128")[0]
+    >>> parse_configuration("conv3-64 LRN | conv3-128 conv1-128")[0]
     [Convolution(kernel=3, channels=64, stride=1, lrn=True)]
-    >>> [len(block) for block in convolutions(CONFIGURATIONS["D"])]
+    >>> [len(block) for block in parse_configuration(CONFIGURATIONS["D"])]
     [2, 2, 3, 3, 3]
     """
     return [_block_layers(block) for block in configuration.split("|")]
@@ -80,29 +83,29 @@ def _block_layers(block: str) -> list[Convolution]:
         else:
             raise UserError(
                 f"{word!r} in block {block.strip()!r} is not a layer; write conv<odd kernel>-<channels>, "
-                "as in conv3-64, LRN behind a convolution at most once, and | between blocks."
+                "such as conv3-64, LRN after a convolution at most once, and | between blocks."
             )
     if not layers:
         raise UserError(
-            "A block of the configuration is empty; write at least one convolution on each side of |."
+            "A block of the configuration is empty; expected at least one convolution on each side of |."
         )
     return layers
 
 
 @dataclass(frozen=True, kw_only=True)
 class VGGSpec(NetworkSpec):
-    """All that varies between VGG networks.
+    """What varies between VGG networks.
 
     Attributes:
-        configuration: The convolutions, in the notation that `convolutions` reads.
-        batch_norm: Whether batch normalisation stands between each convolution and its ReLU.
+        configuration: The convolutions, in the notation of `parse_configuration`.
+        batch_norm: Whether batch normalisation comes between each convolution and its ReLU.
         head: A key of `HEADS`.
         last_pool: Side of the last max-pool; report C used 1 (with stride 2) to fit 28×28 images.
-        dropout: Share of the hidden fully-connected units dropped in training.
-        initialisation: Glorot's by default, with which the authors found pre-training needless (section 3.1).
+        dropout: Share of the hidden fully-connected units that are dropped in training.
+        initialisation: Glorot's by default, which makes pre-training unnecessary (section 3.1).
 
     Raises:
-        UserError: a value no network could have, or max-pools that leave nothing of the image.
+        UserError: a value is out of range, or the images are too small for the max-pools.
     """
 
     configuration: str
@@ -122,19 +125,19 @@ class VGGSpec(NetworkSpec):
             _, height, width = self.in_shape
             halvings = len(self.pools)
             raise UserError(
-                f"{height}×{width} pixels are too few: {halvings} max-pools, each halving the map and "
-                f"rounding down, leave nothing of it; give at least {2**halvings}×{2**halvings}, or half "
-                "that with last_pool=1, which is how report-c-vgg-16 takes 28×28."
+                f"{height}×{width} pixels are too few for {halvings} max-pools, each of which halves the feature "
+                f"map and rounds down; give at least {2**halvings}×{2**halvings}, or half that with last_pool=1, "
+                "as report-c-vgg-16 does for 28×28."
             )
 
     @property
     def pools(self) -> list[int]:
         """The side of each block's max-pool; all have stride 2."""
-        return [2] * (len(convolutions(self.configuration)) - 1) + [self.last_pool]
+        return [2] * (len(parse_configuration(self.configuration)) - 1) + [self.last_pool]
 
     @property
     def last_map(self) -> tuple[int, int]:
-        """Height and width of the maps that the head sees.
+        """Height and width of the head's input.
 
         >>> VGGSpec(configuration=CONFIGURATIONS["D"]).last_map
         (7, 7)
@@ -147,7 +150,7 @@ class VGGSpec(NetworkSpec):
     def layers(self) -> nn.Sequential:
         """Return the blocks ``block1``, ``block2``, …, then the ``head``.
 
-        Parameters come in the order of torchvision's, so that weights can be copied across in order.
+        Parameters are in the same order as torchvision's, so that weights can be copied one by one.
 
         >>> VGGSpec(configuration="conv3-8", in_shape=(1, 4, 4), classes=2, head="cifar").build()
         Sequential(
@@ -163,22 +166,19 @@ class VGGSpec(NetworkSpec):
         )
         """
         blocks, channels = {}, self.in_shape[0]
-        wanted = zip(convolutions(self.configuration), self.pools, strict=True)
-        for number, (layers, pool) in enumerate(wanted, 1):
+        parsed = zip(parse_configuration(self.configuration), self.pools, strict=True)
+        for number, (layers, pool) in enumerate(parsed, 1):
             blocks[f"block{number}"] = _block(channels, layers, pool, self.batch_norm)
             channels = layers[-1].channels
         return named_layers(**blocks, head=_head(self, channels))
 
 
 def start_from(deep: nn.Module, shallow: nn.Module) -> list[str]:
-    """Copy the layers of net A that deeper nets start with (section 3.1) from a trained network to another.
+    """Copy the layers from which deeper networks start (section 3.1), and return the names of the copied tensors.
 
     Args:
-        deep: Changed in place; its other layers keep the weights that they have.
-        shallow: A network with layers of the same names and shapes, such as `vgg-a` for `vgg-d`.
-
-    Returns:
-        The names of the tensors that were copied.
+        deep: Changed in place; its other layers keep their weights.
+        shallow: A trained network with layers of the same names and shapes, such as `vgg-a` for `vgg-d`.
 
     Raises:
         UserError: the networks have no such layers in common.
@@ -203,7 +203,7 @@ def _block(c_in: int, convolutions: list[Convolution], pool: int, batch_norm: bo
     """Return one block: (N, c_in, H, W) to (N, C, H / 2, W / 2)."""
     layers: dict[str, nn.Module] = {}
     for number, (kernel, channels, _, lrn) in enumerate(convolutions, 1):
-        # a bias even before a normalisation, which makes it redundant: as torchvision and report A have it
+        # torchvision and report A keep the bias that a normalisation makes redundant
         layers[f"conv{number}"] = conv(c_in, channels, kernel, bias=True)  # (N, C, H, W)
         if batch_norm:
             layers[f"norm{number}"] = nn.BatchNorm2d(channels)

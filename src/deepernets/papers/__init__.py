@@ -1,4 +1,4 @@
-"""Figures that others published, each typed once: the two papers' tables, and the students' reports'.
+"""Published figures, typed once: the tables of both papers, the students' reports, and other studies.
 
-Nothing here is computed. What can be computed is computed where it is shown, and held against these.
+Nothing here is computed. The course compares its own computations with these figures.
 """

@@ -1,7 +1,7 @@
-"""What five students' reports state: the results that the course reproduces, explains and beats.
+"""The results of five students' reports, which the course reproduces, explains and improves.
 
-Reports D and E summarise the papers and have no results of their own. Each report has one author. What the papers
-themselves ran on CIFAR-10, or might have, follows the reports.
+Reports D and E summarise the papers and have no results of their own. The papers' results on CIFAR-10, reported or
+only possible, follow those of the reports.
 """
 
 from math import nan
@@ -14,14 +14,14 @@ class Reported(NamedTuple):
     """One result of a report, or of a paper.
 
     Attributes:
-        recipe: The recipe of ours that repeats it.
-        test_accuracy: In per cent, as printed; NaN where there are only words.
+        recipe: Our recipe that repeats it.
+        test_accuracy: In per cent, as printed; NaN without a figure.
         epochs: As stated.
-        train_loss: Last training loss; None where none was given.
-        train_accuracy: In per cent; None where none was given.
-        validation_accuracy: In per cent; None where none was given.
-        test_loss: None where none was given.
-        words: What is said in place of a figure, or in addition to it.
+        train_loss: Last training loss; None if not given, as for the next three.
+        train_accuracy: In per cent.
+        validation_accuracy: In per cent.
+        test_loss: Loss on the test images.
+        words: Text in place of a figure, or in addition to it.
     """
 
     recipe: str
@@ -39,7 +39,7 @@ REPORT_A = (
     Reported("report-a/resnet-50/as-reported", 85.8333, 15, train_loss=0.0586),
 )
 
-# Report B's table, 50 epochs: the columns 0.01, 0.001 and scheduler for each data set.
+# Report B's table, 50 epochs: the columns 0.01, 0.001 and scheduler.
 _COLUMNS = ("as-reported", "as-reported-rate-0.001", "as-reported-scheduler")
 _REPORT_B = {
     ("vgg-13", "mnist"): (99.64, 99.57, 99.65),
@@ -57,8 +57,8 @@ REPORT_B = tuple(
     for column, accuracy in zip(_COLUMNS, accuracies, strict=True)
 )
 
-# A log that report B prints, of a CIFAR-10 run whose network it does not name: training and validation accuracy in
-# per cent after epochs 1 to 8. The training loss fell from 1.490 to 0.805; an epoch took 22 s.
+# Report B's log of a run on CIFAR-10 without the name of the network: training and validation accuracy in per cent
+# after epochs 1 to 8. The training loss fell from 1.490 to 0.805; an epoch took 22 s.
 REPORT_B_LOG = (
     (36.92, 41.37),
     (51.03, 47.38),
@@ -70,8 +70,8 @@ REPORT_B_LOG = (
     (71.25, 69.89),
 )
 
-# Report B's sentences about its own table: how many points the first network is ahead of the second, by the best of
-# each one's columns.
+# Report B's statements about its own table: lead of the first network over the second in points, by the best column
+# of each.
 REPORT_B_LEADS = {
     ("cifar10", "vgg-16", "vgg-13"): 6.05,
     ("cifar10", "resnet-20", "resnet-44"): 0.07,
@@ -102,23 +102,21 @@ REPORT_C = (
     _C_CIFAR,
     Reported("report-c/resnet-50-mnist/as-reported", 98.42, 50, train_accuracy=97.98),
 )
-# The momentum that report C's text has and its code has not: the same results, repeated by the text's recipe.
+# Report C's text states a momentum that its code does not have: the same results, with the text's recipe.
 REPORT_C_STATED = (
     _C_MNIST._replace(recipe="report-c/vgg-16-mnist/as-stated-momentum-0.9"),
     _C_CIFAR._replace(recipe="report-c/vgg-16-cifar10/as-stated-momentum-0.9"),
 )
 REPORT_C_FIRST_EPOCHS = {1: 11.5, 3: 75.7}  # VGG-16 on MNIST: training accuracy after that epoch, per cent
 
-# Report C's ResNet-50: its metrics were never reset, so that what it prints after an epoch is the mean over all
-# epochs so far. Test accuracy in per cent after the last two epochs, of 10,000 images each.
+# Report C's ResNet-50: its metrics were never reset, so that the printed values are means over all epochs so far.
+# Test accuracy in per cent after the last two epochs, on 10,000 images each.
 REPORT_C_RUNNING_MEANS = {49: 98.41510, 50: 98.42242}
-REPORT_C_LAST_TRAIN_ACCURACY = (
-    99.14  # of the last epoch alone, recovered from its training figures in the same way
-)
+REPORT_C_LAST_TRAIN_ACCURACY = 99.14  # in the last epoch alone, computed from the means in the same way
 
 REPORTED = {row.recipe: row for row in (*REPORT_A, *REPORT_B, *REPORT_C, *REPORT_C_STATED)}
 
-# Tried in report B, and reported without a figure.
+# Reported in report B without a figure.
 REPORT_B_WORDS = (
     *(
         Reported(f"report-b/{model}-{data}/as-reported-adam", nan, 50, words="did not converge")
@@ -132,8 +130,8 @@ REPORT_B_WORDS = (
     ),
 )
 
-# He et al. 2016, Table 6 (for 110 layers the mean of five runs); the plain networks are in its figure 6 alone,
-# and the options B and C of the shortcut were compared on ImageNet, as were VGG's first weights.
+# He et al. 2016, Table 6 (for 110 layers the mean of five runs). Plain networks are only in figure 6.
+# Options B and C and VGG's initial weights were compared only on ImageNet.
 PAPERS = (
     *(Reported(f"paper/resnet-{depth}", 100 - CIFAR_10[depth].error, 182) for depth in (20, 32, 44, 56)),
     Reported("paper/resnet-110", 100 - RESNET_110_MEAN, 182, words=f"± {RESNET_110_SD} over 5 runs"),
@@ -156,6 +154,5 @@ PAPERS = (
     ),
 )
 
-WANTED = {  # all that is to be run, with a figure to compare it with or without
-    row.recipe: row for row in (*REPORTED.values(), *REPORT_B_WORDS, *PAPERS)
-}
+# With and without a figure: everything that the course reproduces.
+ALL_RESULTS = {row.recipe: row for row in (*REPORTED.values(), *REPORT_B_WORDS, *PAPERS)}

@@ -1,4 +1,4 @@
-"""The figures of He, Zhang, Ren & Sun (2016), arXiv:1512.03385."""
+"""Figures of He, Zhang, Ren & Sun (2016), arXiv:1512.03385."""
 
 from typing import NamedTuple
 
@@ -7,7 +7,7 @@ VGG_19_BILLION_MULTIPLY_ADDS = 19.6  # section 3.3
 
 
 class ImageNetError(NamedTuple):
-    """Errors on ImageNet's validation images with 10-crop testing, in per cent; None where none was given."""
+    """Errors on ImageNet's validation images with 10-crop testing, in per cent; None if not given."""
 
     network: str
     top1: float
@@ -37,7 +37,7 @@ class CifarResult(NamedTuple):
     error: float
 
 
-CIFAR_10 = {  # depth: as printed
+CIFAR_10 = {  # by depth, as printed
     20: CifarResult(0.27, 8.75),
     32: CifarResult(0.46, 7.51),
     44: CifarResult(0.66, 7.17),
@@ -53,7 +53,7 @@ CIFAR_TRAINING = {  # section 4.2
     "batch size": "128",
     "momentum": "0.9",
     "weight decay": "10⁻⁴",
-    "first weights": "He et al. 2015",
+    "initial weights": "He et al. 2015",
     "dropout": "none",
     "learning rate": "0.1, divided by 10 at 32k and 48k of 64k iterations",
     "split": "45k training, 5k validation images",

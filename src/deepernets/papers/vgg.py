@@ -1,9 +1,9 @@
-"""The figures of Simonyan & Zisserman (2015), arXiv:1409.1556."""
+"""Figures of Simonyan & Zisserman (2015), arXiv:1409.1556."""
 
 from typing import NamedTuple
 
 MILLION_PARAMETERS = {"A": 133, "A-LRN": 133, "B": 133, "C": 134, "D": 138, "E": 144}  # Table 2
-SEVEN_OVER_THREE = 81  # per cent more weights in a 7x7 layer than in three 3x3 ones; section 2.3
+SEVEN_OVER_THREE = 81  # per cent more weights in a 7×7 layer than in three 3×3 layers; section 2.3
 
 
 class Evaluation(NamedTuple):
@@ -12,7 +12,7 @@ class Evaluation(NamedTuple):
     Attributes:
         configuration: Column of Table 1.
         train: Shorter side of the training images, in pixels; a range for scale jitter.
-        test: Shorter side, or sides, of the test images.
+        test: Shorter sides of the test images, in pixels.
         top1: Top-1 error in per cent.
         top5: Top-5 error in per cent.
     """
@@ -53,7 +53,7 @@ MULTI_SCALE = (  # Table 4
 
 
 class Competitor(NamedTuple):
-    """A row of Table 7: ImageNet errors in per cent, None where none was given."""
+    """A row of Table 7: ImageNet errors in per cent, None if not given."""
 
     method: str
     nets: str
@@ -87,7 +87,7 @@ TRAINING = {  # section 3.1
     "dropout": "0.5, on the first two fully-connected layers",
     "learning rate": "10⁻², divided by 10 when validation accuracy stopped improving (3 times)",
     "iterations": "370K (74 epochs)",
-    "first weights of A": "N(0, variance 10⁻²), biases 0",
+    "initial weights of A": "N(0, variance 10⁻²), biases 0",
 }
 ITERATIONS, EPOCHS, BATCH_SIZE = 370_000, 74, 256
 IMAGENET_TRAINING_IMAGES = 1_281_167  # ILSVRC 2012-2014: Russakovsky et al. (2015), table 2

@@ -9,7 +9,7 @@ from matplotlib.figure import Figure
 from matplotlib.patches import Rectangle
 from torch import nn
 
-from deepernets.analysis.arithmetic import count_parameters
+from deepernets.models.counting import count_parameters
 from deepernets.models.registry import build_model
 from deepernets.models.vgg import CONFIGURATIONS
 from deepernets.plots import style
@@ -231,7 +231,7 @@ def copied_and_added_layers(shallow: nn.Module, deep: nn.Module, names: tuple[st
 
     Boxes of the upper row, the shallower network, are full. In the lower row a layer that the shallower network has
     too is full, and any other one is hatched. This is the argument of He et al. (2016, section 1), as
-    `deepernets.analysis.signals.deepen` carries it out.
+    `deepernets.analysis.depth.deepen` carries it out.
 
     Args:
         shallow: Each of its layers has a layer of the same name in `deep`.

@@ -9,10 +9,10 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 
-from deepernets.analysis.arithmetic import training_cost
 from deepernets.analysis.statistics import Interval, binomial_interval, mean_and_sd
+from deepernets.models.counting import training_cost
 from deepernets.plots import style
-from deepernets.results.ablation import Worth
+from deepernets.results.ablation import PartEffect
 from deepernets.results.comparison import Measured, Row
 from deepernets.training.records import Record
 
@@ -198,7 +198,7 @@ def reported_against_ours(shown: Sequence[Row]) -> Figure:
     to it; a recipe without a complete run is named.
 
     Args:
-        shown: Rows of one report, as `deepernets.results.comparison.rows` gives them.
+        shown: Rows of one report, as `deepernets.results.comparison.compare_reported` gives them.
     """
     sets = list(dict.fromkeys(row.data for row in shown))
     heights = [sum(row.data == data for row in shown) for data in sets]
@@ -277,7 +277,7 @@ def ablation_path(
     return figure
 
 
-def ablation_effects(parts: Sequence[Worth]) -> Figure:
+def ablation_effects(parts: Sequence[PartEffect]) -> Figure:
     """Draw what each part of a recipe gains: a dot for each seed, and their mean ± standard deviation.
 
     Within one point of zero the axis is linear, beyond it logarithmic: one large gain would hide the small ones.

@@ -6,7 +6,7 @@ import numpy as np
 from matplotlib.figure import Figure
 from torch import Tensor
 
-from deepernets.analysis.insight import Calibration
+from deepernets.analysis.interpretability import Calibration
 from deepernets.plots import style
 
 

@@ -6,7 +6,7 @@ import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from deepernets.analysis.roofline import Machine
+from deepernets.analysis.performance import Machine
 from deepernets.benchmark.run import images_per_second
 from deepernets.plots import style
 from deepernets.training.records import Record

@@ -7,8 +7,8 @@ from matplotlib.figure import Figure
 from matplotlib.patches import Rectangle
 from torch import Tensor
 
-from deepernets.analysis.effective import effective_side, predicted_side
-from deepernets.analysis.sizes import output_side
+from deepernets.models.counting import output_side
+from deepernets.models.receptive_field import effective_side, predicted_side
 from deepernets.plots import style
 
 if TYPE_CHECKING:
@@ -128,8 +128,7 @@ def gradients_in_field(gradients: Mapping[str, Tensor], sides: Mapping[str, int]
     """Draw how strongly each pixel influences the middle unit of a layer, with the computed field around it.
 
     Args:
-        gradients: By name the absolute gradients (H, W), as `deepernets.analysis.effective.gradient_map` returns
-            them.
+        gradients: By name the absolute gradients (H, W), as `gradient_map` returns them.
         sides: By name the side of the receptive field in pixels.
     """
     figure, axes = style.subplots(1, len(gradients), width=3.4 * len(gradients), height=3.5)
@@ -147,7 +146,7 @@ def effective_fields(energies: Mapping[str, Tensor], fields: Mapping[str, tuple[
     """Draw the root of the energy of some units, with their computed (dashed) and effective (solid) fields.
 
     Args:
-        energies: By title the energies (H, W), as `deepernets.analysis.effective.energy` returns them.
+        energies: By title the energies (H, W), as `deepernets.models.receptive_field.gradient_energy` returns them.
         fields: By title the computed field: the pixel that it is centred on, the same in both directions, and
             its side in pixels. What reaches over the image's edge is drawn on grey.
     """

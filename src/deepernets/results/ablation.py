@@ -1,4 +1,4 @@
-"""What each part of a recipe is worth: runs of the whole against runs without the part, seed by seed."""
+"""The effect of each part of a recipe: runs with it compared with runs without it, seed by seed."""
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
@@ -10,25 +10,24 @@ from deepernets.training.records import Record
 
 WITHOUT = "/without-"
 RESNET_20 = "report-b/resnet-20-cifar10"
-PATH = {  # recipe for report B's ResNet-20: what it changes in the one before it
+PATH = {  # recipe for report B's ResNet-20: its change to the previous one
     "without-augmentation": "the report's, without crops and flips",
     "as-reported": "+ crops and flips: the report's recipe",
     "ablation/rate-0.1": "+ rate 0.1 in place of 0.01",
     "ablation/rate-0.1-one-cycle": "+ one cycle, which ends at zero",
     "ablation/nesterov-label-smoothing": "+ Nesterov and smoothed labels",
 }
-LAST = 5  # epochs over which a run at a constant rate moves up and down
+LAST = 5  # epochs; a run at a constant learning rate fluctuates over them
 
 
 @dataclass(frozen=True)
-class Worth:
-    """A part of a recipe, and what its absence costs.
+class PartEffect:
+    """The effect of one part of a recipe.
 
     Attributes:
         part: Its name, such as ``whitening``.
-        without: The runs that lack it; None where there are none.
-        gains: For each seed that was run both ways, the test accuracy of the whole less that without the part, in
-            points.
+        without: The runs without it, or None.
+        gains: For each seed with both runs, the test accuracy with the part less that without it, in points.
     """
 
     part: str
@@ -42,32 +41,31 @@ class Worth:
 
     @property
     def sd(self) -> float | None:
-        """Sample standard deviation of the gains, in points; None of fewer than two."""
+        """Sample standard deviation of the gains, in points; None for fewer than two."""
         return stdev(self.gains) if len(self.gains) > 1 else None
 
 
-def parts(whole: str, found: Sequence[Record]) -> list[Worth]:
-    """Return every part that some recipe leaves out of `whole`, the most valuable first, what was not run last.
+def ablation_effects(whole: str, found: Sequence[Record]) -> list[PartEffect]:
+    """Return the effects of all parts that some recipe leaves out, the largest first, those not run last.
 
-    Runs of one seed share first weights, split and order, so that what is taken from each other differs in the part
-    alone.
+    Runs with the same seed have the same initial weights, split and order, and differ only in the part.
 
     Args:
         whole: Name of a recipe; those without a part are called ``<whole>/without-<part>``.
-        found: All records that there are, such as `deepernets.load_records()`.
+        found: Records, such as `deepernets.load_records()`.
 
-    >>> [worth.part for worth in parts("cifar10/dash", [])][:2]
+    >>> [effect.part for effect in ablation_effects("cifar10/dash", [])][:2]
     ['whitening', 'identity']
     """
     prefix = whole + WITHOUT
     by_seed = _accuracies(whole, found)
-    worths = []
+    effects = []
     for name in list_recipes():
         if name.startswith(prefix):
-            lacking = _accuracies(name, found)
-            gains = tuple(by_seed[seed] - lacking[seed] for seed in sorted(by_seed.keys() & lacking))
-            worths.append(Worth(name.removeprefix(prefix), measured(name, found), gains))
-    return sorted(worths, key=lambda worth: -worth.mean if worth.mean is not None else float("inf"))
+            without = _accuracies(name, found)
+            gains = tuple(by_seed[seed] - without[seed] for seed in sorted(by_seed.keys() & without))
+            effects.append(PartEffect(name.removeprefix(prefix), measured(name, found), gains))
+    return sorted(effects, key=lambda effect: -effect.mean if effect.mean is not None else float("inf"))
 
 
 def _accuracies(name: str, found: Sequence[Record]) -> dict[int, float]:
@@ -76,9 +74,9 @@ def _accuracies(name: str, found: Sequence[Record]) -> dict[int, float]:
 
 
 def path_runs(found: Iterable[Record]) -> list[list[Record]]:
-    """Return the runs of each recipe of `PATH`, all of them in the full profile and for the same number of epochs.
+    """Return the runs of each recipe of `PATH`, all in the full profile and for the same number of epochs.
 
-    Of several such numbers the largest is taken; the list is empty where there is none.
+    It is the largest number of epochs for which each recipe has a run; without one the list is empty.
     """
     full = [record for record in found if record.profile == "full"]
     for epochs in sorted({len(record.epochs) for record in full}, reverse=True):

@@ -1,9 +1,9 @@
-"""The reports' results beside ours; nothing is averaged that was not run on equal terms."""
+"""Reported results and ours; only runs on equal terms are averaged."""
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
-from math import ceil, isnan
+from math import ceil, isnan, nan
 from statistics import fmean, stdev
 
 from deepernets.analysis.statistics import Interval, binomial_interval
@@ -14,15 +14,19 @@ from deepernets.training.records import Record
 
 NOT_RUN = "not run"
 TEST_IMAGES = {"cifar3": 3_000, "cifar10": 10_000, "mnist": 10_000}  # of the data sets that the reports used
-PROFILES = ("laptop", "full")  # the better one last; quick runs are on other images
-CUTS = ("epochs", "warm_up_epochs", "train_images")  # what a profile, or a short run, may change in a recipe
+PROFILES = ("laptop", "full")  # the better one last; the quick profile has other images
+CUTS = (
+    "epochs",
+    "warm_up_epochs",
+    "train_images",
+)  # fields of a recipe that a profile or a short run may change
 _KINDS = {"vgg": "VGG", "resnet": "ResNet", "plain": "plain"}
 _STARTS = {"normal": "N(0, 0.01²)", "glorot": "Glorot", "he": "He"}  # initial weights
 
 
 @dataclass(frozen=True)
 class Measured:
-    """What our runs of one recipe reached, all of them on equal terms.
+    """Test accuracies of our runs of one recipe, all on equal terms.
 
     Attributes:
         recipe: Name of the recipe.
@@ -30,10 +34,10 @@ class Measured:
         seeds: The seeds, in the same order.
         epochs: Passes over the training images in each run.
         profile: laptop or full.
-        variant: Where the images come from, such as ``cifar10-jpeg``.
-        train_images: Images trained on.
-        test_images: Images tested on.
-        whole: Whether the recipe was run as it is written: no epoch and no image less.
+        variant: Source of the images, such as ``cifar10-jpeg``.
+        train_images: Number of training images.
+        test_images: Number of test images.
+        whole: Whether the recipe was run completely, with all its epochs and images.
     """
 
     recipe: str
@@ -53,17 +57,17 @@ class Measured:
 
     @property
     def sd(self) -> float | None:
-        """Sample standard deviation over the seeds, in points; None of a single run."""
+        """Sample standard deviation over the seeds, in points; None for a single run."""
         return stdev(self.accuracies) if len(self.accuracies) > 1 else None
 
     @property
     def interval(self) -> Interval:
-        """Wilson's 95 % interval for the mean on so many test images, in per cent; seeds are not in it."""
+        """Wilson's 95 % interval of the mean, in per cent: sampling error of the test images, not of the seeds."""
         return interval(self.mean, self.test_images)
 
     @property
     def particulars(self) -> str:
-        """How it was measured, in words: ``1 seed, 3 epochs, full, mnist``."""
+        """How it was measured, such as ``1 seed, 3 epochs, full, mnist``."""
         seeds = f"{len(self.seeds)} seed{'s' * (len(self.seeds) > 1)}"
         epochs = f"{self.epochs} epoch{'s' * (self.epochs > 1)}"
         return f"{seeds}, {epochs}, {self.profile}, {self.variant}"
@@ -74,16 +78,16 @@ class Measured:
 
 @dataclass(frozen=True)
 class Row:
-    """One reported result beside ours.
+    """One reported result and ours.
 
     Attributes:
         report: Its letter, A to C, or ``paper``.
         model: Network, such as ``VGG-16``.
         data: Data set, as `deepernets.load_dataset` names it.
-        what: Which of its recipes: ``rate 0.01``, ``scheduler``, ``Adam``, ``batch 32``, ``He``.
+        what: What distinguishes the recipe: ``rate 0.01``, ``scheduler``, ``Adam``, ``batch 32``, ``He``.
         reported: The result as printed.
-        theirs: Our whole runs of the report's recipe; None where there is none.
-        ours: Our whole runs of our recipe for the same network and data; None where there is none.
+        theirs: Our complete runs of the report's recipe, or None.
+        ours: Our complete runs of our recipe for the same network and data, or None.
     """
 
     report: str
@@ -96,24 +100,24 @@ class Row:
 
     @property
     def printed(self) -> str:
-        """The reported accuracy in per cent, with the digits that the report prints, or its words."""
+        """The reported accuracy in per cent with the report's digits, or its words."""
         accuracy = self.reported.test_accuracy
         figure = "" if isnan(accuracy) else f"{accuracy:g}" if self.report == "A" else f"{accuracy:.2f}"
         return f"{figure} {self.reported.words}".strip()
 
     @property
     def was_run(self) -> bool:
-        """Whether the report's recipe or ours was run whole."""
+        """Whether the report's recipe or ours was run completely."""
         return self.theirs is not None or self.ours is not None
 
     @property
     def reported_interval(self) -> Interval:
-        """Wilson's 95 % interval around the reported accuracy, in per cent; only where there is a figure."""
+        """Wilson's 95 % interval of the reported accuracy, in per cent; only if there is a figure."""
         return interval(self.reported.test_accuracy, TEST_IMAGES[self.data])
 
 
 def interval(accuracy: float, images: int) -> Interval:
-    """Return Wilson's 95 % interval of an accuracy in per cent, counted on so many images.
+    """Return Wilson's 95 % interval of an accuracy in per cent on so many images.
 
     >>> low, high = interval(91.2, 3000)
     >>> f"{low:.1f} to {high:.1f}"
@@ -123,31 +127,31 @@ def interval(accuracy: float, images: int) -> Interval:
     return Interval(100 * low, 100 * high)
 
 
-def rows(found: Sequence[Record], of: Mapping[str, Reported] = REPORTED) -> list[Row]:
-    """Return reported results next to our whole runs of their recipes, and of ours.
+def compare_reported(found: Sequence[Record], reported: Mapping[str, Reported] = REPORTED) -> list[Row]:
+    """Return reported results together with our complete runs of their recipes and of ours.
 
-    A run with fewer epochs or images than its recipe has counts as none; `measured` finds it.
+    Runs with fewer epochs or images than their recipe are left out; `measured` includes them.
 
     Args:
-        found: All records that there are, such as `deepernets.load_records()`; those of other recipes are left out.
-        of: The results, by their recipe's name; `deepernets.papers.reports.WANTED` are all, figure or not.
+        found: Records, such as `deepernets.load_records()`; those of other recipes are ignored.
+        reported: The results, by recipe; `deepernets.papers.reports.ALL_RESULTS` also has those without a figure.
 
     Returns:
-        One row for each result, in that order.
+        One row per result, in the same order.
 
-    >>> row = rows([])[0]
+    >>> row = compare_reported([])[0]
     >>> row.report, row.model, row.data, row.what, row.reported.test_accuracy, row.theirs
     ('A', 'VGG-16', 'cifar3', 'rate 0.01', 91.2, None)
     """
-    return [_row(name, reported, found) for name, reported in of.items()]
+    return [_row(name, result, found) for name, result in reported.items()]
 
 
 def best_group(name: str, found: Iterable[Record]) -> list[Record]:
-    """Return the best of a recipe's groups of runs on equal terms, a run per seed; empty where there is none.
+    """Return the best group of a recipe's runs on equal terms, one run per seed; empty if there is none.
 
-    The full profile goes before laptop, runs of as many epochs as the recipe has before shorter ones, then more
-    seeds before fewer, more epochs before fewer. A run in which anything else of the recipe was changed does
-    not count, nor does a second run of the same seed, nor one whose precision was asked for by hand.
+    The full profile is preferred to laptop, then runs of as many epochs as the recipe has, then more seeds, then
+    more epochs. Ignored are runs with other changes to the recipe, second runs of a seed, and runs whose precision
+    was set explicitly.
 
     Args:
         name: Name of the recipe.
@@ -164,7 +168,7 @@ def best_group(name: str, found: Iterable[Record]) -> list[Record]:
 
 
 def measured(name: str, found: Iterable[Record]) -> Measured | None:
-    """Sum up the `best_group` of a recipe's runs; None where there is none."""
+    """Return the accuracies of the `best_group` of a recipe's runs; None if there is none."""
     group = best_group(name, found)
     if not group:
         return None
@@ -183,12 +187,74 @@ def measured(name: str, found: Iterable[Record]) -> Measured | None:
 
 
 def ours(name: str) -> str:
-    """Return the name of our recipe for the same network and data as a report's.
+    """Return the name of our recipe for the network and data of a report's recipe.
 
     >>> ours("report-a/vgg-16/as-reported")
     'report-a/vgg-16/ours'
     """
     return f"{name.rpartition('/')[0]}/ours"
+
+
+def on_equal_terms(found: Sequence[Record]) -> list[Record]:
+    """Return the records with the same data, profile, training images and epochs.
+
+    Of several such groups it is the one with the most recipes; of equals, the one trained for longest.
+
+    Args:
+        found: Records of any runs.
+
+    Returns:
+        The group, in the order of `found`; empty if there are no records.
+    """
+
+    def terms(record: Record) -> tuple[str, str, int, int]:
+        return record.data["variant"], record.profile, record.data["train"], len(record.epochs)
+
+    groups = [[record for record in found if terms(record) == each] for each in {*map(terms, found)}]
+
+    def rank(group: list[Record]) -> tuple[int, int, tuple[str, str, int, int]]:
+        longest = group[0].data["train"] * len(group[0].epochs)
+        return len({record.recipe.name for record in group}), longest, terms(group[0])
+
+    return max(groups, key=rank, default=[])
+
+
+def tuning_runs(found: Sequence[Record]) -> list[list[Record]]:
+    """Return the runs that the choices of our recipes are based on: one list per recipe with several.
+
+    They have seed 0, the full profile, and as many epochs as the recipe. The first one is the recipe itself; the
+    others have changes.
+    """
+    by_name: dict[str, list[Record]] = {}
+    for record in sorted(found, key=lambda record: len(record.changes)):
+        name = record.recipe.name
+        if name.startswith("report-") and name.endswith("/ours") and name in list_recipes():
+            full = (record.profile, record.seed) == ("full", 0)
+            if full and record.recipe.epochs == get_recipe(name).epochs:
+                by_name.setdefault(name, []).append(record)
+    groups = [by_name[name] for name in sorted(by_name)]
+    return [runs for runs in groups if len(runs) > 1 and not runs[0].changes]
+
+
+def best_epoch_gain(record: Record) -> float:
+    """Return by how many points a run's best epoch exceeds its last, on held-out images; NaN without such images.
+
+    This is what a result gains if the epoch is chosen on the images that are reported.
+    """
+    held_out = [row["validation_accuracy"] for row in record.epochs if row["validation_accuracy"] is not None]
+    return 100 * (max(held_out) - held_out[-1]) if held_out else nan
+
+
+def rate_dropped(record: Record) -> bool:
+    """Return whether a run's last learning rate is at most a tenth of its highest."""
+    rates = [epoch["learning_rate"] for epoch in record.epochs]
+    return bool(rates[-1] <= 0.1 * max(rates))
+
+
+def wrong_images(record: Record) -> int:
+    """Return how many test images a recorded run misclassified."""
+    counts = record.test["confusion"]
+    return sum(map(sum, counts)) - sum(row[label] for label, row in enumerate(counts))
 
 
 def _row(name: str, reported: Reported, found: Sequence[Record]) -> Row:
@@ -212,7 +278,7 @@ def _whole(name: str, found: Iterable[Record]) -> Measured | None:
 
 
 def _what(chosen: Recipe) -> str:
-    """Name a recipe by what sets it apart from those beside it."""
+    """Return what distinguishes a recipe from the others for the same network."""
     if chosen.name.startswith("paper/vgg-13"):
         return chosen.name.rpartition("/")[2].replace("x", "×")
     if chosen.name.endswith("no-warm-up"):

@@ -1,4 +1,4 @@
-"""The table of reported results beside ours, to print as text, Markdown or CSV."""
+"""The table of reported results and ours, to print as text, Markdown or CSV."""
 
 from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING
@@ -11,19 +11,19 @@ if TYPE_CHECKING:
 
 
 def table(shown: Sequence[Row], cost: Callable[[str], str] | None = None) -> "DataFrame":
-    """Return rows as a table to print: text, Markdown or CSV.
+    """Return a table of compared results.
 
     Args:
-        shown: As `rows` gives them.
-        cost: Says what a recipe that was not run would take; None to say nothing.
+        shown: As `compare_reported` returns them.
+        cost: Returns the cost of a recipe that was not run, as text; None to leave it out.
 
     Returns:
-        One row each: report, model, data, recipe, reported (accuracy in per cent) and epochs (the report's); then
-        of our whole runs of their recipe and of ours the accuracy, and how it was measured; where there is none,
-        ``not run`` and the cost. The papers' rows have no recipe of ours.
+        One row each: report, model, data, recipe, reported (accuracy in per cent) and epochs (the report's); then,
+        for our complete runs of their recipe and of ours, the accuracy and how it was measured, or ``not run`` and
+        the cost. The papers' rows have no recipe of ours.
 
-    >>> from deepernets.results.comparison import rows
-    >>> table(rows([]))[["model", "reported", "their recipe"]].head(1).to_dict("records")
+    >>> from deepernets.results.comparison import compare_reported
+    >>> table(compare_reported([]))[["model", "reported", "their recipe"]].head(1).to_dict("records")
     [{'model': 'VGG-16', 'reported': '91.2', 'their recipe': 'not run'}]
     """
     from pandas import DataFrame

@@ -21,8 +21,8 @@ from deepernets.data.batches import (
 )
 from deepernets.data.datasets import Dataset, Images, load_dataset
 from deepernets.errors import UserError
-from deepernets.models.dash import BothWays, whiten
 from deepernets.models.registry import build_model
+from deepernets.models.speedrun import FlipAveraged, whiten
 from deepernets.recipes.recipe import Recipe
 from deepernets.training import hardware
 from deepernets.training.lookahead import Lookahead
@@ -151,7 +151,7 @@ def initial_model(chosen: Recipe, splits: Splits, seed: int) -> nn.Module:
     if chosen.whiten:
         some = sample(splits.train.images, ENOUGH_TO_WHITEN, seed)
         whiten(model, splits.train.transform.normalise(some.pixels).cpu())
-    return BothWays(model) if chosen.both_ways else model
+    return FlipAveraged(model) if chosen.both_ways else model
 
 
 def prepare(chosen: Recipe, splits: Splits, accelerator: Accelerator, seed: int) -> Training:

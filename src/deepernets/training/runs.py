@@ -12,12 +12,12 @@ import torch
 from accelerate import Accelerator
 from torch import nn
 
-from deepernets.analysis.arithmetic import count_parameters
 from deepernets.analysis.errors import confident_mistakes, confusion_matrix
 from deepernets.data.datasets import load_dataset
 from deepernets.errors import UserError
-from deepernets.models.dash import BothWays
+from deepernets.models.counting import count_parameters
 from deepernets.models.registry import build_model
+from deepernets.models.speedrun import FlipAveraged
 from deepernets.models.vgg import start_from
 from deepernets.recipes import get_recipe
 from deepernets.recipes.recipe import Recipe
@@ -334,7 +334,7 @@ def _network(record: Record) -> nn.Module:
     chosen = record.recipe
     in_shape = len(record.data["mean"]), chosen.image_size, chosen.image_size
     network = build_model(chosen.model, in_shape, classes=len(record.data["classes"]))
-    return BothWays(network) if chosen.both_ways else network
+    return FlipAveraged(network) if chosen.both_ways else network
 
 
 def _seconds(history: list[dict[str, Any]], test: float) -> dict[str, float | None]:

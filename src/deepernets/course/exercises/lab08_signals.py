@@ -10,9 +10,9 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from deepernets.analysis.signals import glorot_deviation, he_deviation
 from deepernets.course.exercises.judging import JudgedExercise as Exercise
 from deepernets.course.exercises.numbers import close, draws, number
+from deepernets.models.layers import glorot_std, he_std
 
 CLASSES, CONVOLUTIONS = 3, 3
 MOST = 20  # numbers that are read of an answer
@@ -166,7 +166,7 @@ USUAL_DEVIATIONS: dict[str, Callable[[int, int, int], float]] = {
     "fan out": lambda c_in, c_out, kernel: sqrt(2 / (kernel**2 * c_out)),
     "variance": lambda c_in, c_out, kernel: 2 / (kernel**2 * c_in),
     "factor 1": lambda c_in, c_out, kernel: sqrt(1 / (kernel**2 * c_in)),
-    "glorot": glorot_deviation,
+    "glorot": glorot_std,
     "kernel not squared": lambda c_in, c_out, kernel: sqrt(2 / (kernel * c_in)),
     "no kernel": lambda c_in, c_out, kernel: sqrt(2 / c_in),
     "upside down": lambda c_in, c_out, kernel: sqrt(kernel**2 * c_in / 2),
@@ -187,7 +187,7 @@ def judge_he_std(answer: Any, seed: int) -> str | None:
         values = [number(answer(*layer)) for layer in layers]
     except (TypeError, ValueError, RuntimeError):
         return "no number"
-    if _equal(values, [he_deviation(*layer) for layer in layers]):
+    if _equal(values, [he_std(*layer) for layer in layers]):
         return None
     usual = USUAL_DEVIATIONS.items()
     return next((name for name, rule in usual if _equal(values, [rule(*layer) for layer in layers])), "other")

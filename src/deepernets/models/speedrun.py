@@ -1,8 +1,8 @@
-"""The network of the dash: a VGG cut down to what reaches 94 % on CIFAR-10 soonest, and what belongs to it.
+"""The speedrun's network: a small VGG that reaches 94 % on CIFAR-10 in the shortest time.
 
-In the spirit of the public speed records on CIFAR-10 (Page 2019; Jordan 2024, arXiv:2404.00498), from parts that
-the course explains: 3×3 convolutions in blocks, max-pools, batch normalisation. Only two are new: first filters
-that are computed from the images and never trained, and a look at the mirror image.
+It follows the public speed records on CIFAR-10 (Page 2019; Jordan 2024, arXiv:2404.00498). Its blocks are VGG's,
+with batch normalisation. Two parts are new: fixed first filters that are computed from the images, and horizontal
+flips at test time.
 """
 
 from collections import OrderedDict
@@ -12,22 +12,21 @@ import torch
 from torch import Tensor, nn
 
 from deepernets.errors import UserError
-from deepernets.models.layers import conv, named_layers
-from deepernets.models.specification import NetworkSpec
+from deepernets.models.layers import NetworkSpec, conv, named_layers
 
-PATCH = 2  # side of the first filters, pixels
+PATCH = 2  # side of the first filters, in pixels
 
 
 @dataclass(frozen=True, kw_only=True)
-class DashSpec(NetworkSpec):
-    """All that varies between networks of the dash.
+class SpeedrunSpec(NetworkSpec):
+    """What varies between networks of the speedrun.
 
     Attributes:
-        widths: Channels of each block; a max-pool stands in each.
+        widths: Channels of each block; each has a max-pool.
         initialisation: One of `deepernets.models.layers.SCHEMES`.
 
     Raises:
-        UserError: a value no network could have, or max-pools that leave nothing of the image.
+        UserError: a value is out of range, or the images are too small for the max-pools.
     """
 
     in_shape: tuple[int, int, int] = (3, 32, 32)
@@ -50,9 +49,9 @@ class DashSpec(NetworkSpec):
 
     @property
     def last_map(self) -> tuple[int, int]:
-        """Height and width of the maps that the head sees.
+        """Height and width of the head's input.
 
-        >>> DashSpec().last_map
+        >>> SpeedrunSpec().last_map
         (3, 3)
         """
         _, height, width = self.in_shape
@@ -62,13 +61,13 @@ class DashSpec(NetworkSpec):
     def layers(self) -> nn.Sequential:
         """Return ``stem``, ``block1``, ``block2``, …, ``head``.
 
-        In a block the max-pool comes after the first convolution, not after the last as in VGG: the second one
-        then costs a quarter.
+        A block's max-pool comes after its first convolution, not after the last as in VGG, so that the second
+        convolution costs a quarter.
 
-        >>> [tuple(block.conv1.weight.shape) for block in DashSpec().build()[1:-1]]
+        >>> [tuple(block.conv1.weight.shape) for block in SpeedrunSpec().build()[1:-1]]
         [(64, 24, 3, 3), (256, 64, 3, 3), (256, 256, 3, 3)]
         """
-        channels = 2 * self.in_shape[0] * PATCH**2  # as many as `whiten` has filters
+        channels = 2 * self.in_shape[0] * PATCH**2  # as many as `whitening_filters` returns
         first = nn.Conv2d(self.in_shape[0], channels, PATCH, bias=False)  # (N, 24, 31, 31)
         blocks = {}
         for number, width in enumerate(self.widths, 1):
@@ -84,7 +83,7 @@ class DashSpec(NetworkSpec):
     def build(self) -> nn.Sequential:
         """Return the network with its initial weights; see `NetworkSpec.build`.
 
-        The head's weights start at zero, so that the first guess is a uniform one, and costs ln K.
+        The head's weights start at zero: the first predictions are uniform, with a loss of ln K.
         """
         network = super().build()
         last = network.get_submodule("head.fc")
@@ -107,14 +106,14 @@ def _block(c_in: int, c_out: int) -> nn.Sequential:
 
 
 def whitening_filters(images: Tensor, smallest: float = 5e-4) -> Tensor:
-    """Return filters whose answers to the patches of `images` are uncorrelated and have variance 1.
+    """Return filters whose outputs on the patches of `images` are uncorrelated and have variance 1.
 
-    The patches' covariance is Σ = V Λ Vᵀ; the filters are the rows of Λ^-½ Vᵀ, and the same once more with the
-    other sign, since a ReLU keeps only one side of each (Page 2019, part 8; Jordan 2024, section 3.2).
+    The patches' covariance is Σ = V Λ Vᵀ; the filters are the rows of Λ^-½ Vᵀ and their negatives, since a
+    ReLU keeps only one sign of each (Page 2019, part 8; Jordan 2024, section 3.2).
 
     Args:
         images: (N, C, H, W), normalised.
-        smallest: Added to the variances Λ, so that what hardly occurs is not blown up into noise.
+        smallest: Added to the variances Λ, so that rare patterns do not become noise.
 
     Returns:
         (2 · C · PATCH², C, PATCH, PATCH), the most frequent pattern first.
@@ -130,34 +129,35 @@ def whitening_filters(images: Tensor, smallest: float = 5e-4) -> Tensor:
 
 
 def whiten(model: nn.Module, images: Tensor) -> None:
-    """Compute a dash network's first filters from training images, and keep them from being trained.
+    """Set a speedrun network's first filters to `whitening_filters` of training images, and freeze them.
 
     Args:
-        model: A network of `DashSpec`, changed in place.
+        model: A network of `SpeedrunSpec`; changed in place.
         images: (N, C, H, W), normalised.
 
     Raises:
-        UserError: the network's first layer has no room for these filters.
+        UserError: the network's first layer has another shape.
     """
     first = next((layer for layer in model.modules() if isinstance(layer, nn.Conv2d)), None)
     filters = whitening_filters(images)
     if first is None or first.weight.shape != filters.shape:
         raise UserError(
-            f"Whitening makes {len(filters)} filters of {PATCH}×{PATCH} pixels, for which this network's first "
-            "layer is not made; train a dash network, or leave `whiten` out."
+            f"Whitening makes {len(filters)} filters of {PATCH}×{PATCH} pixels, and this network's first layer has "
+            "another shape; train a speedrun network (dash), or leave `whiten` out."
         )
     with torch.no_grad():
         first.weight.copy_(filters)
     first.weight.requires_grad_(False)
 
 
-class BothWays(nn.Sequential):
-    """A network that, once it is trained, looks at an image and at its mirror image.
+class FlipAveraged(nn.Sequential):
+    """A network with horizontal-flip test-time augmentation.
 
-    In evaluation mode it gives the mean of both logits, (N, C, H, W) to (N, K); training is as before.
+    In evaluation mode its logits are the mean of those of the images and of their mirror images. In training mode
+    it is the network itself.
 
     Args:
-        network: Its layers become this one's own, under the names that they have.
+        network: Its layers are shared, under the same names.
     """
 
     def __init__(self, network: nn.Sequential) -> None:

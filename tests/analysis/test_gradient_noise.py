@@ -3,7 +3,7 @@ import torch
 from torch import nn
 
 import deepernets
-from deepernets.analysis.noise import batch_noise, image_gradients, noise_scale
+from deepernets.analysis.gradient_noise import batch_noise, image_gradients, noise_scale
 from deepernets.errors import UserError
 
 pytestmark = pytest.mark.usefixtures("in_double_precision")

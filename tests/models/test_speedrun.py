@@ -5,10 +5,10 @@ import torch
 from torch import nn
 from torch.nn import functional
 
-from deepernets.analysis.arithmetic import count_multiply_adds, count_parameters
 from deepernets.errors import UserError
-from deepernets.models.dash import PATCH, BothWays, DashSpec, whiten, whitening_filters
+from deepernets.models.counting import count_multiply_adds, count_parameters
 from deepernets.models.registry import build_model
+from deepernets.models.speedrun import PATCH, FlipAveraged, SpeedrunSpec, whiten, whitening_filters
 
 
 @pytest.fixture
@@ -45,12 +45,12 @@ def test_each_filter_comes_with_its_negative_and_the_most_frequent_pattern_first
 
 
 def test_a_whitened_layer_is_not_trained(images: torch.Tensor) -> None:
-    model = DashSpec(widths=(8, 8)).build()
+    model = SpeedrunSpec(widths=(8, 8)).build()
     whiten(model, images)
     first = model.get_parameter("stem.conv.weight")
     torch.testing.assert_close(first.data, whitening_filters(images))
     assert not first.requires_grad
-    assert count_parameters(model) == count_parameters(DashSpec(widths=(8, 8)).build())
+    assert count_parameters(model) == count_parameters(SpeedrunSpec(widths=(8, 8)).build())
 
 
 def test_a_network_with_another_first_layer_is_not_whitened(images: torch.Tensor) -> None:
@@ -88,18 +88,18 @@ def test_the_first_guess_is_a_uniform_one() -> None:
 
 def test_too_small_images_are_refused_with_the_size_that_would_do() -> None:
     with pytest.raises(UserError, match="at least 9×9"):
-        DashSpec(in_shape=(3, 8, 8))
-    assert DashSpec(in_shape=(3, 9, 9)).last_map == (1, 1)
+        SpeedrunSpec(in_shape=(3, 8, 8))
+    assert SpeedrunSpec(in_shape=(3, 9, 9)).last_map == (1, 1)
     with pytest.raises(UserError, match="at least one block"):
-        DashSpec(widths=())
+        SpeedrunSpec(widths=())
 
 
 def test_both_ways_sees_an_image_and_its_mirror_image_alike_once_trained() -> None:
     torch.manual_seed(0)
-    network = DashSpec(widths=(8, 8)).build()
+    network = SpeedrunSpec(widths=(8, 8)).build()
     nn.init.normal_(network.get_parameter("head.fc.weight"))
     before = {name: weight.clone() for name, weight in network.state_dict().items()}
-    both = BothWays(network)
+    both = FlipAveraged(network)
     assert both.state_dict().keys() == before.keys()
     x = torch.randn(4, 3, 32, 32)
     both.eval()

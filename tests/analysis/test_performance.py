@@ -1,16 +1,53 @@
 import pytest
+import torch
+from torch import nn
 
-from deepernets.analysis.scaling import (
+import deepernets
+from deepernets.analysis.performance import (
     Link,
+    Machine,
     central_bytes,
     compute_seconds,
     efficiency,
     fit_link,
+    layer_traffic,
     ring_bytes,
     ring_seconds,
     step_seconds,
 )
 from deepernets.errors import UserError
+
+
+def test_a_convolution_by_hand() -> None:
+    table = layer_traffic(nn.Sequential(nn.Conv2d(64, 64, 3, padding=1)), (64, 224, 224), batch_size=2)
+    (row,) = table.to_dict("records")
+    assert row["operations"] == 2 * 2 * 9 * 64 * 64 * 224**2
+    assert row["bytes"] == 4 * (2 * 2 * 64 * 224**2 + 9 * 64 * 64 + 64)
+    assert row["intensity"] == row["operations"] / row["bytes"]
+
+
+def test_operations_are_twice_the_multiply_adds_and_half_the_bytes_in_bf16() -> None:
+    with torch.device("meta"):
+        network = deepernets.build_model("resnet-20")
+    shape = (3, 32, 32)
+    full, half = layer_traffic(network, shape, 4), layer_traffic(network, shape, 4, bytes_each=2)
+    assert full["operations"].sum() == 2 * 4 * deepernets.count_multiply_adds(network, shape)
+    assert (full["bytes"] == 2 * half["bytes"]).all()
+
+
+def test_a_larger_batch_raises_the_intensity_of_a_linear_layer() -> None:
+    layer = nn.Sequential(nn.Flatten(), nn.Linear(300, 100))
+    low, high = (layer_traffic(layer, (3, 10, 10), batch)["intensity"].iloc[0] for batch in (1, 64))
+    assert low == pytest.approx(0.5, rel=0.02)
+    assert high > 15
+
+
+def test_a_roof_has_a_slope_and_a_ceiling() -> None:
+    machine = Machine(operations_per_second=100.0, bytes_per_second=10.0)
+    assert machine.ridge == 10
+    assert [machine.reachable(intensity) for intensity in (1, 10, 50)] == [10, 100, 100]
+    assert machine.least_seconds(operations=200, moved=5) == 2
+    assert machine.least_seconds(operations=200, moved=50) == 5
 
 
 @pytest.mark.parametrize("processes", [2, 3, 8, 64])
@@ -55,7 +92,7 @@ def test_efficiency_between_nothing_and_all_hidden() -> None:
 @pytest.mark.parametrize("call", [lambda: ring_bytes(1, 0), lambda: central_bytes(1, 0)])
 def test_no_processes_are_refused(call: object) -> None:
     assert callable(call)
-    with pytest.raises(UserError, match="1 or more"):
+    with pytest.raises(UserError, match="at least 1"):
         call()
 
 
@@ -76,9 +113,9 @@ def test_the_link_is_found_from_what_it_makes_of_messages(processes: int) -> Non
 def test_noise_makes_no_negative_latency_and_no_negative_bandwidth() -> None:
     assert fit_link({1000: 0.1, 2000: 0.3}).latency == 0
     assert fit_link({1000: 0.3, 2000: 0.2}).bytes_per_second == float("inf")
-    with pytest.raises(UserError, match="two sizes of message"):
+    with pytest.raises(UserError, match="1 sizes of message"):
         fit_link({1000: 0.3})
-    with pytest.raises(UserError, match="two processes"):
+    with pytest.raises(UserError, match="1 processes"):
         fit_link({1000: 0.3, 2000: 0.4}, processes=1)
 
 

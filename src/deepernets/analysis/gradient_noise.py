@@ -1,4 +1,4 @@
-"""The noise of the gradient: how far the gradient of a batch lies from the gradient of all images."""
+"""Gradient noise: how far the gradient of a batch is from the gradient of all images."""
 
 import torch
 from torch import Tensor, nn
@@ -9,18 +9,18 @@ CHUNK = 64  # images whose gradients are taken at a time; each needs as much mem
 
 
 def image_gradients(model: nn.Module, images: Tensor, labels: Tensor) -> Tensor:
-    """Return the gradient of the cross-entropy of each image by itself, with respect to all parameters.
+    """Return the gradient of each single image's cross-entropy with respect to all parameters.
 
-    The model is used as it stands. Where it normalises over the batch, images have no gradients of their own
-    in training mode: give a network without batch normalisation, or one in evaluation mode.
+    Batch normalisation must be absent or in evaluation mode: in training mode the gradient of an image depends on
+    the others.
 
     Args:
-        model: Maps (N, C, H, W) to logits (N, K); it is left unchanged.
+        model: Maps (N, C, H, W) to logits (N, K); left unchanged.
         images: (N, C, H, W), float.
         labels: (N,), class indices.
 
     Returns:
-        (N, P), float: a row per image, in the order of ``model.parameters()``. Its mean over the rows is the
+        (N, P), float: one row per image, in the order of ``model.parameters()``. The mean of the rows is the
         gradient of the mean loss.
 
     >>> linear = nn.Linear(1, 2, bias=False)
@@ -42,43 +42,45 @@ def image_gradients(model: nn.Module, images: Tensor, labels: Tensor) -> Tensor:
 
 
 def batch_noise(gradients: Tensor, batch_size: int, draws: int = 400, seed: int = 0) -> float:
-    """Measure how far the gradients of random batches lie from the gradient of all images.
+    """Return the variance of the gradient of random batches, summed over all parameters.
 
-    The distance is squared, and its mean over the batches is the variance of a batch's gradient, added up over
-    all parameters. Images are drawn with replacement, so that it is that of one image divided by `batch_size`.
+    It is the mean squared distance from the gradient of all images. Images are drawn with replacement, so that the
+    expected value is the variance of a single image's gradient divided by `batch_size`.
 
     Args:
-        gradients: (N, P), of one image each, as `image_gradients` gives them.
+        gradients: (N, P), as `image_gradients` returns them.
         batch_size: Images per batch.
-        draws: Batches to draw.
-        seed: Of the drawing.
+        draws: Number of batches.
+        seed: Seed of the random batches.
 
     Raises:
-        UserError: there are no images, no batches, or empty ones.
+        UserError: there are no images or no batches, or the batches are empty.
 
     >>> gradients = torch.tensor([[1.0], [-1.0]])  # mean 0, variance 1
     >>> round(batch_noise(gradients, batch_size=4, draws=20_000), 2)
     0.25
     """
     if min(len(gradients), batch_size, draws) < 1:
-        raise UserError("The noise of a batch needs at least one image, one image a batch and one batch.")
+        raise UserError(
+            f"There are {len(gradients)} images and {draws} batches of {batch_size}; expected at least one of each."
+        )
     images = len(gradients)
     from_mean = gradients - gradients.mean(dim=0)  # (N, P)
-    products = from_mean @ from_mean.T  # (N, N); distances of any mixture of rows follow from it
+    products = from_mean @ from_mean.T  # (N, N): determines the length of each mixture of rows
     chosen = torch.randint(images, (draws, batch_size), generator=torch.Generator().manual_seed(seed))
     weights = nn.functional.one_hot(chosen, images).sum(dim=1).to(gradients.dtype) / batch_size  # (draws, N)
     return float(((weights @ products) * weights).sum(dim=1).mean())
 
 
 def noise_scale(gradients: Tensor) -> float:
-    """Return the batch size at which the noise is as large as the gradient itself.
+    """Return the simple noise scale: the batch size at which noise and gradient have the same size.
 
-    It is the variance of one image's gradient, added up over the parameters, over the squared length of their mean.
-    Far below it a larger batch makes the direction better, far above it the direction is known already
-    (McCandlish et al. 2018, arXiv:1812.06162, section 2.2, there the simple noise scale).
+    It is the variance of a single image's gradient, summed over the parameters, divided by the squared length of
+    the mean gradient. Larger batches improve the direction as long as they are far below it
+    (McCandlish et al. 2018, arXiv:1812.06162, section 2.2).
 
     Args:
-        gradients: (N, P), of one image each.
+        gradients: (N, P), as `image_gradients` returns them.
 
     >>> noise_scale(torch.tensor([[3.0], [1.0]]))  # mean 2, variance 1
     0.25
