@@ -26,12 +26,8 @@ from torch.nn import functional as F
 import deepernets
 from deepernets import check, plots
 from deepernets.analysis import errors
-from deepernets.data.batches import (
-    Batches,
-    Transform,
-    channel_statistics,
-    stratified_split,
-)
+from deepernets.data.batches import Batches, Transform
+from deepernets.data.images import channel_statistics, stratified_split
 from deepernets.training import loop
 
 torch.manual_seed(0)

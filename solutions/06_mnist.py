@@ -25,7 +25,7 @@ from torch import nn
 import deepernets
 from deepernets import check
 from deepernets.analysis import baselines, errors
-from deepernets.data.batches import channel_statistics, resize
+from deepernets.data.images import channel_statistics, resize
 from deepernets.plots import digits as pictures
 from deepernets.training import loop, preparation
 

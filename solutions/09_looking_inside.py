@@ -23,7 +23,7 @@ from torch.nn import functional as F
 import deepernets
 from deepernets import check
 from deepernets.analysis import insight
-from deepernets.data.batches import stratified_split
+from deepernets.data.images import stratified_split
 from deepernets.plots import inside
 
 PROFILE = os.environ.get(

@@ -29,7 +29,8 @@ from torchvision.transforms.functional import to_pil_image
 
 import deepernets
 from deepernets import check
-from deepernets.data.batches import Batches, Transform, channel_statistics
+from deepernets.data.batches import Batches, Transform
+from deepernets.data.images import channel_statistics
 from deepernets.plots import timing as pictures
 from deepernets.plots.ablation import worths
 from deepernets.results import ablation

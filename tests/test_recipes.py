@@ -4,17 +4,15 @@ from itertools import pairwise
 import pytest
 import torch
 
-from deepernets.data.datasets import DATASETS
 from deepernets.errors import UserError
 from deepernets.models.registry import build_model
+from deepernets.papers.datasets import DATASETS
 from deepernets.recipes import get_recipe, list_recipes
-from deepernets.recipes.dash import PARTS
 from deepernets.recipes.recipe import Recipe
+from deepernets.recipes.speedrun import PARTS
 from deepernets.training.preparation import optimizer_for
 
 EXAMPLE = Recipe("example", data="sketches", model="vgg-mini-bn-cifar")
-CHANNELS = {"mnist": 1, "digits": 1}
-CLASSES = {"mnist": 10, "digits": 10, "cifar10": 10, "cifar3": 3, "sketches": 3}
 
 
 @pytest.mark.parametrize(
@@ -79,8 +77,8 @@ def test_every_recipe_can_be_built_on_its_data() -> None:
         chosen = get_recipe(name)
         assert chosen.name == name
         assert chosen.data in DATASETS
-        shape = (CHANNELS.get(chosen.data, 3), chosen.image_size, chosen.image_size)
-        networks.add((chosen.model, shape, CLASSES[chosen.data], chosen.initialisation))
+        shape = (DATASETS[chosen.data].in_shape[0], chosen.image_size, chosen.image_size)
+        networks.add((chosen.model, shape, len(DATASETS[chosen.data].classes), chosen.initialisation))
     for network, shape, classes, initialisation in networks:
         with torch.device("meta"):
             model = build_model(network, shape, classes, initialisation=initialisation)

@@ -9,7 +9,7 @@ import pytest
 import deepernets
 from deepernets.analysis.statistics import mean_and_sd
 from deepernets.plots.timing import images_per_second
-from deepernets.recipes.dash import PARTS
+from deepernets.recipes.speedrun import PARTS
 from deepernets.results.ablation import parts
 
 if TYPE_CHECKING:

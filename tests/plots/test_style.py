@@ -12,7 +12,8 @@ from matplotlib.patches import Rectangle
 import deepernets
 from deepernets import plots
 from deepernets.course import pages
-from deepernets.data.datasets import Images, load_dataset
+from deepernets.data.datasets import load_dataset
+from deepernets.data.images import Images
 from deepernets.models.vgg import CONFIGURATIONS
 from deepernets.plots import style
 from deepernets.training.lr_finder import RangeTest

@@ -6,8 +6,8 @@ from pathlib import Path
 import pytest
 
 import deepernets
+from deepernets.papers.datasets import DATASETS
 from deepernets.papers.reports import REPORTED, WANTED
-from deepernets.results import comparison
 from deepernets.results.comparison import NOT_RUN, Row, measured, rows
 from deepernets.results.tables import table
 from deepernets.training.records import Record, load_records
@@ -191,7 +191,7 @@ def test_the_table_can_be_written_and_read(make: Make) -> None:
 def test_a_report_has_as_many_test_images_as_its_data() -> None:
     for row in rows(deepernets.load_records()):
         for group in (row.theirs, row.ours):
-            assert group is None or group.test_images == comparison.TEST_IMAGES[row.data]
+            assert group is None or group.test_images == DATASETS[row.data].test_images
 
 
 def test_a_cost_stands_where_nothing_was_run(make: Make) -> None:

@@ -12,8 +12,9 @@ import pytest
 
 import deepernets
 from deepernets.errors import UserError
+from deepernets.recipes.recipe import training_images
 from deepernets.results.comparison import measured
-from deepernets.results.costs import training_images, work
+from deepernets.results.costs import work
 from deepernets.training import pace, queue
 from deepernets.training.queue import (
     PATIENCE,

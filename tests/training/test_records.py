@@ -7,15 +7,9 @@ import numpy as np
 import pytest
 
 from deepernets.errors import UserError
+from deepernets.files import write_atomically
 from deepernets.recipes import get_recipe
-from deepernets.training.records import (
-    Record,
-    changes_to,
-    load_record,
-    load_records,
-    results_folder,
-    write_atomically,
-)
+from deepernets.training.records import Record, changes_to, load_record, load_records, results_folder
 from deepernets.training.runs import run_folder
 
 SHIPPED = sorted(results_folder().rglob("*.json"))

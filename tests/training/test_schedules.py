@@ -1,7 +1,9 @@
 import math
+from typing import get_args
 
 import pytest
 
+from deepernets.recipes.recipe import ScheduleName
 from deepernets.training.schedules import (
     SCHEDULES,
     constant,
@@ -14,6 +16,10 @@ from deepernets.training.schedules import (
 )
 
 PROGRESS = [step / 200 for step in range(200)]
+
+
+def test_recipes_name_every_schedule() -> None:
+    assert get_args(ScheduleName) == tuple(SCHEDULES)
 
 
 @pytest.mark.parametrize("name", list(SCHEDULES))

@@ -43,7 +43,7 @@ def check(*, data_root: Path | None = None) -> None:
     Args:
         data_root: Folder that holds the data. Without it DEEPERNETS_DATA, or a folder in your cache.
     """
-    from deepernets.data.datasets import report
+    from deepernets.data.datasets import check_datasets
 
-    for row in report(data_root):
+    for row in check_datasets(data_root):
         print(row)

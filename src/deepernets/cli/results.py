@@ -61,8 +61,8 @@ def reproduce(
 ) -> None:
     """Run what the reports and papers did and has no record yet, in the order of a file.
 
-    After an interruption or a kill, the same command goes on from the last whole epoch of the run that was cut off.
-    Each record is written as soon as its run ends. A run that fails is reported, and the others go on.
+    After an interruption or a kill, the same command goes on from the last whole epoch of the run that was cut
+    off. Each record is written as soon as its run ends. A run that fails is reported, and the others go on.
 
     Before a run, a few training steps are timed on this machine, and before a long one also compiled steps, where
     there is a compiler. The faster way is taken. One line says what was chosen and why.
@@ -110,17 +110,18 @@ def reproduce(
 
 def _print_costs(wanted: "list[QueuedRun]", profile: Profile) -> None:
     """Print each run with its cost on the CPU of the recorded runs, and the sum of them."""
+    from deepernets.progress import format_duration
     from deepernets.recipes import get_recipe
-    from deepernets.results.costs import in_words, pace, work
+    from deepernets.results.costs import pace, work
     from deepernets.training.records import load_records
 
     found, total = load_records(), 0.0
     for run in wanted:
         speed, cost = pace(found, get_recipe(run.recipe).model), work(get_recipe(run.recipe).at(profile))
         total += cost / speed if speed else 0
-        about = f"about {in_words(cost / speed)} on the recorded CPU" if speed else ""
+        about = f"about {format_duration(cost / speed)} on the recorded CPU" if speed else ""
         print(f"{run.recipe:45} seed {run.seed}  {cost:.1e} multiply-adds  {about}")
-    about = f", about {in_words(total)} on the recorded CPU, one after the other" if total else ""
+    about = f", about {format_duration(total)} on the recorded CPU, one after the other" if total else ""
     print(f"{len(wanted)} run{'s' * (len(wanted) != 1)}{about}")
 
 

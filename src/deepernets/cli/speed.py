@@ -52,8 +52,8 @@ def bench(
         chart: File for a picture of them, as PNG.
     """
     from deepernets.benchmark import run, variants
+    from deepernets.files import write_atomically
     from deepernets.progress import tqdm
-    from deepernets.training.records import write_atomically
 
     much = how_much or HowMuch()
     size = variants.Size(much.batch_size, much.steps, much.rounds)
@@ -77,6 +77,7 @@ def bench(
 
 
 def _print(found: "Benchmark") -> None:
+    from deepernets.papers.datasets import DATASETS
     from deepernets.recipes import get_recipe
     from deepernets.training.timing import PHASES
 
@@ -97,6 +98,6 @@ def _print(found: "Benchmark") -> None:
     report = get_recipe("report-a/vgg-16/as-reported")
     for row in found.measurements:
         if row.network == report.model and row.way == "ours":
-            images = report.epochs * 15_000
+            images = report.epochs * DATASETS[report.data].train_images
             minutes = images / row.images_per_second / 60
             print(f"\nOn this machine report A's VGG-16 takes about {minutes:.0f} minutes.")

@@ -7,9 +7,10 @@ from pandas import DataFrame
 
 from deepernets.analysis.statistics import binomial_interval
 from deepernets.papers import resnet as published
+from deepernets.papers.datasets import DATASETS
 from deepernets.plots.style import PALETTE, PLAIN, grid
 
-CIFAR_TEST_IMAGES = 10_000
+CIFAR_TEST_IMAGES = DATASETS["cifar10"].test_images
 KINDS = {"ResNet": ("o", PALETTE[0]), "plain": ("s", PALETTE[1]), "VGG": ("D", PALETTE[2])}
 # Names that would lie on one another stand to the left of their mark.
 LEFT = ("plain-18", "plain-34", "VGG-16", "ResNet-34 B")

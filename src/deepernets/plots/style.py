@@ -11,7 +11,7 @@ from matplotlib.colors import to_rgb
 from matplotlib.figure import Figure
 from torch import Tensor
 
-from deepernets.training.records import write_atomically
+from deepernets.files import write_atomically
 
 # Seaborn's colour-blind-safe palette and its white grid, without importing seaborn, which takes as long as PyTorch.
 PALETTE: list[Any] = [

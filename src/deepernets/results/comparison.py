@@ -7,13 +7,13 @@ from math import isnan
 from statistics import fmean, stdev
 
 from deepernets.analysis.statistics import Interval, binomial_interval
+from deepernets.papers.datasets import DATASETS
 from deepernets.papers.reports import REPORTED, Reported
 from deepernets.recipes import get_recipe, list_recipes
 from deepernets.recipes.recipe import Recipe, unequal_terms
 from deepernets.training.records import Record
 
 NOT_RUN = "not run"
-TEST_IMAGES = {"cifar3": 3_000, "cifar10": 10_000, "mnist": 10_000}  # of the data sets that the reports used
 PROFILES = ("laptop", "full")  # the better one last; quick runs are on other images
 CUTS = ("epochs", "warm_up_epochs", "train_images")  # what a profile, or a short run, may change in a recipe
 _KINDS = {"vgg": "VGG", "resnet": "ResNet", "plain": "plain"}
@@ -109,7 +109,7 @@ class Row:
     @property
     def reported_interval(self) -> Interval:
         """Wilson's 95 % interval around the reported accuracy, in per cent; only where there is a figure."""
-        return interval(self.reported.test_accuracy, TEST_IMAGES[self.data])
+        return interval(self.reported.test_accuracy, DATASETS[self.data].test_images)
 
 
 def interval(accuracy: float, images: int) -> Interval:

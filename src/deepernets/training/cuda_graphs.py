@@ -16,8 +16,8 @@ class CapturedStep:
     """`train_step` for batches of one shape, captured once and then launched as a whole.
 
     A small network on a fast GPU otherwise waits for the processor, which launches a dozen kernels for each layer
-    of a step. Batches of another shape, as an epoch's last one, take the step uncaptured. The kernels are the same;
-    cuDNN's are chosen by timing them.
+    of a step. Batches of another shape, as an epoch's last one, take the step uncaptured. The kernels are the
+    same; cuDNN's are chosen by timing them.
 
     The optimizer has to keep its learning rate in a tensor on the GPU, where the graph reads it.
 

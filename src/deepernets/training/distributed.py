@@ -80,8 +80,9 @@ def unwrap(model: nn.Module) -> nn.Module:
 class SynchronisedBatchNorm(nn.BatchNorm2d):
     """Batch normalisation with the mean and the variance of the whole batch, whatever share of it is here.
 
-    So several processes compute what one would. PyTorch's own `SyncBatchNorm` does so on GPUs alone; this one works
-    wherever processes can add numbers up, at the price of one message per layer each in forward and backward.
+    So several processes compute what one would. PyTorch's own `SyncBatchNorm` does so on GPUs alone; this one
+    works wherever processes can add numbers up, at the price of one message per layer each in forward and
+    backward.
     """
 
     def forward(self, images: Tensor) -> Tensor:
@@ -122,8 +123,8 @@ class _Sum(torch.autograd.Function):
 def _of_all_processes(images: Tensor) -> tuple[Tensor, Tensor, Tensor]:
     """Return mean and variance of each channel, (C,) each, over all processes' images, and how many numbers it has.
 
-    Shares may differ in size. Moments are added up in double precision, since the variance is a small difference of
-    them; what is returned has the precision of the images.
+    Shares may differ in size. Moments are added up in double precision, since the variance is a small
+    difference of them; what is returned has the precision of the images.
     """
     variance, mean = (part.double() for part in torch.var_mean(images, dim=(0, 2, 3), correction=0))
     numbers = torch.full_like(mean, images.numel() / images.shape[1])

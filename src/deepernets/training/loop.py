@@ -16,7 +16,8 @@ import torch
 from torch import Tensor, nn
 from torch.optim import Optimizer
 
-from deepernets.data.batches import Batches, torch_seed
+from deepernets.data.batches import Batches
+from deepernets.data.images import torch_seed
 from deepernets.errors import UserError
 from deepernets.training import distributed
 from deepernets.training.schedules import Schedule, constant, reduce_on_plateau

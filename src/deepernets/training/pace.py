@@ -9,9 +9,9 @@ import torch
 
 from deepernets.data.images import Dataset, Images
 from deepernets.errors import UserError
+from deepernets.papers.datasets import DATASETS
 from deepernets.recipes import get_recipe
 from deepernets.recipes.recipe import Recipe
-from deepernets.results.costs import CLASSES, GREY
 from deepernets.training import hardware
 from deepernets.training.cuda_graphs import CapturedStep, can_capture
 from deepernets.training.preparation import prepare, split
@@ -23,7 +23,8 @@ WARM_UP, TIMED = 2, 5  # steps; compiling happens in the first
 def step_seconds(wanted: Recipe, compiled: bool = False) -> float:
     """Return the median time of a training step, at the recipe's batch size, image size and usual precision.
 
-    The images are noise: what an image shows does not change what a step costs. Cropping and flipping are included.
+    The images are noise: what an image shows does not change what a step costs. Cropping and flipping are
+    included.
 
     Raises:
         UserError: the network is to be compiled, and there is no compiler.
@@ -48,11 +49,11 @@ def step_seconds(wanted: Recipe, compiled: bool = False) -> float:
 
 def _noise(chosen: Recipe) -> Dataset:
     """Return a data set of one epoch of noise with as many steps as are taken."""
-    images, classes = chosen.batch_size * (WARM_UP + TIMED), CLASSES.get(chosen.data, 10)
-    shape = (images, 1 if chosen.data in GREY else 3, chosen.image_size, chosen.image_size)
+    images, info = chosen.batch_size * (WARM_UP + TIMED), DATASETS[chosen.data]
+    shape = (images, info.in_shape[0], chosen.image_size, chosen.image_size)
     pixels = torch.randint(256, shape, generator=torch.Generator().manual_seed(0), dtype=torch.uint8)
-    noise = Images(pixels, torch.arange(images) % classes)
-    return Dataset("noise", "drawn", tuple(map(str, range(classes))), noise, noise)
+    noise = Images(pixels, torch.arange(images) % len(info.classes))
+    return Dataset("noise", "drawn", info.classes, noise, noise)
 
 
 def measure_step_seconds(name: str, profile: str, compiled: bool, timeout: float | None = None) -> float:

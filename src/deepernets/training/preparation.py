@@ -9,9 +9,11 @@ from accelerate import Accelerator
 from torch import Tensor, nn
 from torch.optim import SGD, Adam, AdamW, Optimizer
 
-from deepernets.data.batches import (
-    Batches,
-    Transform,
+from deepernets.data.batches import Batches, Transform
+from deepernets.data.datasets import load_dataset
+from deepernets.data.images import (
+    Dataset,
+    Images,
     channel_statistics,
     last_split,
     resize,
@@ -19,7 +21,6 @@ from deepernets.data.batches import (
     stratified_split,
     torch_seed,
 )
-from deepernets.data.datasets import Dataset, Images, load_dataset
 from deepernets.errors import UserError
 from deepernets.models.dash import BothWays, whiten
 from deepernets.models.registry import build_model

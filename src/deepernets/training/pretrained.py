@@ -6,10 +6,11 @@ from safetensors.torch import load_file, save_file
 from torch import nn
 
 from deepernets.errors import UserError
+from deepernets.files import write_atomically
 from deepernets.models.pretrained import load_weights
 from deepernets.recipes.recipe import Recipe
 from deepernets.training.checkpoints import WEIGHTS
-from deepernets.training.records import changes_to, load_record, results_folder, write_atomically
+from deepernets.training.records import changes_to, load_record, results_folder
 from deepernets.training.runs import Run
 
 

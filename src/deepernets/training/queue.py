@@ -19,9 +19,9 @@ from threading import Thread
 from typing import NamedTuple
 
 from deepernets.errors import UserError
+from deepernets.progress import format_duration
 from deepernets.recipes import get_recipe
-from deepernets.recipes.recipe import Profile, Recipe
-from deepernets.results.costs import in_words, training_images
+from deepernets.recipes.recipe import Profile, Recipe, training_images
 from deepernets.training import hardware
 from deepernets.training.checkpoints import epoch_of, list_checkpoints
 from deepernets.training.pace import measure_step_seconds
@@ -368,7 +368,7 @@ class Queue:
             except UserError:
                 text += ", since it cannot be compiled here"
         total = fastest * steps * epochs
-        text += f"; {epochs} epoch{'s' * (epochs != 1)} left, about {in_words(total)}"
+        text += f"; {epochs} epoch{'s' * (epochs != 1)} left, about {format_duration(total)}"
         return Forecast(fastest < plain, fastest * steps, total, text)
 
     def _step_seconds(self, chosen: Recipe, compiled: bool) -> float:
@@ -383,7 +383,7 @@ class Queue:
     def _start(self, run: QueuedRun, forecast: Forecast) -> None:
         reason = ""
         if self.minutes < inf:
-            budget = in_words(self.time_left())
+            budget = format_duration(self.time_left())
             reason = f"; it can end in the {budget} left"
             if forecast.total > self.time_left():
                 reason = (

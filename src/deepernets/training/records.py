@@ -1,14 +1,13 @@
 """Records: what a finished run leaves behind, one JSON file each; the book's figures are drawn from them."""
 
 import json
-import os
-from collections.abc import Callable
 from dataclasses import asdict, dataclass, fields
 from importlib.resources import files
 from pathlib import Path
 from typing import Any
 
 from deepernets.errors import UserError
+from deepernets.files import write_atomically
 from deepernets.recipes import get_recipe, list_recipes
 from deepernets.recipes.recipe import Recipe
 from deepernets.training.schedules import reduce_on_plateau
@@ -113,9 +112,9 @@ def load_record(path: Path) -> Record:
 def from_format_1(values: dict[str, Any]) -> dict[str, Any]:
     """Return the JSON of a record of format 1 as one of format 2.
 
-    Runs of format 1 reduced the learning rate on a plateau one step late, and recorded the rate of that step alone.
-    Here it is computed again from the validation errors. As the start of a run, format 1 had the day on which it
-    ended, and it did not time validation.
+    Runs of format 1 reduced the learning rate on a plateau one step late, and recorded the rate of that step
+    alone. Here it is computed again from the validation errors. As the start of a run, format 1 had the day on
+    which it ended, and it did not time validation.
     """
     values = dict(values)
     trained = Recipe(**values["recipe"])
@@ -197,23 +196,3 @@ def load_records(
         return record.recipe.name, record.profile, bool(record.changes), record.seed
 
     return sorted(wanted, key=place)
-
-
-def write_atomically(path: Path, write: Callable[[Path], Any]) -> None:
-    """Let `write` fill a temporary path and give it its name only when it is complete.
-
-    Raises:
-        UserError: the folder cannot be written to.
-    """
-    temporary = path.with_name(f".{path.name}.{os.getpid()}.part")
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        write(temporary)
-        temporary.replace(path)
-    except OSError as error:
-        raise UserError(
-            f"{path} cannot be written ({error.strerror}); choose another folder with --out."
-        ) from error
-    finally:
-        if temporary.is_file():
-            temporary.unlink()

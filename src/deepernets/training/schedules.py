@@ -1,9 +1,9 @@
 """Learning-rate schedules as pure functions.
 
-Each takes `progress`, the share of training done (0 at the first step, 1 after the last), and returns the factor by
-which the recipe's learning rate is multiplied. A schedule has no state: it can be drawn before training, and a
-resumed run has the same learning rates as an unbroken one. `reduce_on_plateau` is not a schedule, since it depends
-on the validation errors; `deepernets.training.loop.fit` calls it before each epoch.
+Each takes `progress`, the share of training done (0 at the first step, 1 after the last), and returns the
+factor by which the recipe's learning rate is multiplied. A schedule has no state: it can be drawn before
+training, and a resumed run has the same learning rates as an unbroken one. `reduce_on_plateau` is not a
+schedule, since it depends on the validation errors; `deepernets.training.loop.fit` calls it before each epoch.
 """
 
 import math

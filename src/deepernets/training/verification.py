@@ -8,14 +8,13 @@ from typing import Any
 import numpy as np
 from jsonschema import Draft202012Validator
 
-from deepernets.data.datasets import SOURCES, TRAINING_IMAGES
 from deepernets.errors import UserError
+from deepernets.papers.datasets import DATASETS
 from deepernets.recipes import get_recipe
 from deepernets.training.records import Record, load_record
 from deepernets.training.runs import run_folder
 
 LARGEST = 60_000  # bytes
-TEST_IMAGES = {"mnist": 10_000, "cifar3": 3_000, "cifar10": 10_000}
 
 
 def schema() -> dict[str, Any]:
@@ -86,15 +85,14 @@ def _against_its_data(record: Record) -> list[str]:
     """The images must be those of the recipe, split as it says, and the test set whole and opened once."""
     wrong = []
     data, confusion = record.data, np.array(record.test["confusion"])
-    if record.profile != "quick" and data["name"] in SOURCES:
-        if data["test"] != TEST_IMAGES[data["name"]]:
-            wrong.append(
-                f"it was tested on {data['test']:,} images, not on all {TEST_IMAGES[data['name']]:,}"
-            )
-        held_out = round(TRAINING_IMAGES[data["name"]] * record.recipe.validation_fraction)
+    if record.profile != "quick" and data["name"] in DATASETS:
+        info = DATASETS[data["name"]]
+        if data["test"] != info.test_images:
+            wrong.append(f"it was tested on {data['test']:,} images, not on all {info.test_images:,}")
+        held_out = round(info.train_images * record.recipe.validation_fraction)
         if data["validation"] != held_out:
             wrong.append(f"it held {data['validation']:,} images out where its recipe holds out {held_out:,}")
-        most = record.recipe.train_images or TRAINING_IMAGES[data["name"]] - held_out
+        most = record.recipe.train_images or info.train_images - held_out
         if data["train"] > most:
             wrong.append(f"it was trained on {data['train']:,} images where there are {most:,} to train on")
     if data["name"] != record.recipe.data and record.profile != "quick":
