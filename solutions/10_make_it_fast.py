@@ -197,7 +197,7 @@ def measure(batches, layout=torch.contiguous_format, precision="fp32"):
     network = small_vgg(layout)
     optimizer = torch.optim.SGD(network.parameters(), lr=0.01, momentum=0.9)
     network, optimizer = accelerator.prepare(network, optimizer)
-    return timing.phases(network, batches, nn.CrossEntropyLoss(), optimizer)
+    return timing.measure_phases(network, batches, nn.CrossEntropyLoss(), optimizer)
 
 
 # %% tags=["nbval-ignore-output"]
@@ -257,7 +257,7 @@ if PROFILE != "quick":
     network = torch.compile(small_vgg(torch.channels_last))
     optimizer = torch.optim.SGD(network.parameters(), lr=0.01, momentum=0.9)
     list(map(network, [images for images, _ in last.epoch(1)]))  # compiles
-    compiled = timing.phases(
+    compiled = timing.measure_phases(
         network, last.epoch(2), nn.CrossEntropyLoss(), optimizer
     )
     print(f"compiled: {1 / sum(compiled.values()):.0f} images a second")

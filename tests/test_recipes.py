@@ -10,7 +10,7 @@ from deepernets.papers.datasets import DATASETS
 from deepernets.recipes import get_recipe, list_recipes
 from deepernets.recipes.recipe import Recipe
 from deepernets.recipes.speedrun import PARTS
-from deepernets.training.preparation import optimizer_for
+from deepernets.training.optimizers import build_optimizer
 
 EXAMPLE = Recipe("example", data="sketches", model="vgg-mini-bn-cifar")
 
@@ -179,7 +179,7 @@ def test_vggs_d_starts_from_three_draws_and_with_two_of_them_from_a_as_well() ->
 
 def test_the_recipes_options_reach_the_optimizer() -> None:
     model = torch.nn.Linear(2, 2)
-    sgd = optimizer_for(EXAMPLE.changed(nesterov=True, learning_rate=0.3, weight_decay=0.2), model)
+    sgd = build_optimizer(EXAMPLE.changed(nesterov=True, learning_rate=0.3, weight_decay=0.2), model)
     assert isinstance(sgd, torch.optim.SGD)
     assert {key: sgd.defaults[key] for key in ("lr", "momentum", "nesterov", "weight_decay")} == {
         "lr": 0.3,
@@ -188,7 +188,7 @@ def test_the_recipes_options_reach_the_optimizer() -> None:
         "weight_decay": 0.2,
     }
     for name, kind in (("adam", torch.optim.Adam), ("adamw", torch.optim.AdamW)):
-        optimizer = optimizer_for(EXAMPLE.changed(optimizer=name, weight_decay=0.2), model)
+        optimizer = build_optimizer(EXAMPLE.changed(optimizer=name, weight_decay=0.2), model)
         assert type(optimizer) is kind
         assert optimizer.defaults["weight_decay"] == 0.2
 

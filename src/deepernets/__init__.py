@@ -27,9 +27,10 @@ if TYPE_CHECKING:  # what editors and type checkers see; at run time `_HOMES` sa
     from deepernets.models.registry import build_model, list_models
     from deepernets.recipes import get_recipe, list_recipes
     from deepernets.recipes.recipe import Recipe
+    from deepernets.training.options import RunOptions
     from deepernets.training.pretrained import list_pretrained, load_pretrained
     from deepernets.training.records import Record, load_records
-    from deepernets.training.runs import Run, load_run, train
+    from deepernets.training.run import Run, load_run, train
 
 # A notebook without ipywidgets gets progress bars of text, which do as well. Accelerate asks for bars, too.
 warnings.filterwarnings("ignore", message="IProgress not found")
@@ -50,7 +51,8 @@ _HOMES = {
     "recipes.recipe": ("Recipe",),
     "training.records": ("Record", "load_records"),
     "training.pretrained": ("list_pretrained", "load_pretrained"),
-    "training.runs": ("Run", "load_run", "train"),
+    "training.options": ("RunOptions",),
+    "training.run": ("Run", "load_run", "train"),
 }
 _HOME_OF = {name: home for home, names in _HOMES.items() for name in names}
 
@@ -58,6 +60,7 @@ __all__ = [
     "Recipe",
     "Record",
     "Run",
+    "RunOptions",
     "UserError",
     "build_model",
     "check",

@@ -10,9 +10,9 @@ from torch import nn
 
 import deepernets
 from deepernets.analysis import baselines
-from deepernets.analysis.errors import confusion_matrix
 from deepernets.errors import UserError
 from deepernets.training.loop import evaluate
+from deepernets.training.metrics import confusion_matrix
 from deepernets.training.records import Record
 
 

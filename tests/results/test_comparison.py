@@ -8,6 +8,7 @@ import pytest
 import deepernets
 from deepernets.papers.datasets import DATASETS
 from deepernets.papers.reports import REPORTED, WANTED
+from deepernets.recipes.recipe import Profile
 from deepernets.results.comparison import NOT_RUN, Row, measured, rows
 from deepernets.results.tables import table
 from deepernets.training.records import Record, load_records
@@ -22,7 +23,7 @@ def make() -> Make:
     real = deepernets.load_records(NAME)[0]
 
     def made(
-        accuracy: float, seed: int = 0, profile: str = "full", epochs: int = 20, **data: object
+        accuracy: float, seed: int = 0, profile: Profile = "full", epochs: int = 20, **data: object
     ) -> Record:
         chosen = deepernets.get_recipe(NAME).at(profile).changed(epochs=epochs)
         history = [{**real.epochs[0], "epoch": epoch} for epoch in range(1, epochs + 1)]

@@ -11,7 +11,8 @@ from deepernets.data.batches import Batches, Transform
 from deepernets.data.images import Images
 from deepernets.errors import UserError
 from deepernets.training import loop
-from deepernets.training.loop import Evaluation, Meter, Training, evaluate, fit, train_epoch
+from deepernets.training.loop import Evaluation, Training, evaluate, fit, train_epoch
+from deepernets.training.metrics import Meter
 from deepernets.training.schedules import cosine, one_cycle
 
 

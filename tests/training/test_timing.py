@@ -35,7 +35,7 @@ def test_phases_train_and_leave_the_first_batch_out(monkeypatch: pytest.MonkeyPa
             clock.pass_on(pause)
             yield torch.randn(10, 4), torch.randint(2, (10,))
 
-    spent = timing.phases(model, batches(), nn.CrossEntropyLoss(), optimizer)
+    spent = timing.measure_phases(model, batches(), nn.CrossEntropyLoss(), optimizer)
     assert spent == pytest.approx({"data": 0.3, "forward": 0.3, "backward": 0.5, "step": 0.7})
     assert tuple(spent) == timing.PHASES
     assert not torch.equal(model.weight, before)

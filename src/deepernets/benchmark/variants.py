@@ -39,7 +39,7 @@ class Size:
 
 
 class SetUp(NamedTuple):
-    """What a turn needs: all that `deepernets.training.timing.phases` takes.
+    """What a turn needs: all that `deepernets.training.timing.measure_phases` takes.
 
     Attributes:
         model: The network, on its device.

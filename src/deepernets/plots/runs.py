@@ -6,9 +6,9 @@ from typing import TYPE_CHECKING
 import numpy as np
 from matplotlib.figure import Figure
 
-from deepernets.analysis.errors import recall_per_class
 from deepernets.data.images import Images
 from deepernets.plots.style import PALETTE, draw, grid
+from deepernets.training.metrics import recall_per_class
 from deepernets.training.records import Record
 
 if TYPE_CHECKING:

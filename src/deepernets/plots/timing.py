@@ -15,7 +15,8 @@ def stacked(spent: Mapping[str, Mapping[str, float]]) -> Figure:
     """Draw the milliseconds per image of some ways to train, each as a bar of its phases.
 
     Args:
-        spent: By name the seconds per image of each phase, as `deepernets.training.timing.phases` returns them.
+        spent: By name the seconds per image of each phase, as `deepernets.training.timing.measure_phases`
+            returns them.
     """
     figure, axes = grid(1, 1, width=7.5, height=1.3 + 0.5 * len(spent))
     _bars(axes[0, 0], spent)

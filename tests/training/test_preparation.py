@@ -15,7 +15,9 @@ from deepernets.data.images import Images
 from deepernets.errors import UserError
 from deepernets.models.registry import build_model
 from deepernets.recipes.recipe import Recipe
-from deepernets.training import preflight
+from deepernets.training.checkpoints import require_room
+from deepernets.training.options import RunOptions, require_folder_name
+from deepernets.training.preparation import require_two_images
 
 SMALL = Recipe("small", data="sketches", model="resnet-18", batch_size=32, image_size=32)
 
@@ -38,15 +40,15 @@ def test_the_smallest_batch_is_the_smallest_that_is_handed_out(world: int, image
 def test_a_last_batch_of_one_image_is_refused_and_the_advice_works(world: int, images: int) -> None:
     drawn = batches(images, 32, world)
     with pytest.raises(UserError, match=r"--batch-size 3\d or --train-images 64\.") as refused:
-        preflight.require_two_images(SMALL, drawn)
+        require_two_images(SMALL, drawn)
     size = int(str(refused.value).partition("--batch-size ")[2].split()[0])
-    preflight.require_two_images(SMALL, batches(images, size, world))
-    preflight.require_two_images(SMALL, batches(64, 32, world))
+    require_two_images(SMALL, batches(images, size, world))
+    require_two_images(SMALL, batches(64, 32, world))
 
 
 def test_shares_of_one_image_throughout_are_refused() -> None:
     with pytest.raises(UserError, match=r"for each of 32 processes.* use --batch-size 64\."):
-        preflight.require_two_images(SMALL, batches(64, 32, 32))
+        require_two_images(SMALL, batches(64, 32, 32))
 
 
 def test_the_refused_batch_is_one_that_pytorch_refuses() -> None:
@@ -57,29 +59,29 @@ def test_the_refused_batch_is_one_that_pytorch_refuses() -> None:
 
 @pytest.mark.parametrize("model", ["vgg-mini-cifar", "resnet-20"])
 def test_one_image_is_enough_without_batch_normalisation_or_for_larger_feature_maps(model: str) -> None:
-    preflight.require_two_images(SMALL.changed(model=model), batches(65, 32))
+    require_two_images(SMALL.changed(model=model), batches(65, 32))
     assert build_model(model, in_shape=(3, 32, 32), classes=3)(torch.zeros(1, 3, 32, 32)).shape == (1, 3)
 
 
 def test_synchronised_processes_share_the_statistics_of_two_images() -> None:
-    preflight.require_two_images(SMALL, batches(66, 32, 2), synchronised=True)
+    require_two_images(SMALL, batches(66, 32, 2), synchronised=True)
     with pytest.raises(UserError, match="leave a batch of one image"):
-        preflight.require_two_images(SMALL, batches(65, 32), synchronised=True)
+        require_two_images(SMALL, batches(65, 32), synchronised=True)
 
 
 @pytest.mark.parametrize("name", ["x" * 300, "é" * 200])
 def test_a_name_that_is_too_long_is_refused_before_its_folder_exists(name: str, tmp_path: Path) -> None:
     folder = tmp_path / "runs" / "quick" / name
     with pytest.raises(UserError, match="cannot be used"):
-        preflight.require_folder_name(folder)
+        require_folder_name(folder)
     assert not list(tmp_path.iterdir())
-    preflight.require_folder_name(tmp_path / "runs" / "quick" / "full-seed0")
+    require_folder_name(tmp_path / "runs" / "quick" / "full-seed0")
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="elsewhere names are Unicode")
 def test_a_folder_whose_name_is_not_utf8_is_refused(tmp_path: Path) -> None:
     with pytest.raises(UserError, match=r"M\\xfcller.* is not UTF-8"):
-        preflight.require_folder_name(tmp_path / os.fsdecode(b"M\xfcller") / "full-seed0")
+        require_folder_name(tmp_path / os.fsdecode(b"M\xfcller") / "full-seed0")
 
 
 def test_a_disk_without_room_for_two_checkpoints_is_refused(
@@ -88,26 +90,26 @@ def test_a_disk_without_room_for_two_checkpoints_is_refused(
     """A million weights, a momentum for each, four bytes a number, twice: 16 MB."""
     model, free = nn.Linear(1000, 1000, bias=False), 16_000_000
     monkeypatch.setattr(shutil, "disk_usage", lambda place: SimpleNamespace(free=free))
-    preflight.require_room(tmp_path / "run", model, "sgd")
+    require_room(tmp_path / "run", model, "sgd")
     for optimizer, much in (("sgd", "16"), ("adam", "24"), ("lookahead", "24")):
         free = 15_999_999
         with pytest.raises(UserError, match=f"two checkpoints take {much} MB"):
-            preflight.require_room(tmp_path / "run", model, optimizer)
+            require_room(tmp_path / "run", model, optimizer)
     (tmp_path / "run" / "epoch-001").mkdir()
     free = 8_000_000
-    preflight.require_room(tmp_path / "run", model, "sgd")
+    require_room(tmp_path / "run", model, "sgd")
     with pytest.raises(UserError, match="another checkpoint takes 12 MB"):
-        preflight.require_room(tmp_path / "run", model, "adam")
+        require_room(tmp_path / "run", model, "adam")
 
 
 def test_a_folder_that_cannot_be_created_is_refused(tmp_path: Path) -> None:
     (tmp_path / "runs").write_text("not a folder")
     with pytest.raises(UserError, match="cannot be created"):
-        preflight.require_room(tmp_path / "runs" / "run", nn.Linear(2, 2), "sgd")
+        require_room(tmp_path / "runs" / "run", nn.Linear(2, 2), "sgd")
 
 
 def test_every_seed_from_0_is_accepted_and_no_negative_one() -> None:
     for seed in (0, 1_764_155_132_123_456_789, 2**64, 10**30):
-        preflight.require_seed(seed)
+        RunOptions(seed=seed)
     with pytest.raises(UserError, match="--seed is -1; expected a whole number of at least 0"):
-        preflight.require_seed(-1)
+        RunOptions(seed=-1)

@@ -1,7 +1,6 @@
-"""`deepernets bench`: how fast this machine trains, and how much faster than a plain loop."""
+"""`deepernets bench`: compare the speed of training on this machine with that of a plain loop."""
 
 import json
-from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Literal
 
@@ -13,50 +12,37 @@ if TYPE_CHECKING:
 app = App()
 
 
-@Parameter(name="*")
-@dataclass(frozen=True)
-class HowMuch:
-    """How much is measured.
-
-    Attributes:
-        batch_size: Images per step.
-        steps: Steps of a turn that are timed.
-        rounds: Turns that each way takes.
-    """
-
-    batch_size: int = 128
-    steps: int = 8
-    rounds: int = 3
-
-
 @app.command
-def bench(
+def bench(  # noqa: PLR0913, one parameter per option
     networks: Annotated[tuple[str, ...], Parameter(negative=())] = (),
     /,
     *,
-    how_much: HowMuch | None = None,
+    batch_size: int = 128,
+    steps: int = 8,
+    rounds: int = 3,
     precision: Literal["auto", "bf16", "fp32"] = "auto",
     every_step: bool = False,
     json_file: Annotated[Path | None, Parameter(name="--json")] = None,
     chart: Path | None = None,
 ) -> None:
-    """Time our way to train against a plain loop, in one run and in turns.
+    """Compare the speed of our training loop with that of a plain one; both are timed in turns.
 
     Args:
         networks: Networks that take images of 3 × 32 × 32; without any, four that the reports trained.
-        how_much: How much is measured.
-        precision: Of our way; auto takes bf16 where the hardware has units for it.
-        every_step: Measure the steps between the plain loop and ours as well, each with all before it, and, where
-            there is a C++ compiler, ours compiled.
+        batch_size: Images per step.
+        steps: Steps of a turn that are timed.
+        rounds: Turns of each variant.
+        precision: Precision of our loop; auto takes bf16 where the hardware has units for it.
+        every_step: Time the variants between the plain loop and ours as well, each of which adds one change, and,
+            if there is a C++ compiler, ours compiled.
         json_file: File for the figures.
-        chart: File for a picture of them, as PNG.
+        chart: File for a figure of them, as PNG.
     """
     from deepernets.benchmark import run, variants
     from deepernets.files import write_atomically
     from deepernets.progress import tqdm
 
-    much = how_much or HowMuch()
-    size = variants.Size(much.batch_size, much.steps, much.rounds)
+    size = variants.Size(batch_size, steps, rounds)
     names = networks or run.NETWORKS
     measured = variants.here() if every_step else variants.FIRST_AND_LAST
     with tqdm(total=len(names) * len(measured) * size.rounds, unit="turn") as bar:
