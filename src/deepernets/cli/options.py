@@ -1,69 +1,51 @@
 """Options that several commands have, made from the fields of `Recipe` and `RunOptions`."""
 
-import os
 from collections.abc import Collection
-from dataclasses import Field, asdict, fields, make_dataclass
-from typing import Any, get_args
+from dataclasses import asdict, fields, make_dataclass
+from typing import Annotated, Any, Optional
 
 from cyclopts import Parameter
 
-from deepernets.errors import UserError
 from deepernets.recipes import get_recipe
-from deepernets.recipes.recipe import Profile, Recipe
+from deepernets.recipes.recipe import Recipe
 from deepernets.training.options import RunOptions
 
-PROFILES = get_args(Profile)
+
+def _recipe_options() -> Any:
+    """Return a dataclass with the fields of a recipe, all of them None by default."""
+    options: list[Any] = [(field.name, Optional[field.type], None) for field in fields(Recipe)]  # noqa: UP045
+    namespace = {"__doc__": Recipe.__doc__, "__module__": __name__}
+    made = make_dataclass("Changes", options[1:], frozen=True, namespace=namespace)  # without the name
+    return Parameter(name="*", group="Changes to the recipe")(made)
 
 
-def _options(
-    source: type, names: Collection[str], optional: Collection[str] = (), group: str | None = None
-) -> Any:
-    """Return a dataclass of some fields of another, each of which becomes an option with its documentation.
+def _run_options(names: Collection[str], environment: bool = True) -> Any:
+    """Return a dataclass with some of the fields of `RunOptions`.
 
     Args:
-        source: The dataclass.
-        names: Its fields.
-        optional: Those of them that are None by default.
-        group: Heading of the options in the help.
+        names: The fields.
+        environment: Let `DEEPERNETS_PROFILE` give the default of the profile.
     """
-
-    def described(field: Field[Any]) -> tuple[str, Any, Any]:
+    options: list[Any] = []
+    for field in fields(RunOptions):
         kind: Any = field.type
-        if field.name in optional:
-            return field.name, kind | None, None
-        return field.name, kind, field.default
-
-    chosen = [described(field) for field in fields(source) if field.name in names]
-    namespace = {"__doc__": source.__doc__, "__module__": __name__}
-    made = make_dataclass(source.__name__, chosen, frozen=True, namespace=namespace)
-    return Parameter(name="*", group=group)(made)
+        if field.name == "profile" and environment:
+            kind = Annotated[kind, Parameter(env_var="DEEPERNETS_PROFILE")]
+        if field.name in names:
+            options.append((field.name, kind, field.default))
+    namespace = {"__doc__": RunOptions.__doc__, "__module__": __name__}
+    return Parameter(name="*")(make_dataclass("Options", options, frozen=True, namespace=namespace))
 
 
-_RECIPE = [field.name for field in fields(Recipe) if field.name != "name"]
-Changes = _options(Recipe, _RECIPE, optional=_RECIPE, group="Changes to the recipe")
-_SETTINGS = ("profile", "data_root", "seed", "precision")
-AllOptions = _options(RunOptions, [field.name for field in fields(RunOptions)], optional=("profile",))
-Settings = _options(RunOptions, _SETTINGS, optional=("profile",))
-Folders = _options(RunOptions, ("profile", "data_root", "out"))
+Changes = _recipe_options()
+AllOptions = _run_options([field.name for field in fields(RunOptions)])
+Settings = _run_options(("profile", "data_root", "seed", "precision"))
+Folders = _run_options(("profile", "data_root", "out"), environment=False)
 
 
 def run_options(given: Any) -> RunOptions:
-    """Return the options of a run; without a profile, that of `DEEPERNETS_PROFILE`, or full.
-
-    Args:
-        given: One of the dataclasses above, or None for all defaults.
-
-    Raises:
-        UserError: `DEEPERNETS_PROFILE` is not a profile.
-    """
-    values = {} if given is None else asdict(given)
-    if values.get("profile") is None:
-        values["profile"] = os.environ.get("DEEPERNETS_PROFILE", "full")
-        if values["profile"] not in PROFILES:
-            raise UserError(
-                f"DEEPERNETS_PROFILE is {values['profile']!r}; set it to one of {', '.join(PROFILES)}."
-            )
-    return RunOptions(**values)
+    """Return the options of a run from one of the dataclasses above, or from None, the defaults."""
+    return RunOptions(**asdict(given)) if given else RunOptions()
 
 
 def changed_recipe(name: str, changes: Any) -> Recipe:
@@ -72,5 +54,5 @@ def changed_recipe(name: str, changes: Any) -> Recipe:
     Raises:
         UserError: there is no such recipe, or a value is invalid.
     """
-    given = {} if changes is None else asdict(changes)
+    given = asdict(changes) if changes else {}
     return get_recipe(name).changed(**{field: value for field, value in given.items() if value is not None})

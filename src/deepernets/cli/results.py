@@ -1,17 +1,16 @@
 """Commands about recorded runs: make the missing ones, compare them with the reports, check them."""
 
 import sys
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from math import inf
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Literal
 
 from cyclopts import App, Parameter
 
-from deepernets.cli.options import Folders
+from deepernets.cli.options import Folders, run_options
 from deepernets.errors import UserError
 from deepernets.recipes.recipe import Profile
-from deepernets.training.options import RunOptions
 
 if TYPE_CHECKING:
     from deepernets.training.plan import PlannedRun
@@ -70,7 +69,7 @@ def reproduce(
     if minutes is not None and not minutes > 0:
         raise UserError(f"--minutes is {minutes:g}; expected more than 0.")
     which, results = which or Which(), results or results_folder()
-    chosen = RunOptions(**asdict(options)) if options else RunOptions()
+    chosen = run_options(options)
     recorded = load_records(folder=results) if results.is_dir() else []
     runs = missing_runs(read_order(which.order or default_order()), recorded, which.only, chosen.profile)
     if dry_run:
