@@ -68,6 +68,8 @@ def _report_b(model: str, data: str) -> tuple[Recipe, ...]:
     reported = REPORT_B.changed(name=f"{row}/as-reported", model=REPORT_B_MODELS[model], data=data, **crops)
     if data == "cifar10":
         ours = OURS_VGG_CIFAR if model.startswith("vgg") else OURS_RESNET_CIFAR
+        if model == "resnet-20":
+            ours = {**ours, "learning_rate": 0.2}
     else:
         ours = {**OURS_MNIST, "learning_rate": 0.05 if model.startswith("vgg") else 0.1}
     return (
