@@ -5,15 +5,15 @@
 >>> deepernets.count_parameters(model)
 269722
 
-Names are looked up when they are first used, so that ``import deepernets`` costs nothing and
-``deepernets --help`` answers before PyTorch could be loaded.
+Names are imported when they are first used: ``import deepernets`` and ``deepernets --help`` do not wait for
+PyTorch.
 """
 
 import warnings
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
-if TYPE_CHECKING:  # what editors and type checkers see; at run time `_HOMES` says the same
+if TYPE_CHECKING:  # for editors and type checkers; at run time `_HOMES` has the same names
     from deepernets.analysis.arithmetic import (
         conv_weights,
         count_multiply_adds,
@@ -32,7 +32,7 @@ if TYPE_CHECKING:  # what editors and type checkers see; at run time `_HOMES` sa
     from deepernets.training.records import Record, load_records
     from deepernets.training.run import Run, load_run, train
 
-# A notebook without ipywidgets gets progress bars of text, which do as well. Accelerate asks for bars, too.
+# Without ipywidgets, a notebook shows progress bars of text; Accelerate imports tqdm, too.
 warnings.filterwarnings("ignore", message="IProgress not found")
 
 _HOMES = {
@@ -86,7 +86,7 @@ def __getattr__(name: str) -> Any:
     if name not in _HOME_OF:
         raise AttributeError(f"module 'deepernets' has no attribute {name!r}")
     value = getattr(import_module(f"deepernets.{_HOME_OF[name]}"), name)
-    globals()[name] = value  # the next look-up does not come here
+    globals()[name] = value  # so that this is called once for each name
     return value
 
 

@@ -1,4 +1,4 @@
-"""Writing files so that a killed program leaves no half of one."""
+"""Write files atomically: a program that is killed leaves no incomplete file."""
 
 import os
 from collections.abc import Callable

@@ -46,10 +46,10 @@ def bench(  # noqa: PLR0913, one parameter per option
     names = networks or run.NETWORKS
     measured = variants.here() if every_step else variants.FIRST_AND_LAST
     with tqdm(total=len(names) * len(measured) * size.rounds, unit="turn") as bar:
-        found = run.run(names, size, precision, measured, bar.update)
-    _print(found)
+        benchmark = run.run(names, size, precision, measured, bar.update)
+    _print(benchmark)
     if json_file:
-        text = json.dumps(found.as_dict(), indent=1, ensure_ascii=False) + "\n"
+        text = json.dumps(benchmark.as_dict(), indent=1, ensure_ascii=False) + "\n"
         write_atomically(json_file, lambda place: place.write_text(text, encoding="utf-8"))
         print(json_file)
     if chart:
@@ -57,32 +57,34 @@ def bench(  # noqa: PLR0913, one parameter per option
 
         spent = {
             f"{row.network}, {row.way}": {phase: ms / 1000 for phase, ms in row.milliseconds.items()}
-            for row in found.measurements
+            for row in benchmark.measurements
         }
         print(save(timing.stacked(spent), chart))
 
 
-def _print(found: "Benchmark") -> None:
+def _print(benchmark: "Benchmark") -> None:
     from deepernets.papers.datasets import DATASETS
     from deepernets.recipes import get_recipe
     from deepernets.training.timing import PHASES
 
-    peaks = ", ".join(f"{peak / 1e9:,.0f} ({name})" for name, peak in found.multiply_adds_per_second.items())
-    print(f"{found.machine}, {found.date}, batches of {found.size.batch_size}")
+    peaks = ", ".join(
+        f"{peak / 1e9:,.0f} ({name})" for name, peak in benchmark.multiply_adds_per_second.items()
+    )
+    print(f"{benchmark.machine}, {benchmark.date}, batches of {benchmark.size.batch_size}")
     print(f"multiplying matrices, it reaches in billions of multiply-adds per second: {peaks}")
     columns = "".join(f"{phase:>10}" for phase in PHASES)
     print(f"\n{'milliseconds per image':38}{columns}{'all':>10}{'images/s':>10}{'MB':>8}{'of peak':>9}")
-    for row in found.measurements:
+    for row in benchmark.measurements:
         spent = "".join(f"{row.milliseconds[phase]:10.3f}" for phase in PHASES)
         print(
             f"{row.network:17}{row.way:15}{row.precision:6}{spent}{sum(row.milliseconds.values()):10.3f}"
             f"{row.images_per_second:10,.0f}{row.peak_memory:8,.0f}{row.share_of_peak:9.1%}"
         )
     print()
-    for network in dict.fromkeys(row.network for row in found.measurements):
-        print(f"{network:18}ours is {found.ratio(network):.2f} times as fast as the plain loop")
+    for network in dict.fromkeys(row.network for row in benchmark.measurements):
+        print(f"{network:18}ours is {benchmark.ratio(network):.2f} times as fast as the plain loop")
     report = get_recipe("report-a/vgg-16/as-reported")
-    for row in found.measurements:
+    for row in benchmark.measurements:
         if row.network == report.model and row.way == "ours":
             images = report.epochs * DATASETS[report.data].train_images
             minutes = images / row.images_per_second / 60

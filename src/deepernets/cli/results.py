@@ -127,8 +127,8 @@ def table(*, format: Literal["text", "markdown", "csv"] = "text", results: Path 
     from deepernets.results.tables import table as as_table
     from deepernets.training.records import load_records
 
-    found = load_records(folder=results)
-    frame = as_table(rows(found, WANTED), lambda name: estimate(name, found))
+    records = load_records(folder=results)
+    frame = as_table(rows(records, WANTED), lambda name: estimate(name, records))
     if format == "csv":
         print(frame.to_csv(index=False), end="")
     elif format == "markdown":
@@ -147,8 +147,8 @@ def verify(folder: Path | None = None, /) -> None:
     from deepernets.training.records import results_folder
     from deepernets.training.verification import verify as check
 
-    found = check(folder or results_folder())
-    wrong = [f"{path}: {problem}" for path, problems in found.items() for problem in problems]
+    checked = check(folder or results_folder())
+    wrong = [f"{path}: {problem}" for path, problems in checked.items() for problem in problems]
     if wrong:
         raise UserError("\n".join(["these records cannot be shown as they are:", *wrong]))
-    print(f"{len(found)} records are as their recipes say.")
+    print(f"{len(checked)} records are as their recipes say.")

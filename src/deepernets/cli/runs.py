@@ -68,7 +68,7 @@ def train(
         print(
             f"Weights: {pretrained.weights}; rounded to float16 they reach {accuracy:.2%} of the test images"
         )
-    print(f"Images: {', '.join(str(path) for path in _draw(run.record, run.folder, chosen.data_root))}")
+    print(f"Figures: {', '.join(str(path) for path in _draw(run.record, run.folder, chosen.data_root))}")
 
 
 def _train(recipe: "Recipe", options: "RunOptions", fresh: bool) -> "Run":

@@ -122,7 +122,7 @@ def _download(name: str, root: Path) -> Dataset:
             "network."
         ) from error
     found = _find(name, root)
-    assert found is not None  # `download` raises where it does not bring the files
+    assert found is not None  # otherwise `download` has raised an error
     return found
 
 

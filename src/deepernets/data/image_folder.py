@@ -141,7 +141,7 @@ def _split_at(place: Path, split: str) -> Path | None:
     return archive if archive.is_file() else None
 
 
-def _read_split(place: Path, split: str, wanted: tuple[str, ...]) -> Split:
+def _read_split(place: Path, split: str, classes: tuple[str, ...]) -> Split:
     if place.is_dir():
         path = _split_at(place, split)
         if path is None:
@@ -149,21 +149,21 @@ def _read_split(place: Path, split: str, wanted: tuple[str, ...]) -> Split:
                 f"{place} has no {split} images; put them into {split}/<class>/ there, or into {split}.zip."
             )
         with _open(path) as store:
-            return _read_classes(store, wanted)
+            return _read_classes(store, classes)
     with _open(place) as store:
-        return _read_classes(store.below(split), wanted)
+        return _read_classes(store.below(split), classes)
 
 
-def _read_classes(store: _Store, wanted: tuple[str, ...]) -> Split:
-    """Decode the images of the wanted classes; the label of a class is its position among them."""
+def _read_classes(store: _Store, classes: tuple[str, ...]) -> Split:
+    """Decode the images of some classes, or of all; the label of a class is its position among them."""
     files = _files_by_class(store)
-    missing = [name for name in wanted if name not in files]
+    missing = [name for name in classes if name not in files]
     if missing or not files:
         raise UserError(
             f"{store.place} has no class folder {' or '.join(missing) or 'at all'}; "
             "it must hold one folder of images per class."
         )
-    classes = wanted or tuple(files)
+    classes = classes or tuple(files)
     for name in classes:
         require_utf8(name, f"a class folder in {store.place}")
     names = [name for label in classes for name in files[label]]

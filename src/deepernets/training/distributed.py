@@ -87,12 +87,12 @@ class SynchronisedBatchNorm(nn.BatchNorm2d):
         """Normalise (N, C, H, W) by channel; in training, update the running statistics."""
         if not self.training or num_processes() == 1:
             return super().forward(images)
-        images_32 = images.to(torch.promote_types(images.dtype, torch.float32))
-        mean, variance, numbers = _statistics_over_processes(images_32)
+        promoted = images.to(torch.promote_types(images.dtype, torch.float32))
+        mean, variance, numbers = _statistics_over_processes(promoted)
         self._update_running(mean.detach(), variance.detach() * numbers / (numbers - 1))
         scale = self.weight * (variance + self.eps).rsqrt()  # (C,)
         shift = self.bias - mean * scale
-        return (images_32 * scale[:, None, None] + shift[:, None, None]).to(images.dtype)
+        return (promoted * scale[:, None, None] + shift[:, None, None]).to(images.dtype)
 
     @torch.no_grad()
     def _update_running(self, mean: Tensor, unbiased: Tensor) -> None:

@@ -23,8 +23,6 @@ from deepernets.training.metrics import Meter
 from deepernets.training.schedules import Schedule, constant, reduce_on_plateau
 
 Batch = tuple[Tensor, Tensor]  # images (N, C, H, W), labels (N,)
-
-
 Step = Callable[[nn.Module, Tensor, Tensor, nn.Module, Optimizer], tuple[Tensor, Tensor]]
 
 

@@ -186,10 +186,10 @@ def load_records(
         folder: Their folder; without it that of the course.
         requested_precision: fp32 or bf16 for runs in which this precision was requested; auto for the others.
     """
-    found = [load_record(path) for path in sorted((folder or results_folder()).rglob("*.json"))]
+    records = [load_record(path) for path in sorted((folder or results_folder()).rglob("*.json"))]
     matching = [
         record
-        for record in found
+        for record in records
         if recipe in (None, record.recipe.name) and record.requested_precision == requested_precision
     ]
 

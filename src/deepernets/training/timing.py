@@ -103,11 +103,14 @@ class _Laps:
 def step_seconds(recipe: Recipe, compiled: bool = False) -> float:
     """Return the median time of a training step, at the recipe's batch size, image size and usual precision.
 
-    The images are noise: what an image shows does not change what a step costs. Cropping and flipping are
-    included.
+    The images are noise, since their content does not change the time. Cropping and flipping are included.
+
+    Args:
+        recipe: What is trained.
+        compiled: Compile the network.
 
     Raises:
-        UserError: the network is to be compiled, and there is no compiler.
+        UserError: the network should be compiled, and there is no compiler.
     """
     recipe = recipe.changed(validation_fraction=0.0, train_images=0, schedule="constant")
     accelerator = hardware.accelerator()

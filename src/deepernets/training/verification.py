@@ -20,8 +20,8 @@ LARGEST = 60_000  # bytes
 def schema() -> dict[str, Any]:
     """Return the JSON schema of records."""
     text = (files("deepernets.training") / "record.schema.json").read_text(encoding="utf-8")
-    found: dict[str, Any] = json.loads(text)
-    return found
+    values: dict[str, Any] = json.loads(text)
+    return values
 
 
 def verify(folder: Path) -> dict[Path, list[str]]:
