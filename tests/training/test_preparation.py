@@ -1,22 +1,13 @@
-"""What would end a run after hours is refused before its first step."""
-
-import os
-import shutil
-import sys
-from pathlib import Path
-from types import SimpleNamespace
+"""A batch that cannot be trained on is refused before the first step."""
 
 import pytest
 import torch
-from torch import nn
 
 from deepernets.data.batches import Batches, Transform
 from deepernets.data.images import Images
 from deepernets.errors import UserError
 from deepernets.models.registry import build_model
 from deepernets.recipes.recipe import Recipe
-from deepernets.training.checkpoints import require_room
-from deepernets.training.options import RunOptions, require_folder_name
 from deepernets.training.preparation import require_two_images
 
 SMALL = Recipe("small", data="sketches", model="resnet-18", batch_size=32, image_size=32)
@@ -67,49 +58,3 @@ def test_synchronised_processes_share_the_statistics_of_two_images() -> None:
     require_two_images(SMALL, batches(66, 32, 2), synchronised=True)
     with pytest.raises(UserError, match="leave a batch of one image"):
         require_two_images(SMALL, batches(65, 32), synchronised=True)
-
-
-@pytest.mark.parametrize("name", ["x" * 300, "é" * 200])
-def test_a_name_that_is_too_long_is_refused_before_its_folder_exists(name: str, tmp_path: Path) -> None:
-    folder = tmp_path / "runs" / "quick" / name
-    with pytest.raises(UserError, match="cannot be used"):
-        require_folder_name(folder)
-    assert not list(tmp_path.iterdir())
-    require_folder_name(tmp_path / "runs" / "quick" / "full-seed0")
-
-
-@pytest.mark.skipif(sys.platform != "linux", reason="elsewhere names are Unicode")
-def test_a_folder_whose_name_is_not_utf8_is_refused(tmp_path: Path) -> None:
-    with pytest.raises(UserError, match=r"M\\xfcller.* is not UTF-8"):
-        require_folder_name(tmp_path / os.fsdecode(b"M\xfcller") / "full-seed0")
-
-
-def test_a_disk_without_room_for_two_checkpoints_is_refused(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """A million weights, a momentum for each, four bytes a number, twice: 16 MB."""
-    model, free = nn.Linear(1000, 1000, bias=False), 16_000_000
-    monkeypatch.setattr(shutil, "disk_usage", lambda place: SimpleNamespace(free=free))
-    require_room(tmp_path / "run", model, "sgd")
-    for optimizer, much in (("sgd", "16"), ("adam", "24"), ("lookahead", "24")):
-        free = 15_999_999
-        with pytest.raises(UserError, match=f"two checkpoints take {much} MB"):
-            require_room(tmp_path / "run", model, optimizer)
-    (tmp_path / "run" / "epoch-001").mkdir()
-    free = 8_000_000
-    require_room(tmp_path / "run", model, "sgd")
-    with pytest.raises(UserError, match="another checkpoint takes 12 MB"):
-        require_room(tmp_path / "run", model, "adam")
-
-
-def test_a_folder_that_cannot_be_created_is_refused(tmp_path: Path) -> None:
-    (tmp_path / "runs").write_text("not a folder")
-    with pytest.raises(UserError, match="cannot be created"):
-        require_room(tmp_path / "runs" / "run", nn.Linear(2, 2), "sgd")
-
-
-def test_every_seed_from_0_is_accepted_and_no_negative_one() -> None:
-    for seed in (0, 1_764_155_132_123_456_789, 2**64, 10**30):
-        RunOptions(seed=seed)
-    with pytest.raises(UserError, match="--seed is -1; expected a whole number of at least 0"):
-        RunOptions(seed=-1)

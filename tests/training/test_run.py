@@ -377,19 +377,6 @@ def test_the_last_training_images_are_held_out_where_the_recipe_says_so() -> Non
     assert torch.equal(splits.train.images.labels, dataset.train.labels[:-held_out])
 
 
-def test_every_change_gets_a_folder_of_its_own() -> None:
-    folders = {
-        RunOptions().folder(TINY),
-        RunOptions().folder(TINY.changed(epochs=4)),
-        RunOptions(profile="quick").folder(TINY),
-        RunOptions(seed=1).folder(TINY),
-        RunOptions().folder(get_recipe("quick/vgg")),
-        RunOptions(precision="fp32").folder(TINY),
-        RunOptions(precision="bf16").folder(TINY),
-    }
-    assert len(folders) == 7
-
-
 def test_a_quick_profile_swaps_the_data_under_its_own_name(tmp_path: Path) -> None:
     chosen = get_recipe("report-b/resnet-20-mnist/as-reported").changed(model="resnet-8", epochs=1)
     record = _train(tmp_path, chosen, profile="quick")
