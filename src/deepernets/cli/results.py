@@ -4,16 +4,17 @@ import sys
 from dataclasses import dataclass
 from math import inf
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Literal
+from typing import Annotated, Literal
 
 from cyclopts import App, Parameter
 
 from deepernets.cli.options import Folders, run_options
 from deepernets.errors import UserError
+from deepernets.progress import format_duration
+from deepernets.recipes import get_recipe
 from deepernets.recipes.recipe import Profile
-
-if TYPE_CHECKING:
-    from deepernets.training.plan import PlannedRun
+from deepernets.training.plan import PlannedRun, default_order, missing_runs, read_order
+from deepernets.training.records import load_records, results_folder
 
 app = App()
 
@@ -61,9 +62,6 @@ def reproduce(
         at_a_time: Runs at the same time, for when one alone cannot use a GPU fully.
         dry_run: Print the runs and their costs, and stop.
     """
-    from deepernets.training.plan import default_order, missing_runs, read_order
-    from deepernets.training.records import load_records, results_folder
-
     if at_a_time < 1:
         raise UserError(f"--at-a-time is {at_a_time}; expected at least 1.")
     if minutes is not None and not minutes > 0:
@@ -96,12 +94,9 @@ def reproduce(
         raise UserError(f"These runs could not be made: {failed}")
 
 
-def _print_costs(runs: "list[PlannedRun]", profile: Profile) -> None:
+def _print_costs(runs: list[PlannedRun], profile: Profile) -> None:
     """Print each run with its cost on the CPU of the recorded runs, and the sum of the costs."""
-    from deepernets.progress import format_duration
-    from deepernets.recipes import get_recipe
     from deepernets.results.costs import pace, work
-    from deepernets.training.records import load_records
 
     records, total = load_records(), 0.0
     for run in runs:
@@ -125,7 +120,6 @@ def table(*, format: Literal["text", "markdown", "csv"] = "text", results: Path 
     from deepernets.results.comparison import rows
     from deepernets.results.costs import estimate
     from deepernets.results.tables import table as as_table
-    from deepernets.training.records import load_records
 
     records = load_records(folder=results)
     frame = as_table(rows(records, WANTED), lambda name: estimate(name, records))
@@ -144,7 +138,6 @@ def verify(folder: Path | None = None, /) -> None:
     Args:
         folder: Folder of the records; without it the course's own.
     """
-    from deepernets.training.records import results_folder
     from deepernets.training.verification import verify as check
 
     checked = check(folder or results_folder())

@@ -9,11 +9,11 @@ from cyclopts import App, Parameter
 
 from deepernets.cli.options import AllOptions, Changes, Settings, changed_recipe, run_options
 from deepernets.errors import UserError
+from deepernets.recipes.recipe import Recipe
+from deepernets.training.options import RunOptions, require_folder_name
+from deepernets.training.records import RECORD, Record, load_record
 
 if TYPE_CHECKING:
-    from deepernets.recipes.recipe import Recipe
-    from deepernets.training.options import RunOptions
-    from deepernets.training.records import Record
     from deepernets.training.run import Run
 
 RecipeName = Annotated[str, Parameter(name="recipe")]
@@ -71,14 +71,12 @@ def train(
     print(f"Figures: {', '.join(str(path) for path in _draw(run.record, run.folder, chosen.data_root))}")
 
 
-def _train(recipe: "Recipe", options: "RunOptions", fresh: bool) -> "Run":
+def _train(recipe: Recipe, options: RunOptions, fresh: bool) -> "Run":
     """Train, and after Ctrl-C say what is kept."""
     import shutil
 
     from deepernets.training import distributed
     from deepernets.training.checkpoints import list_checkpoints
-    from deepernets.training.options import require_folder_name
-    from deepernets.training.records import RECORD
     from deepernets.training.run import train as train_recipe
 
     folder = options.folder(recipe)
@@ -125,8 +123,6 @@ def show(run: Path, /, *, data_root: Path | None = None, out: Path | None = None
         data_root: Folder that holds the data; the mistakes are drawn from it.
         out: Folder for the figures; without it the run's own.
     """
-    from deepernets.training.records import RECORD, load_record
-
     path = run / RECORD if run.is_dir() else run
     record = load_record(path)
     _report(record)
@@ -169,7 +165,7 @@ def find_lr(
     print(f"Suggested learning rate: {test.suggestion:.2g} (the recipe has {recipe.learning_rate:g})\n{path}")
 
 
-def _report(record: "Record") -> None:
+def _report(record: Record) -> None:
     """Print a record's label, its accuracy and its confusion matrix."""
     classes, confusion = record.data["classes"], record.test["confusion"]
     print(record.label)
@@ -183,7 +179,7 @@ def _report(record: "Record") -> None:
         print(f"{name:<{width}}" + "".join(f"{count:>{width}}" for count in row))
 
 
-def _draw(record: "Record", folder: Path, data_root: Path | None) -> list[Path]:
+def _draw(record: Record, folder: Path, data_root: Path | None) -> list[Path]:
     """Draw a record's figures into `folder`; the mistakes only if the test images are available."""
     from deepernets import plots
     from deepernets.data.datasets import load_dataset
