@@ -1,9 +1,9 @@
 # make book    the book, as HTML
-# make test    everything that must hold, the book included
-# make test-elsewhere   the tests as on other processors, and on a busy one
-# make clean   forget the book and what was run for it (make distclean: the environment too)
+# make test    all checks, those of the book included
+# make test-elsewhere   the tests with the instructions of other processors, and on a busy one
+# make clean   delete the book and the runs made for it (make distclean: the environment, too)
 #
-# A step runs again only when what it is made from changed. Another Python: make book PYTHON=python3.12
+# A step runs again only when its inputs have changed. Another Python: make book PYTHON=python3.12
 
 PYTHON ?= python3
 WORKERS ?= 2
@@ -23,12 +23,12 @@ VERSION := import platform; print(platform.python_version())
 .PHONY: book test test-elsewhere clean distclean
 .DELETE_ON_ERROR:
 
-# Containers often set it. Every process would then compile all of PyTorch's sources again, which takes longer than
-# most tests.
+# Containers often set it. Every process then compiles all of PyTorch's sources again, which takes longer than most
+# tests.
 unexport PYTHONDONTWRITEBYTECODE
 
-# Jupyter Book would execute one page after the other: jupyter-cache does so for several at a time, one thread
-# each, and the build then finds their outputs. A page that fails is executed again there, and says why.
+# Jupyter Book executes one page after the other. jupyter-cache executes several at a time, with one thread each, and
+# the build finds their outputs. A page that fails is executed again by the build, which prints its error.
 book: export JUPYTERCACHE = _build/.jupyter_cache
 book: export OMP_NUM_THREADS = 1
 book: $(READY) $(RUN) _build/executed-for
@@ -59,10 +59,10 @@ clean:
 distclean: clean
 	rm -rf .venv .mypy_cache .pytest_cache .ruff_cache
 
-# The environment: uv installs it in seconds; where uv is not to be had, pip does in minutes.
+# The environment. uv installs it in seconds; if uv is not available, pip does in minutes.
 $(READY): pyproject.toml requirements.txt | $(BIN)/python
 	@PATH="$$PATH:$(CURDIR)/$(BIN)"; \
-	uv --version >/dev/null 2>&1 || $(BIN)/python -m pip install --quiet uv 2>/dev/null || echo "No uv: pip takes its place."; \
+	uv --version >/dev/null 2>&1 || $(BIN)/python -m pip install --quiet uv 2>/dev/null || echo "uv is not available; pip installs the packages."; \
 	if uv --version >/dev/null 2>&1; \
 	then uv pip install --python $(BIN)/python -r requirements.txt; \
 	else $(BIN)/python -m pip install -r requirements.txt; fi
@@ -75,17 +75,17 @@ $(BIN)/python:
 	  "$$($(PYTHON) -c '$(VERSION)' 2>/dev/null || echo 'not there')." \
 	  "Install one of them and name it: make $(MAKECMDGOALS) PYTHON=python3.12" >&2; exit 1; fi
 
-# The quick profile, on drawn pictures: a first trained network, and the proof that the whole way works.
+# The quick profile, on drawn images: a first trained network, and a test of the whole training.
 $(RUN): $(READY) $(SOURCES)
 	@$(BIN)/deepernets train --profile quick --fresh
 	@touch $@
 
-# Pages are executed again when the package or a recorded run changed: Jupyter Book looks at the pages alone.
+# Pages are executed again when the package or a recorded run changed; Jupyter Book itself compares only the pages.
 _build/executed-for: $(READY) $(RUN) $(SOURCES) $(RECORDS) book/references.bib _config.yml
 	@rm -rf _build/.jupyter_cache _build/.doctrees
 	@mkdir -p _build && touch $@
 
-# The README's picture.
+# The README's figure.
 book/_static/configurations.png: $(READY) src/deepernets/plots/architecture.py src/deepernets/models/vgg.py
 	$(BIN)/python -c "from pathlib import Path; from deepernets import plots; \
 	  plots.save(plots.configuration_chart(), Path('$@'))"

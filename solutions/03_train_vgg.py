@@ -25,14 +25,9 @@ from torch.nn import functional as F
 
 import deepernets
 from deepernets import check, plots
-from deepernets.analysis import errors
-from deepernets.data.batches import (
-    Batches,
-    Transform,
-    channel_statistics,
-    stratified_split,
-)
-from deepernets.training import loop
+from deepernets.data.batches import Batches, Transform
+from deepernets.data.images import channel_statistics, stratified_split
+from deepernets.training import loop, metrics
 
 torch.manual_seed(0)
 PROFILE = os.environ.get(
@@ -272,7 +267,7 @@ def confusion(predicted, labels, classes):
 
 
 # %%
-tabulate = check("confusion", confusion).or_else(errors.confusion_matrix)
+tabulate = check("confusion", confusion).or_else(metrics.confusion_matrix)
 
 # %% tags=["nbval-ignore-output"]
 counts = torch.as_tensor(
@@ -320,7 +315,7 @@ def course_mistakes(logits, labels, most):
     return torch.tensor(
         [
             mistake["index"]
-            for mistake in errors.confident_mistakes(logits, labels, most)
+            for mistake in metrics.confident_mistakes(logits, labels, most)
         ]
     )
 

@@ -24,15 +24,15 @@ from torch import nn
 
 import deepernets
 from deepernets import check
-from deepernets.analysis import baselines, errors
+from deepernets.analysis import baselines
 from deepernets.analysis.statistics import expected_best
-from deepernets.data.batches import channel_statistics, resize
+from deepernets.data.images import channel_statistics, resize
 from deepernets.plots.comparison import error_intervals
 from deepernets.plots.data import class_samples, image_sizes
 from deepernets.plots.interpretability import class_templates
 from deepernets.plots.runs import confused_classes
 from deepernets.results.comparison import on_equal_terms, wrong_images
-from deepernets.training import loop, preparation
+from deepernets.training import loop, metrics, preparation
 
 PROFILE = os.environ.get(
     "DEEPERNETS_PROFILE", "quick"
@@ -337,7 +337,7 @@ for name, model in small_models().items():
     baselines.train_baseline(model, train_pixels, seen.labels)
     tested = loop.evaluate(model, [(test_pixels, dataset.test.labels)])
     guesses = tested.logits.argmax(dim=1)
-    tables.append(errors.confusion_matrix(guesses, tested.labels, 10))
+    tables.append(metrics.confusion_matrix(guesses, tested.labels, 10))
     wrong[name] = int((guesses != tested.labels).sum())
     print(f"{name}: {wrong[name]} of {len(guesses):,} wrong")
     assert wrong[name] < 0.2 * len(guesses)

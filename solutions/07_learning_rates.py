@@ -27,6 +27,7 @@ from deepernets.plots.comparison import validation_accuracies
 from deepernets.plots.runs import schedule_curves
 from deepernets.training import hardware, schedules
 from deepernets.training.lr_finder import RangeTest, range_test
+from deepernets.training.options import RunOptions
 from deepernets.training.preparation import prepare, prepare_data
 
 PROFILE = os.environ.get(
@@ -69,7 +70,7 @@ if PROFILE == "quick":
 else:
     recipe = deepernets.get_recipe("race/constant")
 accelerator = hardware.accelerator("auto")
-splits = prepare_data(recipe.at(PROFILE), PROFILE, 0, None, accelerator)
+splits = prepare_data(recipe.at(PROFILE), RunOptions(PROFILE), accelerator)
 training = prepare(recipe.at(PROFILE), splits, accelerator, 0)
 tried = range_test(
     training.model,

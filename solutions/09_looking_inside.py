@@ -23,8 +23,7 @@ from torch.nn import functional as F
 import deepernets
 from deepernets import check
 from deepernets.analysis import interpretability
-from deepernets.data.batches import stratified_split
-from deepernets.data.images import first_per_class
+from deepernets.data.images import first_per_class, stratified_split
 from deepernets.plots.interpretability import (
     feature_maps,
     first_layer_filters,

@@ -30,7 +30,8 @@ from torchvision.transforms.functional import to_pil_image
 import deepernets
 from deepernets import check
 from deepernets.benchmark.run import images_per_second
-from deepernets.data.batches import Batches, Transform, channel_statistics
+from deepernets.data.batches import Batches, Transform
+from deepernets.data.images import channel_statistics
 from deepernets.plots.comparison import ablation_effects
 from deepernets.plots.performance import phase_times, training_speeds
 from deepernets.results import ablation
@@ -197,7 +198,9 @@ def measure(batches, layout=torch.contiguous_format, precision="fp32"):
     network = small_vgg(layout)
     optimizer = torch.optim.SGD(network.parameters(), lr=0.01, momentum=0.9)
     network, optimizer = accelerator.prepare(network, optimizer)
-    return timing.phases(network, batches, nn.CrossEntropyLoss(), optimizer)
+    return timing.measure_phases(
+        network, batches, nn.CrossEntropyLoss(), optimizer
+    )
 
 
 # %% tags=["nbval-ignore-output"]
@@ -257,7 +260,7 @@ if PROFILE != "quick":
     network = torch.compile(small_vgg(torch.channels_last))
     optimizer = torch.optim.SGD(network.parameters(), lr=0.01, momentum=0.9)
     list(map(network, [images for images, _ in last.epoch(1)]))  # compiles
-    compiled = timing.phases(
+    compiled = timing.measure_phases(
         network, last.epoch(2), nn.CrossEntropyLoss(), optimizer
     )
     print(f"compiled: {1 / sum(compiled.values()):.0f} images a second")

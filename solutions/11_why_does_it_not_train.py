@@ -22,7 +22,7 @@ from deepernets.course.exercises.lab11 import (
     training_case,
     training_cases,
 )
-from deepernets.data.batches import channel_statistics
+from deepernets.data.images import channel_statistics
 
 # %% [markdown]
 # ## One batch

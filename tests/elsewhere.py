@@ -1,7 +1,7 @@
-"""Run the tests as on machines that are not here: `make test-elsewhere`.
+"""Run the tests with the instruction sets of other processors, and on a busy one: `make test-elsewhere`.
 
-Each line of the output names the processor that this one stands in for, or says that two other processes keep it
-busy. What pytest said is in `_build/elsewhere/`. The words after the script's name are pytest's.
+Each line of the output names a configuration and its result. The output of pytest is in `_build/elsewhere/`. The
+arguments of the script are passed to pytest.
 """
 
 import os

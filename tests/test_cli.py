@@ -12,6 +12,7 @@ import pytest
 from deepernets import cli
 from deepernets.recipes import list_recipes
 from deepernets.recipes.recipe import Recipe
+from deepernets.training.options import RunOptions
 
 TINY = ["--epochs", "1", "--train-images", "128", "--batch-size", "32", "--precision", "fp32"]
 
@@ -125,7 +126,8 @@ def test_lists_and_help(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureF
     for field in fields(Recipe):
         assert field.name in shown
         assert field.name == "name" or f"--{field.name.replace('_', '-')}" in helped
-    assert "--profile" in helped
+    for option in fields(RunOptions):
+        assert f"--{option.name.replace('_', '-')}" in helped
 
 
 def test_data_check_names_every_data_set(
@@ -144,7 +146,9 @@ def test_a_bad_profile_in_the_environment_is_named(
     monkeypatch.setenv("DEEPERNETS_PROFILE", "slow")
     with pytest.raises(SystemExit, match="2"):
         cli.main(["train"])
-    assert "DEEPERNETS_PROFILE is 'slow'; set it to one of quick, laptop, full" in capsys.readouterr().err
+    error = capsys.readouterr().err
+    assert all(word in error for word in ("slow", "DEEPERNETS_PROFILE", "quick", "laptop", "full"))
+    assert len(error.splitlines()) == 1
 
 
 def test_help_does_not_wait_for_pytorch() -> None:

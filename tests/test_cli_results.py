@@ -10,8 +10,8 @@ from deepernets import cli
 from deepernets.errors import UserError
 from deepernets.papers.reports import ALL_RESULTS
 from deepernets.training import queue
+from deepernets.training.options import RunOptions
 from deepernets.training.records import load_records
-from deepernets.training.runs import run_folder
 
 
 def run(capsys: pytest.CaptureFixture[str], *words: str) -> tuple[int, str, str]:
@@ -94,7 +94,7 @@ def test_an_order_of_ones_own_is_done_and_said(
     order, results, out = tmp_path / "order.txt", tmp_path / "results", tmp_path / "runs"
     order.write_text("report-a/vgg-16/as-reported 0\npaper/resnet-20 0\n")
     recorded = load_records("report-a/vgg-16/as-reported")[0]
-    recorded.save(run_folder(recorded.recipe, "full", 0, out) / "record.json")
+    recorded.save(RunOptions(out=out).folder(recorded.recipe) / "record.json")
 
     def fails(*_: object, **__: object) -> float:
         raise UserError("no step could be timed.")

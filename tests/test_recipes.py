@@ -4,17 +4,15 @@ from itertools import pairwise
 import pytest
 import torch
 
-from deepernets.data.datasets import DATASETS
 from deepernets.errors import UserError
 from deepernets.models.registry import build_model
+from deepernets.papers.datasets import DATASETS
 from deepernets.recipes import get_recipe, list_recipes
-from deepernets.recipes.dash import PARTS
 from deepernets.recipes.recipe import Recipe
-from deepernets.training.preparation import optimizer_for
+from deepernets.recipes.speedrun import PARTS
+from deepernets.training.optimizers import build_optimizer
 
 EXAMPLE = Recipe("example", data="sketches", model="vgg-mini-bn-cifar")
-CHANNELS = {"mnist": 1, "digits": 1}
-CLASSES = {"mnist": 10, "digits": 10, "cifar10": 10, "cifar3": 3, "sketches": 3}
 
 
 @pytest.mark.parametrize(
@@ -79,8 +77,8 @@ def test_every_recipe_can_be_built_on_its_data() -> None:
         chosen = get_recipe(name)
         assert chosen.name == name
         assert chosen.data in DATASETS
-        shape = (CHANNELS.get(chosen.data, 3), chosen.image_size, chosen.image_size)
-        networks.add((chosen.model, shape, CLASSES[chosen.data], chosen.initialisation))
+        shape = (DATASETS[chosen.data].in_shape[0], chosen.image_size, chosen.image_size)
+        networks.add((chosen.model, shape, len(DATASETS[chosen.data].classes), chosen.initialisation))
     for network, shape, classes, initialisation in networks:
         with torch.device("meta"):
             model = build_model(network, shape, classes, initialisation=initialisation)
@@ -181,7 +179,7 @@ def test_vggs_d_starts_from_three_draws_and_with_two_of_them_from_a_as_well() ->
 
 def test_the_recipes_options_reach_the_optimizer() -> None:
     model = torch.nn.Linear(2, 2)
-    sgd = optimizer_for(EXAMPLE.changed(nesterov=True, learning_rate=0.3, weight_decay=0.2), model)
+    sgd = build_optimizer(EXAMPLE.changed(nesterov=True, learning_rate=0.3, weight_decay=0.2), model)
     assert isinstance(sgd, torch.optim.SGD)
     assert {key: sgd.defaults[key] for key in ("lr", "momentum", "nesterov", "weight_decay")} == {
         "lr": 0.3,
@@ -190,7 +188,7 @@ def test_the_recipes_options_reach_the_optimizer() -> None:
         "weight_decay": 0.2,
     }
     for name, kind in (("adam", torch.optim.Adam), ("adamw", torch.optim.AdamW)):
-        optimizer = optimizer_for(EXAMPLE.changed(optimizer=name, weight_decay=0.2), model)
+        optimizer = build_optimizer(EXAMPLE.changed(optimizer=name, weight_decay=0.2), model)
         assert type(optimizer) is kind
         assert optimizer.defaults["weight_decay"] == 0.2
 

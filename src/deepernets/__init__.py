@@ -5,15 +5,15 @@
 >>> deepernets.count_parameters(model)
 269722
 
-Names are looked up when they are first used, so that ``import deepernets`` costs nothing and
-``deepernets --help`` answers before PyTorch could be loaded.
+Names are imported when they are first used: ``import deepernets`` and ``deepernets --help`` do not wait for
+PyTorch.
 """
 
 import warnings
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
-if TYPE_CHECKING:  # what editors and type checkers see; at run time `_HOMES` says the same
+if TYPE_CHECKING:  # for editors and type checkers; at run time `_HOMES` has the same names
     from deepernets.course.checks import check
     from deepernets.data.datasets import load_dataset
     from deepernets.errors import UserError
@@ -22,11 +22,12 @@ if TYPE_CHECKING:  # what editors and type checkers see; at run time `_HOMES` sa
     from deepernets.models.registry import build_model, list_models
     from deepernets.recipes import get_recipe, list_recipes
     from deepernets.recipes.recipe import Recipe
+    from deepernets.training.options import RunOptions
     from deepernets.training.pretrained import list_pretrained, load_pretrained
     from deepernets.training.records import Record, load_records
-    from deepernets.training.runs import Run, load_run, train
+    from deepernets.training.run import Run, load_run, train
 
-# A notebook without ipywidgets gets progress bars of text, which do as well. Accelerate asks for bars, too.
+# Without ipywidgets, a notebook shows progress bars of text; Accelerate imports tqdm, too.
 warnings.filterwarnings("ignore", message="IProgress not found")
 
 _HOMES = {
@@ -40,7 +41,8 @@ _HOMES = {
     "recipes.recipe": ("Recipe",),
     "training.records": ("Record", "load_records"),
     "training.pretrained": ("list_pretrained", "load_pretrained"),
-    "training.runs": ("Run", "load_run", "train"),
+    "training.options": ("RunOptions",),
+    "training.run": ("Run", "load_run", "train"),
 }
 _HOME_OF = {name: home for home, names in _HOMES.items() for name in names}
 
@@ -48,6 +50,7 @@ __all__ = [
     "Recipe",
     "Record",
     "Run",
+    "RunOptions",
     "UserError",
     "build_model",
     "check",
@@ -73,7 +76,7 @@ def __getattr__(name: str) -> Any:
     if name not in _HOME_OF:
         raise AttributeError(f"module 'deepernets' has no attribute {name!r}")
     value = getattr(import_module(f"deepernets.{_HOME_OF[name]}"), name)
-    globals()[name] = value  # the next look-up does not come here
+    globals()[name] = value  # so that this is called once for each name
     return value
 
 

@@ -1,4 +1,4 @@
-"""``python -m deepernets`` is ``deepernets``; `torchrun -m deepernets` needs it."""
+"""The command line as ``python -m deepernets``, which `torchrun` needs."""
 
 from deepernets.cli import main
 

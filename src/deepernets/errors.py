@@ -1,9 +1,9 @@
-"""The one exception a user can do something about."""
+"""The exception for mistakes that the user can correct."""
 
 
 class UserError(ValueError):
-    """A mistake in what the user asked for, told in one sentence.
+    """A mistake in what the user asked for, explained in one sentence.
 
-    The sentence says what was wrong, what was expected and what to do. The command line prints it without a
-    traceback and leaves with exit status 2; in a notebook it is an ordinary ``ValueError``.
+    The sentence states what was wrong, what was expected and what to do. The command line prints it without a
+    traceback and exits with status 2; in a notebook it is an ordinary ``ValueError``.
     """

@@ -1,4 +1,4 @@
-"""The progress bar of everything that takes long."""
+"""Progress bars, and durations as text."""
 
 import os
 import warnings
@@ -7,17 +7,26 @@ from typing import Any
 from tqdm import TqdmWarning
 
 with warnings.catch_warnings():
-    # A notebook without ipywidgets gets a bar of text, which does as well.
+    # Without ipywidgets, a notebook shows bars of text, which is no reason for a warning.
     warnings.simplefilter("ignore", TqdmWarning)
     from tqdm.auto import tqdm as bar_or_widget
 
-__all__ = ["tqdm"]
-
 
 def tqdm(iterable: Any = None, *, disable: bool = False, **options: Any) -> Any:
-    """Return a bar of the tqdm library. `TQDM_DISABLE`, if it is set to anything but 0, switches it off.
+    """Return a progress bar of the tqdm library, switched off if `TQDM_DISABLE` is set to anything but 0.
 
     tqdm itself reads the variable only as a default, when it is imported, and not in notebooks.
     """
     switched_off = os.environ.get("TQDM_DISABLE", "0") not in ("", "0")
     return bar_or_widget(iterable, disable=disable or switched_off, **options)
+
+
+def format_duration(seconds: float) -> str:
+    """Return a duration as text, in seconds, minutes or hours.
+
+    >>> format_duration(40), format_duration(400), format_duration(40_000)
+    ('40 s', '7 min', '11 h')
+    """
+    if seconds < 120:
+        return f"{seconds:.0f} s"
+    return f"{seconds / 60:.0f} min" if seconds < 7200 else f"{seconds / 3600:.0f} h"

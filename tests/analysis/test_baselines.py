@@ -8,8 +8,8 @@ from torch import nn
 
 import deepernets
 from deepernets.analysis import baselines
-from deepernets.analysis.errors import confusion_matrix
 from deepernets.training.loop import evaluate
+from deepernets.training.metrics import confusion_matrix
 
 
 def test_the_frame_is_as_black_as_the_image() -> None:

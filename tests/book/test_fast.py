@@ -9,7 +9,7 @@ import pytest
 import deepernets
 from deepernets.analysis.statistics import mean_and_sd
 from deepernets.benchmark.run import images_per_second
-from deepernets.recipes.dash import PARTS
+from deepernets.recipes.speedrun import PARTS
 from deepernets.results.ablation import ablation_effects
 
 if TYPE_CHECKING:

@@ -14,8 +14,9 @@ import torch
 import torchvision.datasets
 
 from deepernets.data.datasets import load_dataset
-from deepernets.data.downloads import CIFAR10_CLASSES, read_cifar10, read_idx, read_mnist
+from deepernets.data.downloads import read_cifar10, read_idx, read_mnist
 from deepernets.errors import UserError
+from deepernets.papers.datasets import OBJECTS
 
 DATA = Path(os.environ.get("DEEPERNETS_DATA", ""))
 
@@ -58,7 +59,7 @@ def small_cifar10(root: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     for listed in ("train_list", "test_list"):
         names = [name for name, _ in getattr(kind, listed)]
         monkeypatch.setattr(kind, listed, [[name, written(name, batch())] for name in names])
-    checksum = written("batches.meta", {"label_names": list(CIFAR10_CLASSES)})
+    checksum = written("batches.meta", {"label_names": list(OBJECTS)})
     monkeypatch.setattr(kind, "meta", {**kind.meta, "md5": checksum})
     return folder
 

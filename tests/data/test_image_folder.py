@@ -178,7 +178,7 @@ def no_classes(folder: Path) -> None:
 
 BAD = {
     text_among_images: r"cat.notes\.txt is not an image",
-    stray_file: r"labels\.csv lies beside the class folders",
+    stray_file: r"labels\.csv is next to the class folders",
     empty_class: "bird is empty",
     other_size: r"0001\.png is 7×5 pixels, but cat/0000\.png is 6×5",
     other_size_in_test: "training images of 3×5×6 and test images of 3×5×7",

@@ -6,7 +6,7 @@ from dataclasses import replace
 import pytest
 
 import deepernets
-from deepernets.recipes.dash import PARTS
+from deepernets.recipes.speedrun import PARTS
 from deepernets.results.ablation import PATH, RESNET_20, ablation_effects, last_epochs, path_runs
 from deepernets.training.records import Record
 

@@ -7,9 +7,10 @@ from pathlib import Path
 import pytest
 
 import deepernets
+from deepernets.papers.datasets import DATASETS
 from deepernets.papers.reports import ALL_RESULTS, REPORTED
 from deepernets.recipes import get_recipe
-from deepernets.results import comparison
+from deepernets.recipes.recipe import Profile
 from deepernets.results.comparison import (
     NOT_RUN,
     Row,
@@ -36,7 +37,7 @@ def make() -> Make:
     real = deepernets.load_records(NAME)[0]
 
     def made(
-        accuracy: float, seed: int = 0, profile: str = "full", epochs: int = 20, **data: object
+        accuracy: float, seed: int = 0, profile: Profile = "full", epochs: int = 20, **data: object
     ) -> Record:
         chosen = deepernets.get_recipe(NAME).at(profile).changed(epochs=epochs)
         history = [{**real.epochs[0], "epoch": epoch} for epoch in range(1, epochs + 1)]
@@ -205,7 +206,7 @@ def test_the_table_can_be_written_and_read(make: Make) -> None:
 def test_a_report_has_as_many_test_images_as_its_data() -> None:
     for row in compare_reported(deepernets.load_records()):
         for group in (row.theirs, row.ours):
-            assert group is None or group.test_images == comparison.TEST_IMAGES[row.data]
+            assert group is None or group.test_images == DATASETS[row.data].test_images
 
 
 def test_a_cost_stands_where_nothing_was_run(make: Make) -> None:

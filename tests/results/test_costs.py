@@ -3,7 +3,7 @@ from dataclasses import replace
 import pytest
 
 import deepernets
-from deepernets.data.datasets import TRAINING_IMAGES
+from deepernets.papers.datasets import DATASETS
 from deepernets.results import costs
 from deepernets.training.records import Record
 
@@ -24,7 +24,7 @@ def test_counts_of_images_are_those_of_the_records() -> None:
     for found in deepernets.load_records():
         if found.profile == "full":
             held = found.data["train"] + found.data["validation"]
-            assert TRAINING_IMAGES[found.recipe.data] == held
+            assert DATASETS[found.recipe.data].train_images == held
 
 
 def test_the_pace_is_that_of_the_same_network_where_it_was_run() -> None:

@@ -8,12 +8,12 @@ import deepernets
 from deepernets.recipes import get_recipe
 from deepernets.training.cuda_graphs import CapturedStep, can_capture
 from deepernets.training.loop import Training, train_epoch
-from deepernets.training.preparation import optimizer_for
+from deepernets.training.optimizers import build_optimizer
 
 
 def _training(model: nn.Module, optimizer: str) -> Training:
     chosen = get_recipe("quick/resnet").changed(optimizer=optimizer)
-    return Training(model, nn.CrossEntropyLoss(), optimizer_for(chosen, model, "cuda"), 0.1)
+    return Training(model, nn.CrossEntropyLoss(), build_optimizer(chosen, model, "cuda"), 0.1)
 
 
 @pytest.mark.skipif(not torch.cuda.is_available(), reason="there is no CUDA device")

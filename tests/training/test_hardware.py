@@ -14,7 +14,8 @@ from deepernets.benchmark import variants
 from deepernets.benchmark.run import matrix_peak
 from deepernets.errors import UserError
 from deepernets.recipes import get_recipe
-from deepernets.training import hardware, runs
+from deepernets.training import hardware
+from deepernets.training import run as run_module
 
 
 @pytest.mark.skipif(not hardware.can_compile(), reason="torch.compile does not work here")
@@ -35,8 +36,8 @@ def test_a_compiled_run_says_so_and_goes_on_uncompiled(
     monkeypatch.setattr(hardware, "require_compiler", lambda: None)
     monkeypatch.setattr(nn.Module, "compile", _without_a_compiler)
     tiny = get_recipe("quick/vgg").changed(epochs=1, train_images=64, batch_size=32)
-    uncompiled = runs.train(tiny, out=tmp_path / "plain", precision="fp32").record
-    run = runs.train(tiny, out=tmp_path, precision="fp32", compile=True)
+    uncompiled = run_module.train(tiny, out=tmp_path / "plain", precision="fp32").record
+    run = run_module.train(tiny, out=tmp_path, precision="fp32", compile=True)
     compiled = run.record
     assert (uncompiled.compile, compiled.compile) == (False, True)
     assert compiled.test["loss"] == pytest.approx(uncompiled.test["loss"], rel=1e-4)
@@ -54,7 +55,7 @@ def test_without_a_compiler_there_is_a_sentence_before_anything_starts(
     monkeypatch.setattr(shutil, "which", lambda name: None)
     assert not hardware.can_compile()
     with pytest.raises(UserError, match=r"install g\+\+ or clang\+\+"):
-        runs.train("quick/vgg", out=tmp_path, compile=True)
+        run_module.train("quick/vgg", out=tmp_path, compile=True)
     assert not list(tmp_path.iterdir())
 
 

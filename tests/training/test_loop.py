@@ -8,10 +8,11 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from deepernets.data.batches import Batches, Transform
-from deepernets.data.datasets import Images
+from deepernets.data.images import Images
 from deepernets.errors import UserError
 from deepernets.training import loop
-from deepernets.training.loop import Evaluation, Meter, Training, evaluate, fit, train_epoch
+from deepernets.training.loop import Evaluation, Training, evaluate, fit, train_epoch
+from deepernets.training.metrics import Meter
 from deepernets.training.schedules import cosine, one_cycle
 
 

@@ -13,7 +13,7 @@ from deepernets.errors import UserError
 from deepernets.training.loop import Evaluation, evaluate
 from deepernets.training.pretrained import PretrainedRun, keep_weights, load_pretrained
 from deepernets.training.records import results_folder
-from deepernets.training.runs import train
+from deepernets.training.run import train
 
 DIGITS = "report-b/resnet-20-mnist/ours"
 NAMES = deepernets.list_pretrained()

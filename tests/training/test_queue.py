@@ -1,10 +1,9 @@
-"""The queue: its order, what it starts on a machine of which pace, and what it leaves when something goes wrong."""
+"""What the queue starts on a machine of some speed, and what it leaves when something goes wrong."""
 
 import subprocess
 import time
 from collections.abc import Callable
 from dataclasses import replace
-from fnmatch import fnmatch
 from math import inf
 from pathlib import Path
 
@@ -12,28 +11,17 @@ import pytest
 
 import deepernets
 from deepernets.errors import UserError
-from deepernets.results.comparison import measured
-from deepernets.results.costs import training_images, work
-from deepernets.training import pace, queue
-from deepernets.training.queue import (
-    PATIENCE,
-    WORTH_COMPILING,
-    Machine,
-    Place,
-    Queue,
-    QueuedRun,
-    TrainingProcess,
-    default_order,
-    plan,
-    read_order,
-)
+from deepernets.recipes.recipe import training_images
+from deepernets.training import queue
+from deepernets.training.options import RunOptions
+from deepernets.training.plan import PlannedRun, missing_runs
+from deepernets.training.queue import PATIENCE, WORTH_COMPILING, Machine, Queue, TrainingProcess
 from deepernets.training.records import Record, load_record, load_records
 
-A, B = QueuedRun("paper/resnet-20", 0), QueuedRun("report-b/vgg-13-mnist/ours", 1)
-ORDER = read_order(default_order())
+A, B = PlannedRun("paper/resnet-20", 0), PlannedRun("report-b/vgg-13-mnist/ours", 1)
 
 
-def steps_of(run: QueuedRun) -> int:
+def steps_of(run: PlannedRun) -> int:
     """Return the steps of an epoch."""
     chosen = deepernets.get_recipe(run.recipe)
     return -(-training_images(chosen) // chosen.batch_size)
@@ -46,8 +34,8 @@ class FakeMachine:
         self.now, self.seconds, self.compiled, self.measuring = 1000.0, seconds, compiled, measuring
         self.hours = 1.0
         self.timed: list[tuple[str, bool]] = []
-        self.started: list[tuple[QueuedRun, bool]] = []
-        self.on_end: Callable[[QueuedRun, Place], str] = lambda run, place: "it left no record"
+        self.started: list[tuple[PlannedRun, bool]] = []
+        self.on_end: Callable[[PlannedRun, RunOptions], str] = lambda run, options: "it left no record"
         self.deaf = False
 
     def step_seconds(self, name: str, profile: str, compiled: bool, timeout: float | None) -> float:
@@ -61,15 +49,16 @@ class FakeMachine:
         fake = self
 
         class Process(TrainingProcess):
-            def __init__(self, run: QueuedRun, place: Place, compiled: bool, show: bool) -> None:
-                fake.started.append((run, compiled))
-                self.run, self.place, self.end = run, place, fake.now + 3600 * fake.hours
-                self.said, self.killed = "", False
+            def __init__(self, recipe: str, options: RunOptions, show: bool) -> None:
+                self.run, self.options = PlannedRun(recipe, options.seed), options
+                self.end = fake.now + 3600 * fake.hours
+                fake.started.append((self.run, options.compile))
+                self.said = ""
 
             def has_ended(self) -> bool:
                 fake.now += 30
                 if fake.now >= self.end and not self.said:
-                    self.said = fake.on_end(self.run, self.place)
+                    self.said = fake.on_end(self.run, self.options)
                 return fake.now >= self.end
 
             def stop(self) -> None:
@@ -87,7 +76,7 @@ class FakeMachine:
 
 @pytest.fixture(autouse=True)
 def _do_not_sleep(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(queue, "BETWEEN_LOOKS", 0.0)
+    monkeypatch.setattr(queue, "POLLING", 0.0)
 
 
 @pytest.fixture(scope="module")
@@ -96,122 +85,30 @@ def finished() -> Record:
     return load_records("report-a/vgg-16/as-reported")[0]
 
 
-def finish(record: Record) -> Callable[[QueuedRun, Place], str]:
+def finish(record: Record) -> Callable[[PlannedRun, RunOptions], str]:
     """Return what lets a run end with a record in its folder."""
 
-    def leave(run: QueuedRun, place: Place) -> str:
-        replace(record, recipe=place.recipe(run), seed=run.seed).save(place.folder(run) / "record.json")
+    def leave(run: PlannedRun, options: RunOptions) -> str:
+        recipe = deepernets.get_recipe(run.recipe)
+        folder = replace(options, seed=run.seed).folder(recipe)
+        replace(record, recipe=recipe.at(options.profile), seed=run.seed).save(folder / "record.json")
         return "done"
 
     return leave
-
-
-# The order.
-
-
-def test_the_courses_order_names_every_recipe_of_reports_and_papers_once() -> None:
-    wanted = {
-        name for name in deepernets.list_recipes() if fnmatch(name, "report-*") or fnmatch(name, "paper/*")
-    }
-    assert {run.recipe for run in ORDER if run.seed == 0} == wanted
-    assert len(set(ORDER)) == len(ORDER)
-    assert [run.recipe for run in ORDER[:4]] == [
-        f"paper/{name}" for name in ("resnet-20", "plain-20", "resnet-56", "plain-56")
-    ]
-
-
-def test_what_a_run_starts_from_comes_before_it() -> None:
-    for place, run in enumerate(ORDER):
-        if shallow := deepernets.get_recipe(run.recipe).start_from:
-            assert ORDER.index(QueuedRun(shallow, run.seed)) < place
-
-
-def test_further_seeds_come_last_and_the_cheapest_first() -> None:
-    first = next(place for place, run in enumerate(ORDER) if run.seed)
-    costs = [work(deepernets.get_recipe(run.recipe)) for run in ORDER[first:]]
-    assert costs == sorted(costs)
-    assert all(run.seed for run in ORDER[first:])
-
-
-def test_an_order_has_comments_and_blank_lines(tmp_path: Path) -> None:
-    path = tmp_path / "order.txt"
-    path.write_text("# first\npaper/resnet-20 0  # the paper's\n\n  report-b/vgg-13-mnist/ours\t1\n")
-    assert read_order(path) == [A, B]
-
-
-@pytest.mark.parametrize(
-    ("line", "sentence"),
-    [
-        ("paper/resnet-21 0", "There is no recipe 'paper/resnet-21'; did you mean"),
-        ("paper/resnet-20", "'paper/resnet-20' is not a run; expected a recipe and a seed"),
-        ("paper/resnet-20 0 1", "'paper/resnet-20 0 1' is not a run"),
-        ("paper/resnet-20 -1", "'paper/resnet-20 -1' is not a run"),
-        ("paper/resnet-20 9999999999", "is not a run"),
-        ("paper/plain-20 0", "paper/plain-20, seed 0 is listed already in line 2"),
-    ],
-)
-def test_a_wrong_line_is_one_sentence_with_file_and_line(line: str, sentence: str, tmp_path: Path) -> None:
-    path = tmp_path / "mine.txt"
-    path.write_text(f"# mine\npaper/plain-20 0\n{line}\n")
-    with pytest.raises(UserError, match=r"mine\.txt, line 3: ") as error:
-        read_order(path)
-    assert sentence in str(error.value)
-
-
-def test_an_order_that_cannot_be_read_is_one_sentence(tmp_path: Path) -> None:
-    with pytest.raises(UserError, match=r"none\.txt cannot be read \(No such file"):
-        read_order(tmp_path / "none.txt")
-    (tmp_path / "latin.txt").write_bytes(b"\xe9")
-    with pytest.raises(UserError, match="not UTF-8"):
-        read_order(tmp_path / "latin.txt")
-
-
-# What has no record yet.
-
-
-def test_the_plan_keeps_the_order_and_leaves_out_what_is_recorded() -> None:
-    left = plan(ORDER, deepernets.load_records())
-    assert left == [run for run in ORDER if run in set(left)]
-    assert QueuedRun("report-a/vgg-16/as-reported", 0) in ORDER
-    assert QueuedRun("report-a/vgg-16/as-reported", 0) not in left
-    assert QueuedRun("paper/resnet-110", 0) in left
-
-
-def test_only_filters_the_order() -> None:
-    assert plan([A, B], [], ["report-*", "race/*"]) == [B]
-    with pytest.raises(UserError, match=r"no recipe that matches race/\*"):
-        plan([A, B], [], ["race/*"])
-
-
-def test_a_short_run_does_not_count_as_the_recipe() -> None:
-    """Three epochs of ResNet-20 are recorded where the report has fifty."""
-    run = QueuedRun("report-b/resnet-20-mnist/as-reported", 0)
-    assert load_records(run.recipe)
-    assert plan([run], deepernets.load_records()) == [run]
-
-
-def test_a_precision_asked_for_does_not_stand_for_the_recipe() -> None:
-    run = QueuedRun("report-a/vgg-16/as-reported", 0)
-    asked = [replace(record, requested_precision=record.precision) for record in load_records(run.recipe)]
-    assert plan([run], load_records(run.recipe)) == []
-    assert plan([run], asked) == [run]
-    assert measured(run.recipe, asked) is None
-    assert measured(run.recipe, [*asked, *load_records(run.recipe)]) == measured(
-        run.recipe, load_records(run.recipe)
-    )
 
 
 # What is chosen.
 
 
 def test_without_a_budget_all_are_done_in_order(finished: Record, tmp_path: Path) -> None:
-    fake, place = FakeMachine({A.recipe: 1.0, B.recipe: 2.0}), Place(tmp_path / "results", tmp_path / "runs")
+    fake = FakeMachine({A.recipe: 1.0, B.recipe: 2.0})
+    results, options = tmp_path / "results", RunOptions(out=tmp_path / "runs")
     fake.on_end = finish(finished)
-    queue = Queue([B, A], place, machine=fake.machine())
+    queue = Queue([B, A], results, options, machine=fake.machine())
     queue.work()
     assert queue.recorded == [B, A]
     assert [run for run, _ in fake.started] == [B, A]
-    assert {record.recipe.name for record in load_records(folder=place.results)} == {A.recipe, B.recipe}
+    assert {record.recipe.name for record in load_records(folder=results)} == {A.recipe, B.recipe}
 
 
 @pytest.mark.parametrize("at_a_time", [1, 2])
@@ -221,11 +118,17 @@ def test_the_first_that_can_end_in_time_is_started(at_a_time: int, finished: Rec
     fake = FakeMachine({A.recipe: 1000.0, B.recipe: hour})
     fake.on_end = finish(finished)
     queue = Queue(
-        [A, B], Place(tmp_path / "results", tmp_path / "runs"), at_a_time, 65, lines.append, fake.machine()
+        [A, B],
+        tmp_path / "results",
+        RunOptions(out=tmp_path / "runs"),
+        at_a_time,
+        65,
+        lines.append,
+        fake.machine(),
     )
     queue.work()
     assert queue.recorded == [B]
-    assert queue.left == [A]
+    assert queue.waiting == [A]
     assert "about 60 min; it can end in the 65 min left." in lines[0]
 
 
@@ -233,12 +136,12 @@ def test_when_none_can_end_the_first_leaves_a_checkpoint(tmp_path: Path) -> None
     lines: list[str] = []
     fake = FakeMachine({A.recipe: 1800 / steps_of(A), B.recipe: 1800 / steps_of(B)})
     fake.hours = 100.0
-    place = Place(tmp_path / "results", tmp_path / "runs")
-    queue = Queue([A, B], place, minutes=60, say=lines.append, machine=fake.machine())
+    results, options = tmp_path / "results", RunOptions(out=tmp_path / "runs")
+    queue = Queue([A, B], results, options, minutes=60, log=lines.append, machine=fake.machine())
     queue.work()
     assert fake.started == [(A, False)]
     assert queue.unfinished == [A]
-    assert queue.left == [B]
+    assert queue.waiting == [B]
     assert not queue.problems
     assert "nothing in the order can end in the 60 min left" in lines[0]
     assert (
@@ -249,7 +152,9 @@ def test_when_none_can_end_the_first_leaves_a_checkpoint(tmp_path: Path) -> None
 def test_a_run_that_does_not_stop_is_killed(tmp_path: Path) -> None:
     fake = FakeMachine({A.recipe: 1800 / steps_of(A)})
     fake.hours, fake.deaf = 100.0, True
-    queue = Queue([A], Place(tmp_path / "results", tmp_path), minutes=60, machine=fake.machine())
+    queue = Queue(
+        [A], tmp_path / "results", RunOptions(out=tmp_path / "runs"), minutes=60, machine=fake.machine()
+    )
     queue.work()
     assert queue.unfinished == [A]
     assert fake.now - 1000 <= 3600 + PATIENCE + 120
@@ -258,16 +163,18 @@ def test_a_run_that_does_not_stop_is_killed(tmp_path: Path) -> None:
 def test_when_no_epoch_can_end_it_says_so(tmp_path: Path) -> None:
     fake = FakeMachine({A.recipe: 1000.0})
     with pytest.raises(UserError, match="5 minutes are too short here"):
-        Queue([A], Place(tmp_path / "results", tmp_path), minutes=5, machine=fake.machine()).work()
+        Queue(
+            [A], tmp_path / "results", RunOptions(out=tmp_path / "runs"), minutes=5, machine=fake.machine()
+        ).work()
     assert fake.started == []
 
 
 def test_choosing_takes_a_tenth_of_the_time_at_most(tmp_path: Path) -> None:
     """Six minutes of an hour: after three networks, of 2.5 minutes each, the first of them is started."""
-    runs = [QueuedRun(f"paper/resnet-{depth}", 0) for depth in (20, 32, 44, 56, 110)]
+    runs = [PlannedRun(f"paper/resnet-{depth}", 0) for depth in (20, 32, 44, 56, 110)]
     fake = FakeMachine({run.recipe: 1.0 for run in runs}, measuring=75)
     fake.hours = 100.0
-    queue = Queue(runs, Place(tmp_path / "results", tmp_path), minutes=60, machine=fake.machine())
+    queue = Queue(runs, tmp_path / "results", RunOptions(out=tmp_path), minutes=60, machine=fake.machine())
     queue.work()
     assert fake.timed == [(run.recipe, compiled) for run in runs[:3] for compiled in (False, True)]
     assert fake.started == [(runs[0], False)]
@@ -276,18 +183,20 @@ def test_choosing_takes_a_tenth_of_the_time_at_most(tmp_path: Path) -> None:
 def test_timing_ends_with_the_time(tmp_path: Path) -> None:
     fake = FakeMachine({A.recipe: 1e-3}, measuring=400)
     with pytest.raises(UserError, match="5 minutes are too short here"):
-        Queue([A], Place(tmp_path / "results", tmp_path), minutes=5, machine=fake.machine()).work()
+        Queue(
+            [A], tmp_path / "results", RunOptions(out=tmp_path / "runs"), minutes=5, machine=fake.machine()
+        ).work()
 
 
 def test_a_checkpoint_shortens_what_is_left(tmp_path: Path) -> None:
-    place = Place(tmp_path / "results", tmp_path)
-    assert place.epochs_left(A) == 182
-    (place.folder(A) / "epoch-180").mkdir(parents=True)
-    (place.folder(A) / ".epoch-181.part").mkdir()
-    assert place.epochs_left(A) == 2
     fake = FakeMachine({A.recipe: 1800 / steps_of(A)})
     lines: list[str] = []
-    queue = Queue([A], place, minutes=61, say=lines.append, machine=fake.machine())
+    results, options = tmp_path / "results", RunOptions(out=tmp_path)
+    queue = Queue([A], results, options, minutes=61, log=lines.append, machine=fake.machine())
+    assert queue.epochs_left(A) == 182
+    (queue.folder(A) / "epoch-180").mkdir(parents=True)
+    (queue.folder(A) / ".epoch-181.part").mkdir()
+    assert queue.epochs_left(A) == 2
     queue.work()
     assert "2 epochs left, about 60 min; it can end" in lines[0]
 
@@ -299,8 +208,10 @@ def test_a_checkpoint_shortens_what_is_left(tmp_path: Path) -> None:
 def test_the_faster_way_is_taken_and_timed_once(seconds: float, compiled: bool, tmp_path: Path) -> None:
     lines: list[str] = []
     fake = FakeMachine({A.recipe: 1.0}, compiled=seconds)
-    runs = [A, QueuedRun(A.recipe, 1)]
-    queue = Queue(runs, Place(tmp_path / "results", tmp_path), say=lines.append, machine=fake.machine())
+    runs = [A, PlannedRun(A.recipe, 1)]
+    queue = Queue(
+        runs, tmp_path / "results", RunOptions(out=tmp_path), log=lines.append, machine=fake.machine()
+    )
     queue.work()
     assert fake.started == [(run, compiled) for run in runs]
     assert fake.timed == [(A.recipe, False), (A.recipe, True)]
@@ -313,10 +224,10 @@ def test_the_faster_way_is_taken_and_timed_once(seconds: float, compiled: bool, 
 def test_a_short_run_and_one_without_a_compiler_are_not_timed_compiled(tmp_path: Path) -> None:
     epochs = deepernets.get_recipe(A.recipe).epochs
     short = FakeMachine({A.recipe: 0.99 * WORTH_COMPILING / epochs / steps_of(A)}, compiled=0.0)
-    place = Place(tmp_path / "results", tmp_path)
-    Queue([A], place, machine=short.machine()).work()
+    results, options = tmp_path / "results", RunOptions(out=tmp_path)
+    Queue([A], results, options, machine=short.machine()).work()
     without = FakeMachine({A.recipe: 1.0}, compiled=0.0)
-    Queue([A], place, machine=replace(without.machine(), can_compile=lambda: False)).work()
+    Queue([A], results, options, machine=replace(without.machine(), can_compile=lambda: False)).work()
     for fake in (short, without):
         assert fake.timed == [(A.recipe, False)]
         assert fake.started == [(A, False)]
@@ -331,26 +242,13 @@ def test_a_network_that_cannot_be_compiled_is_trained_plain(tmp_path: Path) -> N
         return 1.0
 
     lines: list[str] = []
-    queue = Queue([A], Place(tmp_path / "results", tmp_path), say=lines.append, machine=fake.machine())
+    queue = Queue(
+        [A], tmp_path / "results", RunOptions(out=tmp_path / "runs"), log=lines.append, machine=fake.machine()
+    )
     queue.machine = replace(queue.machine, step_seconds=fails)
     queue.work()
     assert fake.started == [(A, False)]
     assert "cannot be compiled here" in lines[0]
-
-
-def test_steps_are_timed_with_the_recipes_batches(monkeypatch: pytest.MonkeyPatch) -> None:
-    """The network is called with batches of the recipe's size and shape, as often as it is warmed up and timed."""
-    shapes: list[tuple[int, ...]] = []
-    prepare = pace.prepare
-
-    def watched(*args: object) -> object:
-        training = prepare(*args)  # type: ignore[arg-type]
-        training.model.register_forward_pre_hook(lambda module, inputs: shapes.append(tuple(inputs[0].shape)))
-        return training
-
-    monkeypatch.setattr(pace, "prepare", watched)
-    assert pace.step_seconds(deepernets.get_recipe("quick/digits").changed(batch_size=4)) > 0
-    assert shapes == [(4, 1, 32, 32)] * (pace.WARM_UP + pace.TIMED)
 
 
 # What is left when something goes wrong.
@@ -359,60 +257,69 @@ def test_steps_are_timed_with_the_recipes_batches(monkeypatch: pytest.MonkeyPatc
 def test_a_run_that_fails_is_reported_and_the_others_go_on(finished: Record, tmp_path: Path) -> None:
     lines: list[str] = []
     fake = FakeMachine({A.recipe: 1.0, B.recipe: 1.0})
-    fake.on_end = lambda run, place: "it ran out of luck" if run == A else finish(finished)(run, place)
-    queue = Queue([A, B], Place(tmp_path / "results", tmp_path), say=lines.append, machine=fake.machine())
+    fake.on_end = lambda run, options: "it diverged" if run == A else finish(finished)(run, options)
+    queue = Queue(
+        [A, B],
+        tmp_path / "results",
+        RunOptions(out=tmp_path / "runs"),
+        log=lines.append,
+        machine=fake.machine(),
+    )
     queue.work()
-    assert queue.problems == {A: "it ran out of luck"}
+    assert queue.problems == {A: "it diverged"}
     assert queue.recorded == [B]
-    assert "paper/resnet-20, seed 0 failed: it ran out of luck" in lines
+    assert "paper/resnet-20, seed 0 failed: it diverged" in lines
 
 
 def test_a_record_that_was_not_copied_is_copied_without_training(finished: Record, tmp_path: Path) -> None:
     """As after a kill between the end of a run and the copy of its record, with a half-written copy beside it."""
-    place, fake = Place(tmp_path / "results", tmp_path / "runs"), FakeMachine({})
-    finish(finished)(A, place)
-    half = place.results / A.recipe / f".{place.folder(A).name}.json.123.part"
+    results, options, fake = tmp_path / "results", RunOptions(out=tmp_path / "runs"), FakeMachine({})
+    finish(finished)(A, options)
+    folder = options.folder(deepernets.get_recipe(A.recipe))
+    half = results / A.recipe / f".{folder.name}.json.123.part"
     half.parent.mkdir(parents=True)
     half.write_text('{"recipe": {"na')
-    queue = Queue([A], place, minutes=1, machine=fake.machine())
+    queue = Queue([A], results, options, minutes=1, machine=fake.machine())
     queue.work()
     assert (queue.recorded, fake.started, fake.timed) == ([A], [], [])
-    copy = place.results / A.recipe / f"{place.folder(A).name}.json"
-    assert load_record(copy) == load_record(place.folder(A) / "record.json")
-    assert plan([A], load_records(folder=place.results)) == []
+    copy = results / A.recipe / f"{folder.name}.json"
+    assert load_record(copy) == load_record(folder / "record.json")
+    assert missing_runs([A], load_records(folder=results)) == []
 
 
 def test_a_record_of_a_recipe_that_was_changed_is_not_copied(finished: Record, tmp_path: Path) -> None:
-    place = Place(tmp_path / "results", tmp_path / "runs")
+    results, options = tmp_path / "results", RunOptions(out=tmp_path / "runs")
     older = deepernets.get_recipe(A.recipe).changed(epochs=7)
-    replace(finished, recipe=older, seed=0).save(place.folder(A) / "record.json")
-    queue = Queue([A], place, machine=FakeMachine({}).machine())
+    queue = Queue([A], results, options, machine=FakeMachine({}).machine())
+    replace(finished, recipe=older, seed=0).save(queue.folder(A) / "record.json")
     queue.work()
     assert "before it was changed; rename or delete the folder" in queue.problems[A]
-    assert not place.results.exists()
+    assert not results.exists()
 
 
 def test_a_full_disk_is_one_sentence_and_the_others_go_on(
     finished: Record, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    place, fake = Place(tmp_path / "results", tmp_path / "runs"), FakeMachine({A.recipe: 1.0, B.recipe: 1.0})
+    results, options = tmp_path / "results", RunOptions(out=tmp_path / "runs")
+    fake = FakeMachine({A.recipe: 1.0, B.recipe: 1.0})
     fake.on_end = finish(finished)
     write = Path.write_text
 
     def full(path: Path, text: str, **how: str) -> int:
-        if place.results in path.parents and "resnet-20" in str(path):
+        if results in path.parents and "resnet-20" in str(path):
             write(path, text[:50], **how)
             raise OSError(28, "No space left on device")
         return write(path, text, **how)
 
     monkeypatch.setattr(Path, "write_text", full)
-    queue = Queue([A, B], place, machine=fake.machine())
+    queue = Queue([A, B], results, options, machine=fake.machine())
     queue.work()
     assert "cannot be written (No space left on device)" in queue.problems[A]
     assert queue.recorded == [B]
-    assert [path.name for path in place.results.rglob("*") if path.is_file()] == ["full-seed1.json"]
+    assert [path.name for path in results.rglob("*") if path.is_file()] == ["full-seed1.json"]
     monkeypatch.undo()
-    again = Queue(plan([A, B], load_records(folder=place.results)), place, machine=FakeMachine({}).machine())
+    left = missing_runs([A, B], load_records(folder=results))
+    again = Queue(left, results, options, machine=FakeMachine({}).machine())
     again.work()
     assert again.recorded == [A]
 
@@ -424,7 +331,14 @@ def test_ctrl_c_stops_what_is_running(tmp_path: Path) -> None:
         if line.startswith(str(B)):
             raise KeyboardInterrupt
 
-    queue = Queue([A, B], Place(tmp_path / "results", tmp_path), 2, say=interrupted, machine=fake.machine())
+    queue = Queue(
+        [A, B],
+        tmp_path / "results",
+        RunOptions(out=tmp_path / "runs"),
+        2,
+        log=interrupted,
+        machine=fake.machine(),
+    )
     with pytest.raises(KeyboardInterrupt):
         queue.work()
     assert queue.unfinished == [A]
@@ -436,23 +350,25 @@ def test_ctrl_c_stops_what_is_running(tmp_path: Path) -> None:
 
 def test_a_real_run_ends_with_its_queue_and_the_next_queue_goes_on(tmp_path: Path) -> None:
     """Closing the run's standard input is what the system does when the queue is killed."""
-    place = Place(tmp_path / "results", tmp_path / "runs", profile="quick")
-    run = QueuedRun("report-b/resnet-20-mnist/as-reported", 0)  # five epochs of 512 images
-    process = TrainingProcess(run, place, compiled=False, show=False)
-    wait_until(lambda: place.epochs_left(run) < place.recipe(run).epochs or process.has_ended())
+    options = RunOptions(out=tmp_path / "runs", profile="quick")
+    run = PlannedRun("report-b/resnet-20-mnist/as-reported", 0)  # five epochs of 512 images
+    machine = Machine(step_seconds=lambda *_: 1e-3)
+    queue = Queue([run, A], tmp_path / "results", options, at_a_time=2, machine=machine)
+    epochs = queue.recipe(run).epochs
+    process = TrainingProcess(run.recipe, options, show=False)
+    wait_until(lambda: queue.epochs_left(run) < epochs or process.has_ended())
     process.stop()
     wait_until(process.has_ended)
     assert process.process.returncode == 130, process.problem()
-    assert not (place.folder(run) / "record.json").exists()
-    assert 0 < place.epochs_left(run) < place.recipe(run).epochs
+    assert not (queue.folder(run) / "record.json").exists()
+    assert 0 < queue.epochs_left(run) < epochs
 
-    broken = place.folder(A) / "epoch-001"
+    broken = queue.folder(A) / "epoch-001"
     broken.mkdir(parents=True)
-    queue = Queue([run, A], place, at_a_time=2, machine=Machine(step_seconds=lambda *_: 1e-3))
     queue.work()
     assert queue.recorded == [run]
-    (record,) = load_records(folder=place.results)
-    assert (record.recipe, len(record.epochs)) == (place.recipe(run), place.recipe(run).epochs)
+    (record,) = load_records(folder=queue.results)
+    assert (record.recipe, len(record.epochs)) == (queue.recipe(run), epochs)
     assert f"The checkpoint {broken} is damaged" in queue.problems[A]
 
 

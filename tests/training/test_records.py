@@ -7,16 +7,10 @@ import numpy as np
 import pytest
 
 from deepernets.errors import UserError
+from deepernets.files import write_atomically
 from deepernets.recipes import get_recipe
-from deepernets.training.records import (
-    Record,
-    changes_to,
-    load_record,
-    load_records,
-    results_folder,
-    write_atomically,
-)
-from deepernets.training.runs import run_folder
+from deepernets.training.options import RunOptions
+from deepernets.training.records import Record, changes_to, load_record, load_records, results_folder
 
 SHIPPED = sorted(results_folder().rglob("*.json"))
 
@@ -31,7 +25,8 @@ def test_every_shipped_record_is_whole_and_consistent(path: Path) -> None:
     assert [row["epoch"] for row in record.epochs] == list(range(1, record.recipe.epochs + 1))
     assert path.parent.relative_to(results_folder()).as_posix() == record.recipe.name
     wanted = get_recipe(record.recipe.name).changed(**record.changes)
-    assert path.stem == run_folder(wanted, record.profile, record.seed, "", record.requested_precision).name
+    options = RunOptions(record.profile, None, record.seed, record.requested_precision)
+    assert path.stem == options.folder(wanted).name
     assert record.recipe == wanted.at(record.profile)
     assert all(mistake["label"] != mistake["predicted"] for mistake in record.test["mistakes"])
     confidences = [mistake["confidence"] for mistake in record.test["mistakes"]]

@@ -1,12 +1,14 @@
 import math
+from typing import get_args
 
 import pytest
 
+from deepernets.recipes.recipe import ScheduleName
 from deepernets.training.schedules import (
     SCHEDULES,
     constant,
     cosine,
-    named,
+    get_schedule,
     one_cycle,
     reduce_on_plateau,
     step,
@@ -16,10 +18,14 @@ from deepernets.training.schedules import (
 PROGRESS = [step / 200 for step in range(200)]
 
 
+def test_recipes_name_every_schedule() -> None:
+    assert get_args(ScheduleName) == tuple(SCHEDULES)
+
+
 @pytest.mark.parametrize("name", list(SCHEDULES))
 @pytest.mark.parametrize("share", [0.0, 0.1])
 def test_every_schedule_stays_between_nothing_and_the_full_rate(name: str, share: float) -> None:
-    schedule = named(name, share)
+    schedule = get_schedule(name, share)
     factors = [schedule(progress) for progress in PROGRESS]
     assert all(0 <= factor <= 1 for factor in factors)
     assert max(factors) > 0.9
@@ -27,7 +33,7 @@ def test_every_schedule_stays_between_nothing_and_the_full_rate(name: str, share
 
 @pytest.mark.parametrize("name", list(SCHEDULES))
 def test_a_schedule_is_a_function_of_its_arguments_alone(name: str) -> None:
-    schedule = named(name, 0.1)
+    schedule = get_schedule(name, 0.1)
     forwards = [schedule(progress) for progress in PROGRESS]
     assert [schedule(progress) for progress in reversed(PROGRESS)] == forwards[::-1]
 

@@ -9,8 +9,9 @@ from safetensors.torch import load_file
 import deepernets
 from deepernets.errors import UserError
 from deepernets.models.vgg import start_from
-from deepernets.training import runs
-from deepernets.training.runs import run_folder, train
+from deepernets.training import run as run_module
+from deepernets.training.options import RunOptions
+from deepernets.training.run import train
 
 TINY = deepernets.get_recipe("quick/vgg").changed(epochs=1, train_images=128, batch_size=32)
 
@@ -45,7 +46,7 @@ def test_networks_without_common_layers_are_refused() -> None:
 def _train_shallow(out: Path) -> Path:
     """Train for one epoch, and put the run where that of quick/vgg would be; return the place."""
     run = train(TINY, profile="quick", out=out / "short", precision="fp32")
-    place = run_folder(deepernets.get_recipe("quick/vgg"), "quick", 0, out, "fp32")
+    place = RunOptions(profile="quick", out=out, precision="fp32").folder(deepernets.get_recipe("quick/vgg"))
     place.parent.mkdir(parents=True)
     return run.folder.rename(place)
 
@@ -53,13 +54,13 @@ def _train_shallow(out: Path) -> Path:
 def test_a_recipe_starts_where_another_ended(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     place = _train_shallow(tmp_path)
     started: dict[str, torch.Tensor] = {}
-    fit = runs.fit
+    fit = run_module.fit
 
-    def note(training: runs.Training, *args: object, **options: object) -> None:
+    def note(training: run_module.Training, *args: object, **options: object) -> None:
         started.update({name: value.clone() for name, value in training.model.state_dict().items()})
         fit(training, *args, **options)  # type: ignore[arg-type]
 
-    monkeypatch.setattr(runs, "fit", note)
+    monkeypatch.setattr(run_module, "fit", note)
     chosen = TINY.changed(name="from-a", start_from="quick/vgg")
     run = train(chosen, profile="quick", out=tmp_path, precision="fp32")
     assert run.record.recipe.start_from == "quick/vgg"
@@ -75,8 +76,8 @@ def test_a_finished_run_to_start_from_may_have_been_made_without_compiling(
 ) -> None:
     """A queue compiles long runs alone, and the shallower network trains faster."""
     _train_shallow(tmp_path)
-    monkeypatch.setattr(runs.hardware, "require_compiler", lambda: None)
-    monkeypatch.setattr(runs.hardware, "compile_calls", lambda model: None)
+    monkeypatch.setattr(run_module.hardware, "require_compiler", lambda: None)
+    monkeypatch.setattr(run_module.hardware, "compile_calls", lambda model: None)
     chosen = TINY.changed(name="from-a", start_from="quick/vgg")
     run = train(chosen, profile="quick", out=tmp_path, precision="fp32", compile=True)
     assert run.record.compile

@@ -2,6 +2,7 @@ import pytest
 import torch
 from torch import nn
 
+import deepernets
 from deepernets.training import timing
 
 
@@ -35,7 +36,22 @@ def test_phases_train_and_leave_the_first_batch_out(monkeypatch: pytest.MonkeyPa
             clock.pass_on(pause)
             yield torch.randn(10, 4), torch.randint(2, (10,))
 
-    spent = timing.phases(model, batches(), nn.CrossEntropyLoss(), optimizer)
+    spent = timing.measure_phases(model, batches(), nn.CrossEntropyLoss(), optimizer)
     assert spent == pytest.approx({"data": 0.3, "forward": 0.3, "backward": 0.5, "step": 0.7})
     assert tuple(spent) == timing.PHASES
     assert not torch.equal(model.weight, before)
+
+
+def test_steps_are_timed_with_the_recipes_batches(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The network is called with batches of the recipe's size and shape, as often as it is warmed up and timed."""
+    shapes: list[tuple[int, ...]] = []
+    prepare = timing.prepare
+
+    def watched(*args: object) -> object:
+        training = prepare(*args)  # type: ignore[arg-type]
+        training.model.register_forward_pre_hook(lambda module, inputs: shapes.append(tuple(inputs[0].shape)))
+        return training
+
+    monkeypatch.setattr(timing, "prepare", watched)
+    assert timing.step_seconds(deepernets.get_recipe("quick/digits").changed(batch_size=4)) > 0
+    assert shapes == [(4, 1, 32, 32)] * (timing.WARM_UP + timing.TIMED_STEPS)

@@ -18,8 +18,10 @@ import torch
 from torch import nn
 
 import deepernets
-from deepernets.training import distributed, preparation, runs
-from deepernets.training.loop import Meter, Training
+from deepernets.training import distributed, preparation
+from deepernets.training import run as run_module
+from deepernets.training.loop import Training
+from deepernets.training.metrics import Meter
 
 HUNG = 900.0  # seconds; the work takes about one
 MODELS = {"none": "vgg-mini-cifar", "local": "vgg-mini-bn-cifar", "synchronised": "vgg-mini-bn-cifar"}
@@ -36,7 +38,7 @@ RECIPE = deepernets.Recipe(
 )
 
 
-class Noting(runs.Progress):
+class Noting(run_module.Progress):
     """A bar that notes the running sum of the loss, and dies when it is told to."""
 
     losses: ClassVar[list[float]] = []
@@ -45,7 +47,7 @@ class Noting(runs.Progress):
     def after_step(self, meter: Meter) -> None:
         super().after_step(meter)
         seen = torch.tensor([meter.loss * meter.images, float(meter.images)], dtype=torch.float64)
-        loss, images = distributed.total(seen).tolist()
+        loss, images = distributed.sum_over_processes(seen).tolist()
         self.losses.append(loss / images)
 
     def after_epoch(self, training: Training) -> None:
@@ -81,7 +83,7 @@ def trained(norm: str, out: Path) -> None:
 def main() -> None:
     faulthandler.dump_traceback_later(HUNG, exit=True)
     out, Noting.die_after = Path(sys.argv[1]), int(sys.argv[2])
-    runs.Progress = Noting  # type: ignore[misc]
+    run_module.Progress = Noting  # type: ignore[misc]
     preparation.build_model = in_double_precision  # type: ignore[assignment]
     for norm in sys.argv[3:]:
         trained(norm, out / norm)

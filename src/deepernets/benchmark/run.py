@@ -21,7 +21,7 @@ from deepernets.errors import UserError
 from deepernets.models.counting import TRAINING_TO_FORWARD, count_multiply_adds
 from deepernets.training import hardware
 from deepernets.training.records import Record
-from deepernets.training.timing import median_seconds, phases
+from deepernets.training.timing import measure_phases, median_seconds
 
 NETWORKS = ("vgg-16-bn-cifar", "resnet-50-cifar", "resnet-20", "vgg-13-bn-cifar")
 
@@ -206,7 +206,7 @@ def _serve(line: Connection, way: str, network: str, size: Size, precision: hard
     ready = VARIANTS[way](network, size, precision)
     while line.recv() == "turn":
         batches = islice(ready.batches(), size.steps + 1)
-        line.send(phases(ready.model, batches, ready.criterion, ready.optimizer))
+        line.send(measure_phases(ready.model, batches, ready.criterion, ready.optimizer))
     line.send(
         {
             "precision": ready.precision,

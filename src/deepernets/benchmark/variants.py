@@ -39,7 +39,7 @@ class Size:
 
 
 class Setup(NamedTuple):
-    """The arguments of `deepernets.training.timing.phases`, and the precision.
+    """The arguments of `deepernets.training.timing.measure_phases`, and the precision.
 
     Attributes:
         model: The network, on its device.

@@ -1,4 +1,4 @@
-"""The command line: ``deepernets train`` and what goes with it.
+"""The command line, ``deepernets``.
 
 PyTorch is imported inside the commands, so that ``--help`` answers at once.
 """
@@ -8,16 +8,19 @@ import sys
 
 from cyclopts import App, CycloptsError
 
-from deepernets.cli import course, listing, results, runs, speed
+from deepernets.cli import bench, course, listing, results, runs
 from deepernets.errors import UserError
 
-app = App(name="deepernets", help="Deeper Networks, from paper to practice: train, look and compare.")
-for part in (runs, listing, results, course, speed):
+app = App(
+    name="deepernets",
+    help="Deeper Networks, from paper to practice: train networks and compare results.",
+)
+for part in (runs, listing, results, course, bench):
     app.update(part.app)
 
 
 def main(words: list[str] | None = None) -> None:
-    """Run the command line; what the user can mend is one sentence and exit status 2."""
+    """Run the command line; a `UserError` is printed as one sentence, with exit status 2."""
     try:
         app(sys.argv[1:] if words is None else words, exit_on_error=False, print_error=False)
     except (UserError, CycloptsError) as error:
@@ -25,5 +28,5 @@ def main(words: list[str] | None = None) -> None:
         sys.exit(2)
     except KeyboardInterrupt:
         sys.exit(130)
-    except BrokenPipeError:  # `deepernets recipes | head` has seen enough
+    except BrokenPipeError:  # as in `deepernets recipes | head`
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())

@@ -1,4 +1,4 @@
-"""Commands for those who teach the course."""
+"""Commands for instructors: grading, and making the labs' notebooks."""
 
 import os
 from pathlib import Path
@@ -28,11 +28,11 @@ def grade(
     """Grade a folder of submitted notebooks, each in a process of its own.
 
     Args:
-        folder: The notebooks, under any names; those in folders of it too.
-        out: The table to write, one row per exercise and one in total; a page of feedback per student goes to a
-            folder beside it.
-        lab: The lab to grade, such as 3; without it the one that most of the notebooks are of.
-        seed: Where hidden inputs are drawn from; a new one every time without it.
+        folder: Folder of the notebooks, which may have any names and be in subfolders.
+        out: The table to write, with a row per exercise and one for the total; a page of feedback per student is
+            written to a folder next to it.
+        lab: The lab to grade, such as 3; without it that of most notebooks.
+        seed: Seed of the hidden inputs; without it a new one every time.
         limits: What each notebook may use.
         workers: Notebooks to run at a time; one per core without it.
     """
@@ -40,7 +40,7 @@ def grade(
     from deepernets.course.grading.sandbox import isolation
 
     if workers is not None and workers < 1:
-        raise UserError(f"--workers is {workers}; at least 1 notebook must run at a time.")
+        raise UserError(f"--workers is {workers}; expected at least 1.")
     grades = grade_folder(
         folder,
         out,
@@ -52,10 +52,12 @@ def grade(
     for problem in (grade for grade in grades if grade.submission.problem):
         print(f"not graded: {problem.submission.student}: {problem.submission.problem}")
     graded = [grade for grade in grades if not grade.submission.problem]
-    cut_off = (
-        "cut off by the system" if isolation() else "refused to Python code; this system cannot cut it off"
+    blocked = (
+        "blocked by the system"
+        if isolation()
+        else "blocked in Python code alone, since this system cannot block it"
     )
-    print(f"{len(graded)} of {len(grades)} notebooks graded; network: {cut_off}\n{out}")
+    print(f"{len(graded)} of {len(grades)} notebooks graded; network: {blocked}\n{out}")
 
 
 @labs.command
@@ -68,15 +70,15 @@ def build(
 ) -> None:
     """Make the solutions' and the students' notebooks from their masters.
 
-    With --repository or --ref nothing is executed: links, set-up cells and _config.yml are pointed elsewhere.
+    With --repository or --ref nothing is executed: links, set-up cells and _config.yml are changed to the fork.
 
     Args:
-        names: Labs to make, by the start of their name, such as 03; all where none is named.
+        names: Labs to make, by the start of their name, such as 03; without names all of them.
         check: Write nothing; fail if a notebook differs from what its master makes.
-        repository: Address of the fork to point at, https://github.com/OWNER/NAME.
+        repository: Address of the fork, https://github.com/OWNER/NAME.
         ref: Its branch or tag.
-        without_solutions: New folder for a hand-out without masters and solutions; only this copy is pointed at
-            --repository and --ref.
+        without_solutions: New folder for a hand-out without masters and solutions; --repository and --ref then
+            change this copy alone.
     """
     from deepernets.course import forks
     from deepernets.course import labs as made
@@ -88,7 +90,7 @@ def build(
             "give one of them at a time."
         )
     if without_solutions:
-        print(f"The hand-out lies in {forks.hand_out(Path(), without_solutions, repository, ref)}")
+        print(f"The hand-out is in {forks.hand_out(Path(), without_solutions, repository, ref)}")
     elif pointing:
         forks.point_at(Path(), repository, ref)
     elif check:

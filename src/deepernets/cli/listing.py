@@ -1,4 +1,4 @@
-"""Commands that list what there is: networks, recipes, data."""
+"""Commands that list networks, recipes and data sets."""
 
 from dataclasses import asdict
 from pathlib import Path
@@ -38,12 +38,12 @@ def recipes(name: str | None = None, /) -> None:
 
 @data.command
 def check(*, data_root: Path | None = None) -> None:
-    """Say which data sets are at hand, where, in which variant, and what to do about those that are not.
+    """Print which data sets are available, where and in which variant, and what to do about the others.
 
     Args:
         data_root: Folder that holds the data. Without it DEEPERNETS_DATA, or a folder in your cache.
     """
-    from deepernets.data.datasets import report
+    from deepernets.data.datasets import check_datasets
 
-    for row in report(data_root):
-        print(row)
+    for availability in check_datasets(data_root):
+        print(availability)

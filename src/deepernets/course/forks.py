@@ -9,7 +9,7 @@ from typing import Any
 import yaml
 
 from deepernets.errors import UserError
-from deepernets.training.records import write_atomically
+from deepernets.files import write_atomically
 
 GITHUB = re.compile(r"https://github\.com/[\w.-]+/[\w.-]+")
 HANDED_OUT = (

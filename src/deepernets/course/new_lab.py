@@ -5,7 +5,7 @@ from pathlib import Path
 from string import Template
 
 from deepernets.errors import UserError
-from deepernets.training.records import write_atomically
+from deepernets.files import write_atomically
 
 NAME = re.compile(r"(\d\d)_[a-z][a-z0-9_]*")
 

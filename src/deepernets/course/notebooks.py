@@ -15,7 +15,7 @@ from nbformat.v4 import new_code_cell, new_markdown_cell
 
 from deepernets.course.grading.submissions import fingerprint
 from deepernets.errors import UserError
-from deepernets.training.records import write_atomically
+from deepernets.files import write_atomically
 
 CAPTION = re.compile(
     r"\*([^*]+)\*(?:\n\n|$)"

@@ -1,1 +1,1 @@
-"""Where images come from, and how batches are made of them."""
+"""Data sets, from their files to batches."""

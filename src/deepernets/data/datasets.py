@@ -1,4 +1,4 @@
-"""`load_dataset`: from the name of a data set to its images, and what there is of each data set."""
+"""Find and load the data sets of the course by name."""
 
 import os
 from collections.abc import Callable
@@ -6,34 +6,15 @@ from dataclasses import dataclass
 from difflib import get_close_matches
 from pathlib import Path
 
-from deepernets.data import embedded
-from deepernets.data.downloads import CIFAR10, MNIST, Collection, download
+from deepernets.data.downloads import CIFAR10, MNIST, download
 from deepernets.data.image_folder import SPLITS, is_image_folder, read_image_folder, require_utf8
 from deepernets.data.images import Dataset, Images
+from deepernets.data.synthetic import digits, sketches
 from deepernets.errors import UserError
+from deepernets.papers.datasets import DATASETS
 
-__all__ = [
-    "DATASETS",
-    "STAND_INS",
-    "Availability",
-    "Dataset",
-    "Images",
-    "default_root",
-    "load_dataset",
-    "report",
-]
-
-EMBEDDED: dict[str, Callable[[], Dataset]] = {"digits": embedded.digits, "sketches": embedded.sketches}
-
-
-# each named data set: the collection it comes from, and which of its first classes
-SOURCES: dict[str, tuple[Collection, tuple[str, ...]]] = {
-    "mnist": (MNIST, MNIST.classes),
-    "cifar10": (CIFAR10, CIFAR10.classes),
-    "cifar3": (CIFAR10, CIFAR10.classes[:3]),
-}
-DATASETS = (*SOURCES, *EMBEDDED)
-TRAINING_IMAGES = {"mnist": 60_000, "cifar10": 50_000, "cifar3": 15_000, **embedded.TRAINING_IMAGES}
+COLLECTIONS = {"mnist": MNIST, "cifar10": CIFAR10, "cifar3": CIFAR10}
+EMBEDDED: dict[str, Callable[[], Dataset]] = {"digits": digits, "sketches": sketches}
 STAND_INS = {"mnist": "digits", "cifar3": "sketches", "cifar10": "sketches"}
 PROFILES = ("quick", "laptop", "full")
 
@@ -47,11 +28,11 @@ def default_root() -> Path:
 
 
 def load_dataset(name: str, root: str | Path | None = None, profile: str | None = None) -> Dataset:
-    """Load a data set; never another one in its place, unless the profile is quick.
+    """Load a data set by its name or from an image folder.
 
-    Looks for the official files below `root`, then for an image folder ``root/<name>/{train,test}[.zip]``;
-    where there is neither, downloads the official files. CIFAR-3 is CIFAR-10's airplanes, automobiles and
-    birds.
+    Looks for the official files below `root`, then for an image folder ``root/<name>/{train,test}[.zip]``, and
+    otherwise downloads the official files. It loads no other data set instead, except under the profile quick.
+    CIFAR-3 is CIFAR-10's airplanes, automobiles and birds.
 
     Args:
         name: One of `DATASETS`, or the path of an image folder, or of a zip of one.
@@ -59,11 +40,11 @@ def load_dataset(name: str, root: str | Path | None = None, profile: str | None 
         profile: ``quick`` loads the embedded stand-in (`STAND_INS`), under its own name.
 
     Returns:
-        The data set. Its `variant` says where the images come from: ``cifar10`` are the official ones,
+        The data set. Its `variant` states where the images come from: ``cifar10`` are the official ones,
         ``cifar10-jpeg`` were read from JPEG files.
 
     Raises:
-        UserError: the data set is unknown, damaged, or not to be had.
+        UserError: the data set is unknown, damaged or not available.
 
     >>> load_dataset("cifar3", profile="quick").name
     'sketches'
@@ -76,7 +57,7 @@ def load_dataset(name: str, root: str | Path | None = None, profile: str | None 
         name = STAND_INS.get(name, name)
     if name in EMBEDDED:
         return EMBEDDED[name]()
-    if name in SOURCES:
+    if name in COLLECTIONS:
         place = default_root() if root is None else Path(root).expanduser()
         return _find(name, place) or _download(name, place)
     if (path := Path(name).expanduser().resolve()).exists():
@@ -84,22 +65,22 @@ def load_dataset(name: str, root: str | Path | None = None, profile: str | None 
         require_utf8(path.name, "the data folder")
         own_name = path.name.removesuffix(".zip")
         return _read_folder(own_name, own_name, path)
-    near = get_close_matches(name, DATASETS, n=1, cutoff=0.4) or DATASETS[:1]
+    near = get_close_matches(name, DATASETS, n=1, cutoff=0.4) or list(DATASETS)
     raise UserError(
         f"There is no data set and no folder {name!r}; did you mean {near[0]!r}? "
         f"Choose one of {', '.join(DATASETS)}, or the path of an image folder."
     )
 
 
-def _places(name: str, root: Path) -> tuple[Path, Path]:
-    """Return where the official files of a data set would lie, and where an image folder of it would."""
-    collection, _ = SOURCES[name]
+def _possible_folders(name: str, root: Path) -> tuple[Path, Path]:
+    """Return the folder for the official files of a data set, and the one for an image folder of it."""
+    collection = COLLECTIONS[name]
     return root / collection.folder, root / collection.name
 
 
-def _place(name: str, root: Path) -> Path | None:
-    """Return the first of `_places` at which there is something."""
-    official, folder = _places(name, root)
+def _existing_folder(name: str, root: Path) -> Path | None:
+    """Return the first of `_possible_folders` that exists."""
+    official, folder = _possible_folders(name, root)
     try:
         if official.is_dir():
             return official
@@ -109,8 +90,8 @@ def _place(name: str, root: Path) -> Path | None:
 
 
 def _find(name: str, root: Path) -> Dataset | None:
-    """Load a named data set from what lies below `root`; None if nothing does."""
-    place, (collection, classes) = _place(name, root), SOURCES[name]
+    """Load a named data set from below `root`; None if it is not there."""
+    place, collection, classes = _existing_folder(name, root), COLLECTIONS[name], DATASETS[name].classes
     if place is None:
         return None
     if place != root / collection.folder:
@@ -131,23 +112,22 @@ def _read_folder(name: str, origin: str, place: Path, classes: tuple[str, ...] =
 
 
 def _download(name: str, root: Path) -> Dataset:
-    collection, _ = SOURCES[name]
     try:
-        download(collection, root)
+        download(COLLECTIONS[name], root)
     except OSError as error:
         raise UserError(
-            f"{name} is not to be had: {_missing(name, root)}, and the download failed ({error}); put the "
+            f"{name} is not available: {_missing(name, root)}, and the download failed ({error}); put the "
             "files there, name another folder with --data-root or DEEPERNETS_DATA, go online and allow "
             f"writing there, or use the profile quick or the data set {STAND_INS[name]}, which need no "
             "network."
         ) from error
     found = _find(name, root)
-    assert found is not None  # `download` raises where it does not bring the files
+    assert found is not None  # otherwise `download` has raised an error
     return found
 
 
 def _missing(name: str, root: Path) -> str:
-    official, folder = _places(name, root)
+    official, folder = _possible_folders(name, root)
     splits = f"{{{','.join(SPLITS)}}}[.zip]"
     return f"there are no official files in {official} and no image folder or zip {folder / splits}"
 
@@ -158,8 +138,8 @@ class Availability:
 
     Attributes:
         name: Name of the data set.
-        variant: What is at hand, such as ``cifar10-jpeg``; empty if nothing is.
-        place: Where it lies.
+        variant: What was found, such as ``cifar10-jpeg``; empty if nothing was.
+        place: Where it was found.
         train: Training images per class.
         test: Test images per class.
         problem: Why it cannot be loaded; empty if it can.
@@ -174,7 +154,7 @@ class Availability:
 
     def __str__(self) -> str:
         if not (self.train and self.test):
-            return f"{self.name:9} not at hand: {self.problem}"
+            return f"{self.name:9} not available: {self.problem}"
         train, test = (sum(counts.values()) for counts in (self.train, self.test))
         least, most = min(self.train.values()), max(self.train.values())
         each = f"{least:,}" if least == most else f"{least:,} to {most:,}"
@@ -185,8 +165,8 @@ class Availability:
         )
 
 
-def report(root: str | Path | None = None) -> list[Availability]:
-    """Return what there is of each data set in `DATASETS`, read in full, without downloading anything."""
+def check_datasets(root: str | Path | None = None) -> list[Availability]:
+    """Return whether each data set in `DATASETS` is available; each is read in full, and nothing is downloaded."""
     place = default_root() if root is None else Path(root).expanduser()
     return [_availability(name, place) for name in DATASETS]
 
@@ -198,7 +178,7 @@ def _availability(name: str, root: Path) -> Availability:
         return Availability(name, problem=str(error))
     if found is None:
         return Availability(name, problem=f"{_missing(name, root)}; it will be downloaded when first used.")
-    place = "built in" if name in EMBEDDED else str(_place(name, root))
+    place = "built in" if name in EMBEDDED else str(_existing_folder(name, root))
     train, test = (
         dict(zip(found.classes, images.per_class(len(found.classes)), strict=True))
         for images in (found.train, found.test)

@@ -1,4 +1,4 @@
-"""The official files of MNIST and CIFAR-10, as torchvision downloads and lays them out."""
+"""The official files of MNIST and CIFAR-10, in the layout in which torchvision downloads them."""
 
 import socket
 import struct
@@ -18,7 +18,7 @@ from torch import Tensor
 from deepernets.data.images import Images
 from deepernets.errors import UserError
 
-PATIENCE = 20.0  # seconds without an answer, after which a connection is given up
+TIMEOUT = 20.0  # seconds without an answer, after which a connection is given up
 
 
 @dataclass(frozen=True)
@@ -26,15 +26,13 @@ class Collection:
     """A published data set.
 
     Attributes:
-        name: What image folders of it, and figures measured on it, are called; in capitals, torchvision's.
-        folder: Where its files lie below the root.
-        classes: Names of the classes, in the order of the labels.
+        name: Its name in variants and for image folders; torchvision's name in lower case.
+        folder: Folder of its files below the root.
         read: From the root to the training and the test images.
     """
 
     name: str
     folder: str
-    classes: tuple[str, ...]
     read: Callable[[Path], tuple[Images, Images]]
 
 
@@ -86,10 +84,10 @@ def read_idx(path: Path, dimensions: int) -> np.ndarray:
 
 
 def read_cifar10(root: Path) -> tuple[Images, Images]:
-    """Read the official batches below ``root/cifar-10-batches-py``, once their checksums are right.
+    """Read the official batches below ``root/cifar-10-batches-py``, after comparing their checksums.
 
-    Images are sorted by class, and within a class they keep the order of the batches. So the image at some
-    index is the same here as in an image folder of the data set, and so is a seeded split.
+    Images are sorted by class, and within a class they keep the order of the batches. They then have the same
+    order as in an image folder of the data set, and a seeded split gives the same images.
 
     Raises:
         UserError: a file is missing, cannot be read, or has a wrong checksum.
@@ -108,7 +106,7 @@ def read_cifar10(root: Path) -> tuple[Images, Images]:
                 "delete the folder and load again."
             )
     with warnings.catch_warnings():
-        # numpy 2.4.0 complains about how Python 2 pickled its types
+        # numpy 2.4.0 warns of how Python 2 pickled its types
         warnings.simplefilter("ignore", np.exceptions.VisibleDeprecationWarning)
         train, test = (CIFAR10(root, train=train) for train in (True, False))
     return _by_class(train.data, train.targets), _by_class(test.data, test.targets)
@@ -124,7 +122,11 @@ def _by_class(pixels: np.ndarray, targets: list[int]) -> Images:
 
 @contextmanager
 def _readable(path: Path) -> Iterator[None]:
-    """Say in one sentence that a file cannot be read."""
+    """Turn the system's error into one sentence.
+
+    Raises:
+        UserError: the file cannot be read.
+    """
     try:
         yield
     except OSError as error:
@@ -135,9 +137,9 @@ def _readable(path: Path) -> Iterator[None]:
 
 
 def download(collection: Collection, root: Path) -> None:
-    """Download a collection below `root` with torchvision, which shows a bar and compares checksums.
+    """Download a collection below `root` with torchvision, which shows a progress bar and compares checksums.
 
-    The files come into a temporary folder, and get their place when all are there, whole and readable.
+    The files are downloaded into a temporary folder, which is renamed when all of them are complete and readable.
 
     Raises:
         OSError: `root` cannot be written to, or there is no network.
@@ -147,7 +149,7 @@ def download(collection: Collection, root: Path) -> None:
     kind = getattr(torchvision.datasets, collection.name.upper())
     root.mkdir(parents=True, exist_ok=True)
     place = root / collection.folder
-    with TemporaryDirectory(prefix=".download-", dir=root) as temporary, _patience():
+    with TemporaryDirectory(prefix=".download-", dir=root) as temporary, _timeout():
         try:
             kind(temporary, download=True)  # training and test files
             collection.read(Path(temporary))
@@ -158,16 +160,15 @@ def download(collection: Collection, root: Path) -> None:
 
 
 @contextmanager
-def _patience() -> Iterator[None]:
-    """Give up connections that stay silent; torchvision would wait for ever."""
+def _timeout() -> Iterator[None]:
+    """Close connections that do not answer within `TIMEOUT`; torchvision sets no limit."""
     before = socket.getdefaulttimeout()
-    socket.setdefaulttimeout(PATIENCE)
+    socket.setdefaulttimeout(TIMEOUT)
     try:
         yield
     finally:
         socket.setdefaulttimeout(before)
 
 
-CIFAR10_CLASSES = ("airplane", "automobile", "bird", "cat", "deer", "dog", "frog", "horse", "ship", "truck")
-MNIST = Collection("mnist", "MNIST/raw", tuple("0123456789"), read_mnist)
-CIFAR10 = Collection("cifar10", "cifar-10-batches-py", CIFAR10_CLASSES, read_cifar10)
+MNIST = Collection("mnist", "MNIST/raw", read_mnist)
+CIFAR10 = Collection("cifar10", "cifar-10-batches-py", read_cifar10)

@@ -1,4 +1,4 @@
-"""Images in class folders, ``{train,test}/<class>/*``, as a folder or as a zip."""
+"""Read images from class folders, ``{train,test}/<class>/*``, in a folder or in a zip."""
 
 import io
 import os
@@ -30,12 +30,12 @@ class Split(NamedTuple):
 
 
 def is_image_folder(place: Path) -> bool:
-    """Whether `place` is a folder with a training or a test split in it, or a zip of one."""
+    """Return whether `place` is a folder with a training or a test split in it, or a zip of one."""
     return _is_zip(place) or any(_split_at(place, split) for split in SPLITS)
 
 
 def require_utf8(name: str, what: str) -> None:
-    """Raise unless a name can be written into a record.
+    """Raise an error unless a name can be written into a record.
 
     Raises:
         UserError: the name holds bytes that are not UTF-8.
@@ -76,7 +76,7 @@ class _Store:
     """The files below a folder or inside a zip, under names as a zip has them.
 
     Attributes:
-        place: Where they lie, for messages.
+        place: The folder or zip, for messages.
         names: Sorted; parts are separated by ``/``, and a folder's name ends in one.
         read: From a name to the file's bytes.
     """
@@ -86,7 +86,7 @@ class _Store:
     read: Callable[[str], bytes]
 
     def below(self, folder: str) -> "_Store":
-        """Return what lies in one of its folders."""
+        """Return the files in one of its folders."""
         prefix = f"{folder}/"
         inside = [name.removeprefix(prefix) for name in self.names if name.startswith(prefix)]
         named = [name for name in inside if name]
@@ -94,13 +94,13 @@ class _Store:
 
 
 def _visible(name: str) -> bool:
-    """Whether a file is not one of those that operating systems leave behind, such as ``.DS_Store``."""
+    """Return whether a file is none of those that operating systems leave behind, such as ``.DS_Store``."""
     return not any(part.startswith((".", "__MACOSX")) for part in PurePosixPath(name).parts)
 
 
 @contextmanager
 def _open(place: Path) -> Iterator[_Store]:
-    """Open a folder, or a zip, whose reading can fail in many ways that end in the same sentence."""
+    """Open a folder or a zip, and turn the many exceptions of reading one into a `UserError`."""
     try:
         if place.is_dir():
             names = sorted(filter(_visible, _walk(place)))
@@ -108,7 +108,7 @@ def _open(place: Path) -> Iterator[_Store]:
             return
         with zipfile.ZipFile(place) as archive:
             store = _Store(place, sorted(filter(_visible, archive.namelist())), archive.read)
-            # zip programs like to wrap everything in a folder that is called like the archive
+            # zip programs often wrap everything in a folder with the name of the archive
             wrapped = all(name.startswith(f"{place.stem}/") for name in store.names)
             yield store.below(place.stem) if wrapped else store
     except (zipfile.BadZipFile, zlib.error, EOFError, NotImplementedError, RuntimeError) as error:
@@ -141,7 +141,7 @@ def _split_at(place: Path, split: str) -> Path | None:
     return archive if archive.is_file() else None
 
 
-def _read_split(place: Path, split: str, wanted: tuple[str, ...]) -> Split:
+def _read_split(place: Path, split: str, classes: tuple[str, ...]) -> Split:
     if place.is_dir():
         path = _split_at(place, split)
         if path is None:
@@ -149,21 +149,21 @@ def _read_split(place: Path, split: str, wanted: tuple[str, ...]) -> Split:
                 f"{place} has no {split} images; put them into {split}/<class>/ there, or into {split}.zip."
             )
         with _open(path) as store:
-            return _read_classes(store, wanted)
+            return _read_classes(store, classes)
     with _open(place) as store:
-        return _read_classes(store.below(split), wanted)
+        return _read_classes(store.below(split), classes)
 
 
-def _read_classes(store: _Store, wanted: tuple[str, ...]) -> Split:
-    """Decode the images of the wanted classes; the label of a class is its position among them."""
+def _read_classes(store: _Store, classes: tuple[str, ...]) -> Split:
+    """Decode the images of some classes, or of all; the label of a class is its position among them."""
     files = _files_by_class(store)
-    missing = [name for name in wanted if name not in files]
+    missing = [name for name in classes if name not in files]
     if missing or not files:
         raise UserError(
             f"{store.place} has no class folder {' or '.join(missing) or 'at all'}; "
             "it must hold one folder of images per class."
         )
-    classes = wanted or tuple(files)
+    classes = classes or tuple(files)
     for name in classes:
         require_utf8(name, f"a class folder in {store.place}")
     names = [name for label in classes for name in files[label]]
@@ -179,7 +179,7 @@ def _files_by_class(store: _Store) -> dict[str, list[str]]:
         label, slash, rest = name.partition("/")
         if not slash:
             raise UserError(
-                f"{store.place / name} lies beside the class folders; move it into one of them, or away."
+                f"{store.place / name} is next to the class folders; move it into one of them, or away."
             )
         files.setdefault(label, [])
         if rest and not rest.endswith("/"):
@@ -192,22 +192,22 @@ def _files_by_class(store: _Store) -> dict[str, list[str]]:
 
 def _decode_all(store: _Store, names: list[str]) -> tuple[torch.Tensor, set[str]]:
     """Return the images as uint8 (N, C, H, W), C = 1 if all are grey, and the formats of their files."""
-    pictures: list[np.ndarray] = []
+    images: list[np.ndarray] = []
     formats = set()
     for name in tqdm(names, desc=f"reading {store.place.name}", unit="img", delay=1, leave=False):
-        picture, file_format = _decode(store.read(name), store.place / name)
-        pictures.append(picture)
+        image, file_format = _decode(store.read(name), store.place / name)
+        images.append(image)
         formats.add(file_format)
-        (height, width, _), (first_height, first_width, _) = picture.shape, pictures[0].shape
+        (height, width, _), (first_height, first_width, _) = image.shape, images[0].shape
         if (height, width) != (first_height, first_width):
             raise UserError(
                 f"{store.place / name} is {width}×{height} pixels, but {names[0]} is "
                 f"{first_width}×{first_height}; bring all images to one size."
             )
-    channels = max(picture.shape[2] for picture in pictures)
-    stacked = np.empty((len(pictures), *pictures[0].shape[:2], channels), np.uint8)  # (N, H, W, C)
-    for row, picture in zip(stacked, pictures, strict=True):
-        row[:] = picture  # a grey picture among coloured ones fills all three channels
+    channels = max(image.shape[2] for image in images)
+    stacked = np.empty((len(images), *images[0].shape[:2], channels), np.uint8)  # (N, H, W, C)
+    for row, image in zip(stacked, images, strict=True):
+        row[:] = image  # a grey image among coloured ones fills all three channels
     return torch.from_numpy(stacked).permute(0, 3, 1, 2).contiguous(), formats
 
 
@@ -222,8 +222,8 @@ def _decode(data: bytes, path: Path) -> tuple[np.ndarray, str]:
         raise UserError(f"{path} is damaged ({error}); replace it, or move it away.") from error
     if ImageMode.getmode(image.mode).typestr not in ("|u1", "|b1"):
         raise UserError(f"{path} has more than 8 bits per channel; convert it to 8 bits.")
-    picture = np.asarray(image.convert("L" if image.mode in ("1", "L") else "RGB"))
-    return np.atleast_3d(picture), str(image.format).lower()
+    pixels = np.asarray(image.convert("L" if image.mode in ("1", "L") else "RGB"))
+    return np.atleast_3d(pixels), str(image.format).lower()
 
 
 def _is_zip(place: Path) -> bool:

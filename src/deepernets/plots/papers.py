@@ -7,10 +7,11 @@ from matplotlib.figure import Figure
 
 from deepernets.analysis.statistics import binomial_interval
 from deepernets.papers import resnet
+from deepernets.papers.datasets import DATASETS
 from deepernets.papers.vgg import MULTI_SCALE, SINGLE_SCALE, STATE_OF_THE_ART, Competitor
 from deepernets.plots import style
 
-CIFAR_TEST_IMAGES = 10_000
+CIFAR_TEST_IMAGES = DATASETS["cifar10"].test_images
 KINDS = {"ResNet": ("residual", "o"), "plain": ("plain twin", "s"), "VGG": ("VGG", "D")}
 # Names to the left of their mark, because others would overlap them on the right.
 LEFT = ("plain-18", "plain-34", "VGG-16", "ResNet-34 B")

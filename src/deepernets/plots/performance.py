@@ -16,7 +16,8 @@ def phase_times(spent: Mapping[str, Mapping[str, float]]) -> Figure:
     """Draw the milliseconds per image of some ways to train, each as a bar of its phases.
 
     Args:
-        spent: By name the seconds per image of each phase, as `deepernets.training.timing.phases` returns them.
+        spent: By name the seconds per image of each phase, as `deepernets.training.timing.measure_phases` returns
+            them.
     """
     figure, ax = style.single(7.5, 1.3 + 0.5 * len(spent))
     _draw_phases(ax, spent)

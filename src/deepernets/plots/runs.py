@@ -7,9 +7,9 @@ import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from deepernets.analysis.errors import recall_per_class
 from deepernets.data.images import Images
 from deepernets.plots import style
+from deepernets.training.metrics import recall_per_class
 from deepernets.training.records import Record
 
 if TYPE_CHECKING:

@@ -19,7 +19,7 @@ from matplotlib.figure import Figure
 from matplotlib.patches import Rectangle
 from torch import Tensor
 
-from deepernets.training.records import write_atomically
+from deepernets.files import write_atomically
 
 STYLE = "seaborn-v0_8-whitegrid"
 # Seaborn's colour-blind-safe palette, without importing seaborn, which takes as long as PyTorch.

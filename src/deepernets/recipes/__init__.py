@@ -1,12 +1,9 @@
-"""The recipes: everything that decides what a run learns, by where they come from.
-
-Of the course itself, of the two papers, of the students' reports, and of the dash.
-"""
+"""The recipes of the course, of the two papers, of the students' reports and of the speedrun."""
 
 from difflib import get_close_matches
 
 from deepernets.errors import UserError
-from deepernets.recipes import course, dash, papers, reports
+from deepernets.recipes import course, papers, reports, speedrun
 from deepernets.recipes.recipe import Recipe
 
 RECIPES: dict[str, Recipe] = {
@@ -14,7 +11,7 @@ RECIPES: dict[str, Recipe] = {
     for recipe in (
         *course.QUICK,
         *course.RACES,
-        *dash.DASHES,
+        *speedrun.SPEEDRUNS,
         *papers.RESNET,
         *papers.VGG,
         *reports.REPORT_ROWS,
@@ -26,7 +23,7 @@ def get_recipe(name: str) -> Recipe:
     """Return the recipe called `name`.
 
     Raises:
-        UserError: there is none of that name; the sentence suggests the nearest ones.
+        UserError: there is no recipe of that name; the message suggests similar ones.
     """
     if name not in RECIPES:
         near = get_close_matches(name, RECIPES, n=3, cutoff=0.4) or list(RECIPES)[:3]
@@ -38,5 +35,5 @@ def get_recipe(name: str) -> Recipe:
 
 
 def list_recipes() -> list[str]:
-    """Return the names of all recipes, in the order in which the course meets them."""
+    """Return the names of all recipes."""
     return list(RECIPES)

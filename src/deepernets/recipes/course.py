@@ -1,4 +1,4 @@
-"""The course's own recipes: small networks on drawn pictures, and races of one network under one budget."""
+"""The course's own recipes: small networks on drawn images, and one network trained in ten ways."""
 
 from deepernets.recipes.recipe import Recipe
 
@@ -21,7 +21,7 @@ QUICK = (
     QUICK_RESNET.changed(name="quick/digits", data="digits", flip=False),
 )
 
-# One network under one budget; each row changes one thing.
+# One network and one number of epochs; each recipe changes one thing.
 RACE = Recipe(
     "race/constant", data="cifar3", model="resnet-20", epochs=15, learning_rate=0.1, pad=4, flip=True
 )

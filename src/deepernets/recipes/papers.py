@@ -1,4 +1,4 @@
-"""The recipes of the two papers, as far as they trained on CIFAR-10, or might have."""
+"""The recipes of the ResNet paper on CIFAR-10, and those of the VGG paper adapted to CIFAR-10."""
 
 from dataclasses import replace
 
@@ -23,7 +23,7 @@ RESNET = (
         for depth in (20, 32, 44, 56)
         for kind in ("resnet", "plain")
     ),
-    # about 400 iterations at a low rate, which is a little over one epoch
+    # about 400 iterations at a low learning rate, which is a little over one epoch
     replace(RESNET_CIFAR, name="paper/resnet-110", model="resnet-110", warm_up_epochs=1.2),
     replace(RESNET_CIFAR, name="paper/resnet-110/no-warm-up", model="resnet-110"),
     # section 4.1 compares the shortcuts on ImageNet; these do so on CIFAR-10
@@ -33,10 +33,10 @@ RESNET = (
     ),
 )
 
-# VGG's D without batch normalisation (section 3.1), from weights drawn in three ways, and from a trained net A's.
-# The paper draws from N(0, 1e-2) and calls that a variance. With weights so large the loss overflows within three
-# steps, for A as well as for D, and there would be nothing to record: here 1e-2 is the deviation. What comes of
-# that draw for A has its own row; the A that D starts from is drawn by Glorot's rule.
+# VGG's D without batch normalisation (section 3.1), with three initialisations, and from the weights of a
+# trained A. The paper draws from N(0, 1e-2) and calls 1e-2 the variance. With weights that large, the loss of A
+# and D overflows within three steps, and there is nothing to record: here 1e-2 is the standard deviation. A has
+# its own recipe with that initialisation; the A that D starts from has Glorot's.
 VGG_D = Recipe(
     "paper/vgg-16/normal",
     data="cifar10",
@@ -58,7 +58,7 @@ VGG = (
     VGG_D.changed(
         name="paper/vgg-16/from-a-glorot", start_from="paper/vgg-11/glorot", initialisation="glorot"
     ),
-    # section 4.1: B against its twin with one 5×5 convolution for each pair of 3×3
+    # section 4.1: B against the same network with one 5×5 convolution for each pair of 3×3
     VGG_D.changed(name="paper/vgg-13/3x3", model="vgg-b-cifar", initialisation="he"),
     VGG_D.changed(name="paper/vgg-13/5x5", model="vgg-b-5x5-cifar", initialisation="he"),
 )

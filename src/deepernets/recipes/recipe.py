@@ -1,52 +1,54 @@
-"""What one training run is made of: the frozen `Recipe`, and the three profiles it can be run at."""
+"""`Recipe`: what a run trains and how; and the three profiles at which recipes can be run."""
 
 from collections.abc import Collection
 from dataclasses import asdict, dataclass, fields, replace
 from typing import Any, Literal, get_args
 
 from deepernets.errors import UserError
-from deepernets.training.schedules import SCHEDULES
+from deepernets.papers.datasets import DATASETS
 
 Optimizer = Literal["sgd", "lookahead", "adam", "adamw"]
+ScheduleName = Literal["constant", "step", "on-plateau", "cosine", "one-cycle"]  # of `training.schedules`
 Profile = Literal["quick", "laptop", "full"]
 HoldOut = Literal["stratified", "last"]
 
 
 @dataclass(frozen=True)
 class Recipe:
-    """Everything that decides what a run learns; the machine it runs on is not part of it.
+    """All that determines what a network learns in a run; the machine is not part of it.
 
     Raises:
-        UserError: a value lies outside what can be trained with.
+        UserError: a value is outside the range with which a network can be trained.
 
     Attributes:
-        name: What the recipe is called in the table of recipes.
+        name: Name of the recipe.
         data: Data set, as `deepernets.load_dataset` names it.
         model: Network, as `deepernets.build_model` names it.
-        initialisation: First weights: pytorch, paper, normal, glorot, he or identity.
+        initialisation: Initial weights: pytorch, paper, normal, glorot, he or identity.
         epochs: Passes over the training images.
         batch_size: Images per step.
         optimizer: The rule that turns gradients into steps; lookahead is SGD with weights that follow its own.
-        learning_rate: The rate that the schedule multiplies.
+        learning_rate: The learning rate, by which the schedule is multiplied.
         momentum: Momentum of SGD (Adam's averages keep PyTorch's 0.9 and 0.999).
-        nesterov: Look ahead along the momentum before taking the gradient (SGD).
+        nesterov: Take the gradient after a step along the momentum (SGD).
         weight_decay: L2 penalty; decoupled from the gradient in AdamW.
         schedule: constant, step, on-plateau, cosine or one-cycle.
-        warm_up_epochs: Epochs over which the rate rises in a straight line from a tenth.
+        warm_up_epochs: Epochs over which the learning rate rises linearly from a tenth.
         label_smoothing: Share of each target spread evenly over all classes.
         pad: Pixels of padding around the image before the random crop; 0 for no crop.
         flip: Mirror half of the training images left to right.
         image_size: Height and width in pixels that images are resized to.
         validation_fraction: Share of the training images held out for validation.
-        hold_out: Which images are held out: stratified (the same share of each class, at random), or last (the last
-            ones in the order of the data set, as Keras' `validation_split` does).
+        hold_out: Which images are held out: stratified (the same share of each class, at random), or last (the
+            last ones in the order of the data set, as Keras' `validation_split` does).
         train_images: Use only this many of the training images, stratified; 0 for all.
-        start_from: Recipe whose trained network, with the same seed, gives the first weights of the layers that
+        start_from: Recipe whose trained network, with the same seed, gives the initial weights of the layers that
             `deepernets.models.vgg.PRE_INITIALISED` names; empty to draw all of them.
         whiten: Compute the first layer from a random sample of the training images instead of learning it (the
-            dash's networks).
-        alternate: Mirror each image in every other epoch, instead of by chance (with `flip`).
-        both_ways: Look at the mirror image as well, where the network is evaluated.
+            networks of the speedrun).
+        alternate: Mirror each image in every other epoch, instead of at random (with `flip`).
+        both_ways: Evaluate with horizontal-flip test-time augmentation: the mean over an image and its mirror
+            image.
     """
 
     name: str
@@ -60,7 +62,7 @@ class Recipe:
     momentum: float = 0.9
     nesterov: bool = False
     weight_decay: float = 5e-4
-    schedule: str = "constant"
+    schedule: ScheduleName = "constant"
     warm_up_epochs: float = 0.0
     label_smoothing: float = 0.0
     pad: int = 0
@@ -77,14 +79,12 @@ class Recipe:
     def __post_init__(self) -> None:
         self._require("epochs", self.epochs >= 1, "at least 1")
         self._require("batch_size", self.batch_size >= 2, "at least 2 (batch normalisation needs two images)")
-        self._require(
-            "optimizer", self.optimizer in get_args(Optimizer), f"one of {', '.join(get_args(Optimizer))}"
-        )
+        self._require_one_of("optimizer", get_args(Optimizer))
         self._require("learning_rate", self.learning_rate > 0, "above 0")
         self._require("momentum", 0 <= self.momentum < 1, "from 0 up to, but not including, 1")
         self._require("nesterov", not self.nesterov or self.momentum > 0, "used with a momentum above 0")
         self._require("weight_decay", self.weight_decay >= 0, "0 or more")
-        self._require("schedule", self.schedule in SCHEDULES, f"one of {', '.join(SCHEDULES)}")
+        self._require_one_of("schedule", get_args(ScheduleName))
         self._require(
             "warm_up_epochs", 0 <= self.warm_up_epochs < self.epochs, "0 or more, and under `epochs`"
         )
@@ -92,13 +92,11 @@ class Recipe:
         self._require("pad", self.pad >= 0, "0 or more pixels")
         self._require("image_size", self.image_size >= 1, "at least 1 pixel")
         self._require("validation_fraction", 0 <= self.validation_fraction < 1, "from 0 up to 1, and under 1")
-        self._require(
-            "hold_out", self.hold_out in get_args(HoldOut), f"one of {', '.join(get_args(HoldOut))}"
-        )
+        self._require_one_of("hold_out", get_args(HoldOut))
         self._require("train_images", self.train_images >= 0, "0 (all) or a number of images")
         self._require("alternate", not self.alternate or self.flip, "used with flip")
-        plateau_is_blind = self.schedule == "on-plateau" and self.validation_fraction == 0
-        self._require("validation_fraction", not plateau_is_blind, "above 0 where the schedule is on-plateau")
+        has_errors = self.schedule != "on-plateau" or self.validation_fraction > 0
+        self._require("validation_fraction", has_errors, "above 0 where the schedule is on-plateau")
 
     def _require(self, field: str, holds: bool, expected: str) -> None:
         if not holds:
@@ -107,10 +105,13 @@ class Recipe:
                 f"Change {field} and try again."
             )
 
-    def at(self, profile: str) -> "Recipe":
-        """Return the recipe cut down to a `profile`; `full` is the recipe as written.
+    def _require_one_of(self, field: str, values: tuple[str, ...]) -> None:
+        self._require(field, getattr(self, field) in values, f"one of {', '.join(values)}")
 
-        Schedules run on the share of training done, so that a shorter run keeps their shape.
+    def at(self, profile: str) -> "Recipe":
+        """Return the recipe scaled down to a `profile`; `full` is the recipe as written.
+
+        Schedules depend on the share of training done, and keep their shape in a shorter run.
 
         >>> recipe = Recipe("example", data="cifar3", model="vgg-16-bn-cifar", epochs=20)
         >>> recipe.at("laptop").epochs, recipe.at("laptop").train_images
@@ -133,7 +134,7 @@ class Recipe:
         """Return the recipe with some of its fields changed.
 
         Raises:
-            UserError: a field does not exist, or its value cannot be trained with.
+            UserError: a field does not exist, or has an invalid value.
         """
         known = [field.name for field in fields(self)]
         for name in changes:
@@ -144,7 +145,7 @@ class Recipe:
 
 @dataclass(frozen=True)
 class Scale:
-    """How far a profile cuts a recipe down: a share of its epochs, and at most so many training images."""
+    """Share of a recipe's epochs, and largest number of training images, in a profile."""
 
     epochs: float
     train_images: int
@@ -157,8 +158,19 @@ PROFILES: dict[str, Scale | None] = {
 }
 
 
+def training_images(recipe: Recipe) -> int:
+    """Return the number of images that a recipe trains on.
+
+    >>> training_images(Recipe("example", data="cifar3", model="resnet-20", validation_fraction=0.2))
+    12000
+    """
+    images = DATASETS[recipe.data].train_images
+    images -= round(images * recipe.validation_fraction)
+    return min(images, recipe.train_images) if recipe.train_images else images
+
+
 def unequal_terms(one: Recipe, other: Recipe, compared: Collection[str] = ("name", "model")) -> list[str]:
-    """Return, sorted, the fields in which two recipes differ beside what is to be `compared`.
+    """Return the fields, sorted, in which two recipes differ in addition to those that are `compared`.
 
     >>> from deepernets.recipes import get_recipe
     >>> unequal_terms(get_recipe("report-a/vgg-16/as-reported"), get_recipe("report-a/resnet-50/as-reported"))

@@ -1,15 +1,16 @@
 """The recipes of the students' reports, and our recipe for each of their networks.
 
-A name ends in what it is: `as-reported` is the report's optimizer, schedule, epochs and augmentation as far
-as it states them; `ours` is the same model on the same data for at most as many epochs, with everything
+The end of a name states what it is: `as-reported` is the report's optimizer, schedule, epochs and augmentation
+as far as it states them; `ours` is the same model on the same data for at most as many epochs, with everything
 else chosen by us on the validation split. (For report C's VGG-16 on CIFAR-10 it adds batch normalisation.)
 Other endings are ablations of one of the two.
 """
 
 from deepernets.recipes.recipe import Recipe
 
-# Report A: SGD, rate 1e-2 held constant, weight decay 5e-4, PyTorch's default initialisation. It trained on
-# all 15,000 images and evaluated the test images after every epoch; we hold 1,000 training images out instead.
+# Report A: SGD, learning rate 1e-2 held constant, weight decay 5e-4, PyTorch's default initialisation. It
+# trained on all 15,000 images and evaluated the test images after every epoch; we hold 1,000 training images
+# out instead.
 REPORT_A = Recipe(
     "report-a/vgg-16/as-reported",
     data="cifar3",
@@ -26,11 +27,11 @@ OURS = {
     "schedule": "one-cycle",
     "label_smoothing": 0.1,
 }
-# Each image shown from both sides, in training in turns and in evaluation at once. Digits have one side only.
+# Mirror images, alternating in training and averaged in evaluation. Digits must not be mirrored.
 MIRRORED = {"alternate": True, "both_ways": True}
 # On ten classes a run of VGG-16 with a peak of 0.1 failed. A weight decay of 2e-3 or batches of 64 were no better.
 OURS_VGG_CIFAR = {**OURS, **MIRRORED, "epochs": 15, "learning_rate": 0.05, "weight_decay": 1e-3}
-# In so few epochs these do not fit their training images: crops are narrow, and labels are not smoothed.
+# In so few epochs these do not fit their training images: hence narrow crops and no label smoothing.
 OURS_RESNET_CIFAR = {**OURS, **MIRRORED, "epochs": 15, "label_smoothing": 0.0, "pad": 2}
 OURS_MNIST = {**OURS, "epochs": 5, "pad": 2}
 REPORT_A_ROWS = (
@@ -48,8 +49,9 @@ REPORT_A_ROWS = (
     ),
 )
 
-# Report B: 50 epochs at two rates and with a scheduler, batches of 128, MNIST resized to 32x32, random crops and
-# flips on CIFAR-10. It does not state the padding before the crop, nor which scheduler: we take 4, and on-plateau.
+# Report B: 50 epochs at two learning rates and with a scheduler, batches of 128, MNIST resized to 32x32, random
+# crops and flips on CIFAR-10. It states neither the padding before the crop nor the scheduler: we take 4, and
+# on-plateau.
 REPORT_B = Recipe("report-b", data="mnist", model="resnet-20", epochs=50)
 REPORT_B_MODELS = {
     "vgg-13": "vgg-13-bn-cifar",
@@ -124,7 +126,7 @@ REPORT_B_ROWS = (
 )
 
 # Report C: SGD for VGG-16 at 28x28 and 32x32, Adam with augmentation for its ResNet-50 variant. For SGD, its text
-# has a momentum of 0.9; its code takes the library's default, 0, and is what was run: it is `as-reported`.
+# states a momentum of 0.9. Its code, which was run, has the library's default, 0: that is `as-reported`.
 # VGG-16 holds the last fifth of the training images out.
 REPORT_C = Recipe(
     "report-c/vgg-16-mnist/as-reported",

@@ -7,13 +7,13 @@ from math import ceil, isnan, nan
 from statistics import fmean, stdev
 
 from deepernets.analysis.statistics import Interval, binomial_interval
+from deepernets.papers.datasets import DATASETS
 from deepernets.papers.reports import REPORTED, Reported
 from deepernets.recipes import get_recipe, list_recipes
 from deepernets.recipes.recipe import Recipe, unequal_terms
 from deepernets.training.records import Record
 
 NOT_RUN = "not run"
-TEST_IMAGES = {"cifar3": 3_000, "cifar10": 10_000, "mnist": 10_000}  # of the data sets that the reports used
 PROFILES = ("laptop", "full")  # the better one last; the quick profile has other images
 CUTS = (
     "epochs",
@@ -113,7 +113,7 @@ class Row:
     @property
     def reported_interval(self) -> Interval:
         """Wilson's 95 % interval of the reported accuracy, in per cent; only if there is a figure."""
-        return interval(self.reported.test_accuracy, TEST_IMAGES[self.data])
+        return interval(self.reported.test_accuracy, DATASETS[self.data].test_images)
 
 
 def interval(accuracy: float, images: int) -> Interval:

@@ -6,15 +6,14 @@ from statistics import median
 
 import torch
 
-from deepernets.data.datasets import TRAINING_IMAGES
 from deepernets.models.counting import count_multiply_adds, training_cost
 from deepernets.models.registry import build_model
+from deepernets.papers.datasets import DATASETS
+from deepernets.progress import format_duration
 from deepernets.recipes import get_recipe
-from deepernets.recipes.recipe import Recipe
+from deepernets.recipes.recipe import Recipe, training_images
 from deepernets.training.records import Record
 
-CLASSES = {"cifar3": 3, "sketches": 3}  # of data sets with other than ten
-GREY = ("mnist", "digits")  # one channel
 # Assumed for a GPU: multiply-adds per second, about a fifth of an H200's specification in bf16; and the minimal
 # time per layer and step, in which about five kernels are launched.
 ASSUMED_GPU = 1e14
@@ -68,33 +67,15 @@ def estimate(name: str, found: Sequence[Record]) -> str:
     """Return the estimated time of a recipe on the CPU of the recorded runs and on the assumed GPU, as text."""
     wanted = get_recipe(name)
     speed = pace(found, wanted.model)
-    on_cpu = f"CPU {in_words(work(wanted) / speed)}, " if speed else ""
-    return f"{on_cpu}GPU about {in_words(on_gpu(wanted))}"
-
-
-def in_words(seconds: float) -> str:
-    """Return a duration as text.
-
-    >>> in_words(40), in_words(400), in_words(40_000)
-    ('40 s', '7 min', '11 h')
-    """
-    if seconds < 120:
-        return f"{seconds:.0f} s"
-    return f"{seconds / 60:.0f} min" if seconds < 7200 else f"{seconds / 3600:.0f} h"
-
-
-def training_images(wanted: Recipe) -> int:
-    """Return the number of training images of a recipe."""
-    images = TRAINING_IMAGES[wanted.data]
-    images -= round(images * wanted.validation_fraction)
-    return min(images, wanted.train_images) if wanted.train_images else images
+    on_cpu = f"CPU {format_duration(work(wanted) / speed)}, " if speed else ""
+    return f"{on_cpu}GPU about {format_duration(on_gpu(wanted))}"
 
 
 def _size(wanted: Recipe) -> tuple[int, int]:
     """Return the multiply-adds of a recipe's network for one image, and its number of layers."""
-    channels = 1 if wanted.data in GREY else 3
-    shape = (channels, wanted.image_size, wanted.image_size)
-    return _built(wanted.model, shape, CLASSES.get(wanted.data, 10))
+    info = DATASETS[wanted.data]
+    shape = (info.in_shape[0], wanted.image_size, wanted.image_size)
+    return _built(wanted.model, shape, len(info.classes))
 
 
 @cache

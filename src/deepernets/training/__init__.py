@@ -1,1 +1,1 @@
-"""Recipes, schedules, the training loop, runs and their records."""
+"""The training loop, runs and their records."""

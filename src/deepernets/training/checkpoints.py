@@ -1,8 +1,8 @@
-"""Checkpoints: one folder per finished epoch, complete or not there at all.
+"""Checkpoints: one folder per finished epoch, written atomically.
 
-``epoch-007/`` holds the weights as safetensors, the optimizer's state, the recipe and the history. It is
-written under a temporary name and renamed, and only then is the one before it deleted; a run that is killed
-at any moment finds the last whole epoch.
+``epoch-007/`` holds the weights as safetensors, the optimizer's state, the recipe and the history. It is written
+under a temporary name and renamed, and only then is the one before it deleted. A run that is killed at any moment
+continues after its last finished epoch.
 """
 
 import json
@@ -23,6 +23,7 @@ from deepernets.training.loop import Training
 
 WEIGHTS = "model.safetensors"
 PROGRESS = "progress.json"
+NUMBERS_PER_WEIGHT = {"sgd": 1, "lookahead": 2, "adam": 2, "adamw": 2}  # of the optimizer's state
 
 
 def list_checkpoints(folder: Path) -> list[Path]:
@@ -39,7 +40,7 @@ def epoch_of(checkpoint: Path) -> int:
     return int(checkpoint.name.removeprefix("epoch-"))
 
 
-def save_checkpoint(folder: Path, training: Training, chosen: Recipe) -> None:
+def save_checkpoint(folder: Path, training: Training, recipe: Recipe) -> None:
     """Write the state after the last epoch of the history into `folder`, then delete older checkpoints.
 
     Raises:
@@ -53,10 +54,10 @@ def save_checkpoint(folder: Path, training: Training, chosen: Recipe) -> None:
         temporary.mkdir(parents=True)
         save_model(distributed.unwrap(training.model), str(temporary / WEIGHTS))
         torch.save(training.optimizer.state_dict(), temporary / "optimizer.pt")
-        progress = {"recipe": asdict(chosen), "started": training.started, "history": training.history}
+        progress = {"recipe": asdict(recipe), "started": training.started, "history": training.history}
         (temporary / PROGRESS).write_text(json.dumps(progress), encoding="utf-8")
         temporary.rename(final)
-    except (OSError, RuntimeError, SafetensorError) as error:  # torch and safetensors hide the system's error
+    except (OSError, RuntimeError, SafetensorError) as error:  # torch and safetensors wrap the system's error
         shutil.rmtree(temporary, ignore_errors=True)
         kept = f"{older[-1].name} is kept" if older else "no epoch is kept yet"
         raise UserError(
@@ -67,11 +68,11 @@ def save_checkpoint(folder: Path, training: Training, chosen: Recipe) -> None:
         shutil.rmtree(checkpoint)
 
 
-def restore(folder: Path, training: Training, chosen: Recipe) -> None:
-    """Bring `training` to the state of the newest checkpoint in `folder`; leave it alone if there is none.
+def restore_checkpoint(folder: Path, training: Training, recipe: Recipe) -> None:
+    """Load the newest checkpoint in `folder` into `training`, if there is one.
 
     Raises:
-        UserError: the checkpoint is damaged, or its first epochs were trained by another recipe of this name.
+        UserError: the checkpoint is damaged, or is of another recipe of this name.
     """
     checkpoints = list_checkpoints(folder)
     if not checkpoints:
@@ -79,10 +80,10 @@ def restore(folder: Path, training: Training, chosen: Recipe) -> None:
     newest = checkpoints[-1]
     try:
         progress = json.loads((newest / PROGRESS).read_text(encoding="utf-8"))
-        _require_same_recipe(progress, chosen, newest)
+        _require_same_recipe(progress, recipe, newest)
         load_weights(newest, training.model)
         state = torch.load(newest / "optimizer.pt", map_location="cpu", weights_only=True)
-        # where and how the optimizer computes is this machine's; the checkpoint may come from another one
+        # the checkpoint may be from another machine: where and how the optimizer computes is this one's
         before = [dict(group) for group in training.optimizer.param_groups]
         training.optimizer.load_state_dict(state)
         for group, own in zip(training.optimizer.param_groups, before, strict=True):
@@ -96,24 +97,24 @@ def restore(folder: Path, training: Training, chosen: Recipe) -> None:
         ) from error
 
 
-def _require_same_recipe(progress: dict[str, Any], chosen: Recipe, checkpoint: Path) -> None:
-    """Raise if a checkpoint states another recipe; checkpoints written before they did are taken as they are.
+def _require_same_recipe(progress: dict[str, Any], recipe: Recipe, checkpoint: Path) -> None:
+    """Raise an error if a checkpoint states another recipe; older checkpoints, which state none, are accepted.
 
     Raises:
         UserError: the recipe was changed since.
     """
-    if progress.get("recipe", asdict(chosen)) != asdict(chosen):
+    if progress.get("recipe", asdict(recipe)) != asdict(recipe):
         raise UserError(
-            f"The checkpoint {checkpoint} is of the recipe {chosen.name} before it was changed; rename or delete "
+            f"The checkpoint {checkpoint} is of the recipe {recipe.name} before it was changed; rename or delete "
             f"{checkpoint.parent}, or choose another --out."
         )
 
 
 def load_weights(folder: Path, model: nn.Module) -> None:
-    """Load the weights in `folder` into `model`: a finished run's, or its newest checkpoint's.
+    """Load the weights in `folder` into `model`: those of a finished run, or of its newest checkpoint.
 
     Raises:
-        UserError: there are no weights, or they are another network's.
+        UserError: there are no weights, or they are those of another network.
     """
     places = [place for place in (folder, *reversed(list_checkpoints(folder))) if (place / WEIGHTS).is_file()]
     if not places:
@@ -124,6 +125,37 @@ def load_weights(folder: Path, model: nn.Module) -> None:
         raise UserError(
             f"The weights in {places[0]} are damaged or another network's; delete the folder and train again."
         ) from error
+
+
+def require_room(folder: Path, model: nn.Module, optimizer: str) -> None:
+    """Create a run's folder, and raise an error unless it has room for two checkpoints.
+
+    A new checkpoint is written before the last one is deleted. An existing checkpoint is one of the two.
+
+    Args:
+        folder: The run's folder.
+        model: The network that will be trained.
+        optimizer: Name of the optimizer, as in a recipe.
+
+    Raises:
+        UserError: the folder cannot be created, or there is not enough room.
+    """
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        free = shutil.disk_usage(folder).free
+    except OSError as error:
+        raise UserError(
+            f"The run's folder {folder} cannot be created ({error.strerror}); make room or choose another --out."
+        ) from error
+    missing = 1 if list_checkpoints(folder) else 2
+    weights = sum(tensor.nbytes for tensor in model.state_dict().values())
+    needed = missing * weights * (1 + NUMBERS_PER_WEIGHT[optimizer])
+    if free < needed:
+        what = "another checkpoint takes" if missing == 1 else "two checkpoints take"
+        raise UserError(
+            f"{folder} has {free / 1e6:,.0f} MB free, and {what} {needed / 1e6:,.0f} MB; "
+            "make room or choose another --out."
+        )
 
 
 def save_weights(folder: Path, training: Training) -> None:

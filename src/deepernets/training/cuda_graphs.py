@@ -1,4 +1,4 @@
-"""A training step on a GPU, launched as one CUDA graph."""
+"""A training step on a GPU, captured and launched as one CUDA graph."""
 
 from collections.abc import Iterator
 
@@ -9,15 +9,15 @@ from torch.optim import Optimizer
 from deepernets.training import distributed
 from deepernets.training.loop import Training, train_step
 
-WARM_UP = 3  # steps, in which libraries choose their kernels
+WARM_UP = 3  # steps in which libraries choose their kernels
 
 
 class CapturedStep:
     """`train_step` for batches of one shape, captured once and then launched as a whole.
 
-    A small network on a fast GPU otherwise waits for the processor, which launches a dozen kernels for each layer
-    of a step. Batches of another shape, as an epoch's last one, take the step uncaptured. The kernels are the same;
-    cuDNN's are chosen by timing them.
+    A small network on a fast GPU otherwise waits for the CPU, which launches a dozen kernels for each layer of a
+    step. For batches of another shape, such as an epoch's last one, the step is not captured. The kernels are the
+    same; cuDNN's are chosen by timing them.
 
     The optimizer has to keep its learning rate in a tensor on the GPU, where the graph reads it.
 
@@ -39,13 +39,13 @@ class CapturedStep:
                 train_step(model, self.images, self.labels, criterion, optimizer)
         torch.cuda.current_stream().wait_stream(stream)
         torch.backends.cudnn.benchmark = benchmark
-        optimizer.zero_grad()  # gradients get a place in the graph's own memory
+        optimizer.zero_grad()  # so that gradients are allocated in the graph's own memory
         self.graph = torch.cuda.CUDAGraph()
         with torch.cuda.graph(self.graph, stream=stream):
             loss, logits = train_step(model, self.images, self.labels, criterion, optimizer)
         self.loss, self.logits = loss.detach(), logits.detach()
         with torch.no_grad():
-            # state that an optimizer makes in its first step starts at 0
+            # state that an optimizer creates in its first step starts at 0
             for tensor in _state(model, optimizer):
                 tensor.copy_(before[id(tensor)]) if id(tensor) in before else tensor.zero_()
 
@@ -62,9 +62,11 @@ class CapturedStep:
 
 
 def can_capture(training: Training) -> bool:
-    """Whether a training's steps can be captured: those of one process on a GPU, whose rate is a tensor there."""
+    """Return whether steps can be captured: in one process, with the learning rate in a tensor on a GPU."""
     rates = [group["lr"] for group in training.optimizer.param_groups]
-    return distributed.count() == 1 and all(isinstance(rate, Tensor) and rate.is_cuda for rate in rates)
+    return distributed.num_processes() == 1 and all(
+        isinstance(rate, Tensor) and rate.is_cuda for rate in rates
+    )
 
 
 def _state(model: nn.Module, optimizer: Optimizer) -> Iterator[Tensor]:

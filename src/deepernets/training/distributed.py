@@ -1,7 +1,7 @@
-"""Several processes that train one network together: who is who, and what they know together.
+"""Several processes that train one network together: their number, and communication between them.
 
-`torchrun` and `accelerate launch` start the processes, Accelerate connects them. With a single process every
-function here does nothing, so that the loop need not ask.
+`torchrun` and `accelerate launch` start the processes, and Accelerate connects them. With a single process the
+functions here return their argument or do nothing.
 """
 
 import os
@@ -17,55 +17,54 @@ from deepernets.errors import UserError
 
 
 def state() -> PartialState:
-    """Return Accelerate's account of the processes and of this one's device.
-
-    Without GPUs, several processes have to be told that they are to talk to each other all the same.
+    """Return Accelerate's state: the number of processes, and the rank and the device of this one.
 
     Raises:
-        UserError: `WORLD_SIZE` is set, and not by a program that starts processes.
+        UserError: `WORLD_SIZE` is set, but not by a program that starts processes.
     """
-    wanted = os.environ.get("WORLD_SIZE", "1")
-    several = wanted != "1"
-    if several and not (wanted.isdecimal() and "RANK" in os.environ):
+    size = os.environ.get("WORLD_SIZE", "1")
+    several = size != "1"
+    if several and not (size.isdecimal() and "RANK" in os.environ):
         raise UserError(
-            f"WORLD_SIZE is {wanted}, but no launcher started this process; start several with torchrun, or "
+            f"WORLD_SIZE is {size}, but no launcher started this process; start several with torchrun, or "
             "unset WORLD_SIZE."
         )
+    # without GPUs, Accelerate does not connect several processes unless it is told to use the CPU
     return PartialState(cpu=several and not torch.cuda.is_available())
 
 
-def count() -> int:
+def num_processes() -> int:
     """Return the number of processes."""
     return state().num_processes
 
 
 def is_main() -> bool:
-    """Whether this process is the one that writes files and shows the bar."""
+    """Return whether this process is the one that writes files and shows the progress bar."""
     return state().is_main_process
 
 
 def wait() -> None:
-    """Wait until all processes have come this far."""
+    """Wait until all processes have called this."""
     state().wait_for_everyone()
 
 
 def share(batches: Batches) -> Batches:
-    """Return the part of all batches that is this process's own; see `Batches.share`."""
-    return batches.share(state().process_index, count())
+    """Return this process's share of the batches; see `Batches.share`."""
+    return batches.share(state().process_index, num_processes())
 
 
-def total(numbers: Tensor) -> Tensor:
-    """Return numbers, of any shape, summed over all processes."""
-    return gather(numbers[None]).sum(dim=0) if count() > 1 else numbers
+def sum_over_processes(numbers: Tensor) -> Tensor:
+    """Return the sum of tensors of one shape over all processes."""
+    return gather(numbers[None]).sum(dim=0) if num_processes() > 1 else numbers
 
 
-def gathered(rows: Tensor) -> Tensor:
-    """Return the rows of all processes, those of the first one first.
+def gather_rows(rows: Tensor) -> Tensor:
+    """Return the rows of all processes, concatenated in the order of their ranks.
 
     Args:
         rows: (n, ...), where n may differ from process to process.
     """
-    if count() == 1:
+    if num_processes() == 1:
         return rows
     lengths = gather(torch.tensor([len(rows)], device=rows.device)).tolist()
     padded = gather(pad_across_processes(rows)).split(max(lengths))
@@ -73,30 +72,30 @@ def gathered(rows: Tensor) -> Tensor:
 
 
 def unwrap(model: nn.Module) -> nn.Module:
-    """Return the network without what training in several processes wraps around it."""
+    """Return the network without the wrapper that distributed training puts around it."""
     return model.module if isinstance(model, nn.parallel.DistributedDataParallel) else model
 
 
 class SynchronisedBatchNorm(nn.BatchNorm2d):
-    """Batch normalisation with the mean and the variance of the whole batch, whatever share of it is here.
+    """Batch normalisation with the mean and the variance of the whole batch, over all processes.
 
-    So several processes compute what one would. PyTorch's own `SyncBatchNorm` does so on GPUs alone; this one works
-    wherever processes can add numbers up, at the price of one message per layer each in forward and backward.
+    Several processes then compute what one would. PyTorch's own `SyncBatchNorm` does so on GPUs alone; this one
+    works on CPUs, too. It costs one message per layer in the forward pass and one in the backward pass.
     """
 
     def forward(self, images: Tensor) -> Tensor:
-        """Normalise (N, C, H, W) by channel, and take the batch's statistics into the running ones in training."""
-        if not self.training or count() == 1:
+        """Normalise (N, C, H, W) by channel; in training, update the running statistics."""
+        if not self.training or num_processes() == 1:
             return super().forward(images)
-        wide = images.to(torch.promote_types(images.dtype, torch.float32))
-        mean, variance, numbers = _of_all_processes(wide)
-        self._remember(mean.detach(), variance.detach() * numbers / (numbers - 1))
+        promoted = images.to(torch.promote_types(images.dtype, torch.float32))
+        mean, variance, numbers = _statistics_over_processes(promoted)
+        self._update_running(mean.detach(), variance.detach() * numbers / (numbers - 1))
         scale = self.weight * (variance + self.eps).rsqrt()  # (C,)
         shift = self.bias - mean * scale
-        return (wide * scale[:, None, None] + shift[:, None, None]).to(images.dtype)
+        return (promoted * scale[:, None, None] + shift[:, None, None]).to(images.dtype)
 
     @torch.no_grad()
-    def _remember(self, mean: Tensor, unbiased: Tensor) -> None:
+    def _update_running(self, mean: Tensor, unbiased: Tensor) -> None:
         if self.running_mean is None or self.running_var is None or self.num_batches_tracked is None:
             return
         self.num_batches_tracked += 1
@@ -106,7 +105,7 @@ class SynchronisedBatchNorm(nn.BatchNorm2d):
 
 
 class _Sum(torch.autograd.Function):
-    """The sum over all processes; so is its gradient, since every process's loss depends on every summand."""
+    """The sum over all processes; its gradient is, too, since every process's loss depends on every summand."""
 
     @staticmethod
     def forward(ctx: Any, numbers: Tensor) -> Tensor:
@@ -119,11 +118,11 @@ class _Sum(torch.autograd.Function):
         return _Sum.apply(gradients[0].contiguous())
 
 
-def _of_all_processes(images: Tensor) -> tuple[Tensor, Tensor, Tensor]:
-    """Return mean and variance of each channel, (C,) each, over all processes' images, and how many numbers it has.
+def _statistics_over_processes(images: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+    """Return mean, variance and number of values of each channel, (C,) each, over the images of all processes.
 
-    Shares may differ in size. Moments are added up in double precision, since the variance is a small difference of
-    them; what is returned has the precision of the images.
+    Shares may differ in size. Moments are summed in double precision, since the variance is a small difference of
+    them, and then converted to the precision of the images.
     """
     variance, mean = (part.double() for part in torch.var_mean(images, dim=(0, 2, 3), correction=0))
     numbers = torch.full_like(mean, images.numel() / images.shape[1])
@@ -134,29 +133,29 @@ def _of_all_processes(images: Tensor) -> tuple[Tensor, Tensor, Tensor]:
     return mean.to(kind), (second / numbers - mean.square()).to(kind), numbers.to(kind)
 
 
-def synchronise(model: nn.Module) -> bool:
-    """Make all batch normalisation in a network synchronised, in place, where there are several processes.
+def synchronise_batch_norm(model: nn.Module) -> bool:
+    """Synchronise all batch normalisation in a network, in place, if there are several processes.
 
-    Parameters, running statistics and their names stay as they are.
+    Parameters, running statistics and their names are unchanged.
 
     Returns:
-        Whether there was anything to do.
+        Whether the network has synchronised batch normalisation now.
     """
     layers = [module for module in model.modules() if type(module) is nn.BatchNorm2d]
-    if count() > 1:
+    if num_processes() > 1:
         for layer in layers:
-            layer.__class__ = SynchronisedBatchNorm  # it has the same state, and only computes differently
-    return count() > 1 and bool(layers)
+            layer.__class__ = SynchronisedBatchNorm  # the subclass has the same state
+    return num_processes() > 1 and bool(layers)
 
 
 def unwrap_for_evaluation(model: nn.Module) -> nn.Module:
     """Return the unwrapped network, with the first process's running statistics in every process.
 
-    In training every process normalises with its own share of a batch (local batch normalisation; the other kind
-    is `synchronise`), so that running statistics drift apart a little; weights never do.
+    Without `synchronise_batch_norm` each process normalises with the statistics of its own share of a batch,
+    and the running statistics of the processes differ. Their weights are the same.
     """
     network = unwrap(model)
-    if count() > 1:
+    if num_processes() > 1:
         for statistic in network.buffers():
             statistic.copy_(broadcast(statistic.clone()))
     return network

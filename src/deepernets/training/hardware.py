@@ -1,4 +1,4 @@
-"""What a run runs on: device, precision, memory format, and the words a record uses for them."""
+"""Device, precision, memory format and compiling, and how records describe them."""
 
 import ctypes
 import os
@@ -7,7 +7,6 @@ import shutil
 import sys
 from importlib.metadata import version
 from importlib.util import find_spec
-from typing import Literal, TypedDict
 
 import torch
 from accelerate import Accelerator
@@ -16,32 +15,16 @@ from torch import nn
 
 from deepernets.errors import UserError
 from deepernets.training import distributed
-
-Precision = Literal["auto", "bf16", "fp32"]
+from deepernets.training.records import Precision
 
 # Instruction sets to which PyTorch's CPU library, oneDNN, can be limited, and which have no units for bfloat16
 WITHOUT_BF16 = ("SSE41", "AVX", "AVX2", "AVX2_VNNI", "AVX512_CORE", "AVX512_CORE_VNNI")
 
 
-class How(TypedDict, total=False):
-    """Options of a run that are not part of its recipe.
-
-    Attributes:
-        precision: auto, the default, takes bf16 where the hardware has units for it.
-        sync_batch_norm: Let several processes normalise with statistics of the whole batch, and not each with
-            those of its own share.
-        compile: Let PyTorch compile the network; see `compile_calls`.
-    """
-
-    precision: Precision
-    sync_batch_norm: bool
-    compile: bool
-
-
 def has_bf16_units(device: torch.device) -> bool:
-    """Whether the device has units for bfloat16: GPUs since 2020, and CPUs with AVX-512 BF16 or AMX.
+    """Return whether a device has units for bfloat16: GPUs since 2020, and CPUs with AVX-512 BF16 or AMX.
 
-    Units that `ONEDNN_MAX_CPU_ISA` forbids PyTorch to use do not count.
+    Units that PyTorch must not use because of `ONEDNN_MAX_CPU_ISA` do not count.
     """
     if device.type == "cuda":
         return torch.cuda.get_device_capability(device) >= (8, 0)
@@ -52,9 +35,9 @@ def has_bf16_units(device: torch.device) -> bool:
 
 
 def disable_tf32() -> None:
-    """Compute what is float32 in float32, in this process from now on, whatever was set before.
+    """Compute float32 in full precision, in this process from now on.
 
-    On GPUs since 2020 PyTorch by default lets convolutions round their factors to TF32, which keeps 11 of the 24
+    By default, PyTorch lets convolutions on GPUs since 2020 round their factors to TF32, which keeps 11 of the 24
     bits.
     """
     torch.set_float32_matmul_precision("highest")
@@ -62,16 +45,16 @@ def disable_tf32() -> None:
 
 
 def accelerator(precision: Precision = "auto", *, keeps_memory: bool = True) -> Accelerator:
-    """Return the accelerator that places the network and wraps its forward pass in the wanted precision.
+    """Return the accelerator that moves networks to the device and runs their forward pass in a precision.
 
-    Whatever the precision, what is left in float32 is computed without TF32; see `disable_tf32`.
+    Operations in float32 are computed without TF32; see `disable_tf32`.
 
     Args:
-        precision: auto takes bf16 where the hardware has units for it.
+        precision: auto chooses bf16 if the hardware has units for it.
         keeps_memory: Call `keep_memory` on a CPU, unless `DEEPERNETS_KEEP_MEMORY` is 0.
 
     Raises:
-        UserError: the precision has no such name.
+        UserError: there is no such precision.
     """
     if precision not in ("auto", "bf16", "fp32"):
         raise UserError(f"There is no precision {precision!r}; choose auto, bf16 or fp32.")
@@ -80,12 +63,12 @@ def accelerator(precision: Precision = "auto", *, keeps_memory: bool = True) -> 
     if on_cpu and keeps_memory and os.environ.get("DEEPERNETS_KEEP_MEMORY", "1") != "0":
         keep_memory()
     disable_tf32()
-    AcceleratorState._reset_state()  # it outlives a run, and the next run may want another precision
+    AcceleratorState._reset_state()  # it outlives a run, and the next run may have another precision
     return Accelerator(cpu=on_cpu, mixed_precision="bf16" if mixed else "no")
 
 
 def can_compile() -> bool:
-    """Whether there is what `torch.compile` needs: a C++ compiler, and on a GPU Triton and a C compiler.
+    """Return whether networks can be compiled: with a C++ compiler, or on a GPU with Triton and a C compiler.
 
     On an x86 processor whose vector units PyTorch does not use, the code that `torch.compile` writes is not valid.
     """
@@ -93,7 +76,7 @@ def can_compile() -> bool:
 
 
 def _obstacle_to_compiling() -> str:
-    """Return what keeps `torch.compile` from working here, and what to do; empty where nothing does."""
+    """Return why networks cannot be compiled here, and what to do; empty if they can."""
     gpu = torch.cuda.is_available()
     usual = (
         (os.environ.get("CC", "cc"), "gcc", "clang")
@@ -115,7 +98,7 @@ def _obstacle_to_compiling() -> str:
 
 
 def require_compiler() -> None:
-    """Raise unless networks can be compiled here.
+    """Raise an error unless networks can be compiled here.
 
     Raises:
         UserError: there is no compiler, or PyTorch cannot compile for this processor.
@@ -125,10 +108,9 @@ def require_compiler() -> None:
 
 
 def compile_calls(model: nn.Module) -> None:
-    """Let PyTorch compile a network when it is first called, and again for batches of another shape.
+    """Let PyTorch compile a network in its first call, and again for batches of another shape.
 
-    The network stays the object that it is, so that its weights keep their names, and a checkpoint can be loaded
-    with and without compiling.
+    The network is the same object, and its weights keep their names: checkpoints do not depend on compiling.
 
     Raises:
         UserError: there is no compiler.
@@ -138,17 +120,17 @@ def compile_calls(model: nn.Module) -> None:
 
 
 def channels_last(chosen: Accelerator) -> bool:
-    """Whether images and weights are to lie in memory with the channels innermost: where that is faster."""
+    """Return whether the memory format channels-last is used, which is the case where it is faster."""
     return chosen.mixed_precision == "bf16" or chosen.device.type == "cuda"
 
 
 def precision_of(chosen: Accelerator) -> str:
-    """Return what a record calls the accelerator's precision: bf16 or fp32."""
+    """Return the accelerator's precision as in records: bf16 or fp32."""
     return "bf16" if chosen.mixed_precision == "bf16" else "fp32"
 
 
 def describe(device: torch.device) -> str:
-    """Return the device in words, such as ``AMD EPYC (2 threads)``."""
+    """Return the name of the device, such as ``AMD EPYC (2 threads)``."""
     if device.type == "cuda":
         return torch.cuda.get_device_name(device)
     threads = torch.get_num_threads()
@@ -156,12 +138,12 @@ def describe(device: torch.device) -> str:
 
 
 def _processor() -> str:
-    """Return the processor's name; on Linux the standard library does not know it."""
+    """Return the processor's name, which the standard library does not know on Linux."""
     return _field("/proc/cpuinfo", "model name") or platform.processor()
 
 
 def _field(path: str, name: str) -> str:
-    """Return the first value of a name in one of Linux's lists of ``name: value``; empty if there is none."""
+    """Return the first value of a name in a file of ``name: value`` lines; empty if there is none."""
     try:
         with open(path, encoding="utf-8", errors="replace") as lines:
             return next((line.partition(":")[2].strip() for line in lines if line.startswith(name)), "")
@@ -174,15 +156,15 @@ _TRIM_THRESHOLD, _MMAP_MAX = -1, -4
 
 
 def keep_memory() -> bool:
-    """Keep memory that tensors give back for those that come, instead of returning it to the system each time.
+    """Let the C library reuse freed memory, instead of returning it to the system.
 
-    A training step makes and drops the same large activations again and again. By default glibc fetches each of
-    them from the system, which hands out every page zeroed, one page fault each; with large activations that takes
-    longer than the arithmetic. What the process holds is then a little more. `DEEPERNETS_KEEP_MEMORY=0` leaves
-    things as they are.
+    Each training step allocates and frees the same large activations. By default glibc requests them from the
+    system each time, which zeroes every page and takes a page fault for it. For large activations this takes
+    longer than the arithmetic. The process then holds a little more memory. `DEEPERNETS_KEEP_MEMORY=0` switches
+    this off.
 
     Returns:
-        Whether that could be arranged: with Linux's glibc.
+        Whether it was possible, which takes glibc on Linux.
     """
     if not sys.platform.startswith("linux"):
         return False
@@ -194,21 +176,21 @@ def keep_memory() -> bool:
 
 
 def memory_in_use() -> float:
-    """Return the megabytes that this process holds: on a GPU, where there is one, and else in main memory."""
+    """Return the memory of this process in megabytes: on the GPU if there is one, and else main memory."""
     if torch.cuda.is_available():
         return torch.cuda.memory_allocated() / 1e6
     return _status("VmRSS")
 
 
 def peak_memory() -> float:
-    """Return the megabytes that this process has held at most; see `memory_in_use`."""
+    """Return the largest memory of this process so far in megabytes; see `memory_in_use`."""
     if torch.cuda.is_available():
         return torch.cuda.max_memory_allocated() / 1e6
     return _status("VmHWM")
 
 
 def _status(field: str) -> float:
-    """Return a field of Linux's account of this process, in megabytes; elsewhere what it has held at most."""
+    """Return a field of Linux's status of this process, in megabytes; elsewhere its largest memory so far."""
     if kibibytes := _field("/proc/self/status", field).removesuffix("kB"):
         return int(kibibytes) * 1024 / 1e6
     import resource
@@ -218,7 +200,7 @@ def _status(field: str) -> float:
 
 
 def versions() -> dict[str, str]:
-    """Return the versions that a run's figures may depend on; unknown where a package is not installed as one."""
+    """Return the versions of Python and of the libraries on which a run's figures may depend, or unknown."""
     libraries = ("torch", "torchvision", "numpy", "accelerate", "deepernets")
     return {"python": platform.python_version(), **{name: _version(name) for name in libraries}}
 
@@ -226,5 +208,5 @@ def versions() -> dict[str, str]:
 def _version(name: str) -> str:
     try:
         return version(name) or "unknown"
-    except Exception:  # damaged metadata raises many kinds, and a finished training must get its record
+    except Exception:  # damaged metadata raises many exceptions, and a finished training must get its record
         return "unknown"

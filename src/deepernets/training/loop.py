@@ -1,8 +1,7 @@
-"""The training loop: one epoch of it, evaluation, and the loop over epochs.
+"""The training loop: a step, an epoch, evaluation, and the loop over epochs.
 
-Nothing here knows about devices, precisions or processes. `deepernets.training.preparation` hands the network
-and its optimizer to Accelerate, which wraps their `forward` and `step`; the loop stays the one on the
-blackboard.
+Nothing here depends on device or precision: `deepernets.training.preparation` passes the network and its optimizer
+to Accelerate, which wraps their `forward` and `step`.
 """
 
 from collections.abc import Callable, Iterable, Iterator
@@ -16,63 +15,14 @@ import torch
 from torch import Tensor, nn
 from torch.optim import Optimizer
 
-from deepernets.data.batches import Batches, torch_seed
+from deepernets.data.batches import Batches
+from deepernets.data.images import torch_seed
 from deepernets.errors import UserError
 from deepernets.training import distributed
+from deepernets.training.metrics import Meter
 from deepernets.training.schedules import Schedule, constant, reduce_on_plateau
 
 Batch = tuple[Tensor, Tensor]  # images (N, C, H, W), labels (N,)
-
-
-class Meter:
-    """Running loss and accuracy, kept on the device: reading them is what makes the processor wait for a GPU.
-
-    Attributes:
-        images: Images seen so far.
-    """
-
-    def __init__(self) -> None:
-        self.images = 0
-        self._loss: Tensor | float = 0.0
-        self._correct: Tensor | float = 0.0
-
-    def sum_over_processes(self) -> None:
-        """Count what the other processes of the run have met as well."""
-        if distributed.count() > 1:
-            counts = [
-                torch.as_tensor(float(self.images)),
-                torch.as_tensor(self._loss),
-                torch.as_tensor(self._correct),
-            ]
-            device = counts[1].device
-            images, self._loss, self._correct = distributed.total(
-                torch.stack([count.double().to(device) for count in counts])
-            )
-            self.images = int(images)
-
-    def add(self, loss: Tensor, logits: Tensor, labels: Tensor) -> None:
-        """Count one batch: its mean `loss`, its `logits` (N, K) and its `labels` (N,)."""
-        self.images += len(labels)
-        self._loss += loss.detach() * len(labels)
-        self._correct += (logits.detach().argmax(dim=1) == labels).sum()
-
-    def sums(self) -> Tensor:
-        """Return the sums of losses and of right answers so far, (2,), on the device, without waiting for it."""
-        device = self._loss.device if isinstance(self._loss, Tensor) else torch.device("cpu")
-        loss, correct = (torch.as_tensor(number, device=device) for number in (self._loss, self._correct))
-        return torch.stack([loss.float(), correct.float()])
-
-    @property
-    def loss(self) -> float:
-        """Mean loss per image, in nats."""
-        return float(self._loss) / max(self.images, 1)
-
-    @property
-    def accuracy(self) -> float:
-        """Share of the images whose largest logit was the right one."""
-        return float(self._correct) / max(self.images, 1)
-
-
 Step = Callable[[nn.Module, Tensor, Tensor, nn.Module, Optimizer], tuple[Tensor, Tensor]]
 
 
@@ -92,7 +42,7 @@ def train_step(
     return loss, logits
 
 
-def train_epoch(  # noqa: PLR0913, since a loop has so many parts
+def train_epoch(  # noqa: PLR0913, the parts of a training loop
     model: nn.Module,
     batches: Iterable[Batch],
     criterion: nn.Module,
@@ -101,10 +51,10 @@ def train_epoch(  # noqa: PLR0913, since a loop has so many parts
     after_step: Callable[[Meter], Any] = lambda meter: None,
     step: Step = train_step,
 ) -> Meter:
-    """Take one optimizer step per batch and return the loss and accuracy met on the way.
+    """Take one optimizer step per batch, and return the loss and accuracy on these batches.
 
-    These are measured while the weights change and while images are augmented: an epoch's training loss is a
-    mean over the epoch, not the loss of the network that comes out of it.
+    Both are measured while the weights change and with augmented images. An epoch's training loss is thus a
+    mean over the epoch, and not the loss of the network at its end.
 
     Args:
         model: The network; it is left in training mode.
@@ -113,7 +63,7 @@ def train_epoch(  # noqa: PLR0913, since a loop has so many parts
         optimizer: Its gradients are zeroed before each backward pass.
         learning_rates: One for each step, or `itertools.repeat(rate)`.
         after_step: Called with the meter after each step.
-        step: What takes the steps, where it is not `train_step` itself.
+        step: Takes a step; see `train_step`.
     """
     model.train()
     meter = Meter()
@@ -128,7 +78,7 @@ def train_epoch(  # noqa: PLR0913, since a loop has so many parts
 def set_learning_rate(optimizer: Optimizer, learning_rate: float) -> None:
     """Give every parameter group of the optimizer the same learning rate."""
     for group in optimizer.param_groups:
-        if isinstance(group["lr"], Tensor):  # where a captured step reads it
+        if isinstance(group["lr"], Tensor):  # a captured step reads it on the GPU
             group["lr"].fill_(learning_rate)
         else:
             group["lr"] = learning_rate
@@ -136,11 +86,11 @@ def set_learning_rate(optimizer: Optimizer, learning_rate: float) -> None:
 
 @dataclass(frozen=True)
 class Evaluation:
-    """What a network said about a set of images.
+    """A network's outputs for a set of images, with loss and accuracy.
 
     Attributes:
         loss: Mean cross-entropy per image, in nats, without label smoothing.
-        accuracy: Share of images classified rightly.
+        accuracy: Share of images classified correctly.
         logits: (N, K), float32, on the CPU.
         labels: (N,), on the CPU.
     """
@@ -153,13 +103,13 @@ class Evaluation:
 
 @torch.no_grad()
 def evaluate(model: nn.Module, batches: Iterable[Batch]) -> Evaluation:
-    """Run the network over `batches` in evaluation mode, without changing it."""
+    """Evaluate a network on `batches`, in evaluation mode and without gradients; it is left as it was."""
     was_training = model.training
     model.eval()
     outputs = [(model(images), labels) for images, labels in batches]
     model.train(was_training)
-    logits = distributed.gathered(torch.cat([logits for logits, _ in outputs]).float()).cpu()  # (N, K)
-    labels = distributed.gathered(torch.cat([labels for _, labels in outputs])).cpu()  # (N,)
+    logits = distributed.gather_rows(torch.cat([logits for logits, _ in outputs]).float()).cpu()  # (N, K)
+    labels = distributed.gather_rows(torch.cat([labels for _, labels in outputs])).cpu()  # (N,)
     loss = nn.functional.cross_entropy(logits, labels).item()
     accuracy = (logits.argmax(dim=1) == labels).float().mean().item()
     return Evaluation(loss, accuracy, logits, labels)
@@ -167,10 +117,7 @@ def evaluate(model: nn.Module, batches: Iterable[Batch]) -> Evaluation:
 
 @contextmanager
 def evaluation_weights(optimizer: Optimizer) -> Iterator[None]:
-    """Let the network have the weights it is to be evaluated with; only Lookahead trains with others.
-
-    Its training weights are restored whatever happens meanwhile.
-    """
+    """Put the weights into the network with which it is evaluated; only Lookahead trains with others."""
     try:
         if hasattr(optimizer, "eval"):
             optimizer.eval()
@@ -182,13 +129,16 @@ def evaluation_weights(optimizer: Optimizer) -> Iterator[None]:
 
 @dataclass
 class Training:
-    """All that a training consists of; what changes during it is in a checkpoint.
+    """The parts of a training; those that change during it are in its checkpoints.
 
     Attributes:
-        learning_rate: What the schedule's factor is multiplied by.
+        model: The network.
+        criterion: From logits (N, K) and labels (N,) to a scalar loss.
+        optimizer: Over the parameters of the network.
+        learning_rate: Learning rate, by which the schedule's factor is multiplied.
         schedule: Factor of the learning rate as a function of the share of training done.
         on_plateau: Divide the learning rate by ten when the validation error has stopped improving.
-        step: What takes the steps.
+        step: Takes a step; see `train_step`.
         started: When the first step was taken, in UTC, as ISO 8601; empty before that.
         history: One dictionary per finished epoch: epoch, learning_rate (of its first step), train_loss,
             train_accuracy, validation_loss, validation_accuracy (None without a validation split), seconds (of
@@ -220,50 +170,58 @@ def fit(
     validation: Batches | None,
     epochs: int,
     seed: int = 0,
-    watcher: "Watcher | None" = None,
+    callback: "Callback | None" = None,
 ) -> None:
-    """Train until `epochs` epochs are in the history, going on from those that are there.
+    """Train until `epochs` epochs are in the history, continuing after those that are there.
 
-    Every epoch draws its randomness (order, augmentation, dropout) from `seed` and its own number, so that a
-    run that was cut off between two epochs goes on exactly as it would have.
+    All randomness of an epoch (order, augmentation, dropout) depends on `seed` and the number of the epoch
+    alone. A run that was interrupted between two epochs thus continues exactly as it would have.
+
+    Args:
+        training: Changed in place; its history gets an entry per epoch.
+        train: Training batches.
+        validation: Batches on which the network is evaluated after each epoch; None for no validation.
+        epochs: Number of epochs in the end.
+        seed: Seed of the run.
+        callback: Called after each step and each epoch.
 
     Raises:
-        UserError: the loss is no longer a number.
+        UserError: the loss is not a finite number.
     """
-    watcher = watcher or Watcher()
+    callback = callback or Callback()
     training.started = training.started or datetime.now(UTC).isoformat(timespec="seconds")
     for epoch in range(len(training.history) + 1, epochs + 1):
         torch.manual_seed(torch_seed(seed * 10_007 + epoch))
         rates = training.learning_rates(epoch, epochs, len(train))
         start = perf_counter()
-        met = train_epoch(
+        meter = train_epoch(
             training.model,
             train.epoch(epoch),
             training.criterion,
             training.optimizer,
             rates,
-            watcher.after_step,
+            callback.after_step,
             training.step,
         )
-        met.sum_over_processes()
+        meter.sum_over_processes()
         trained = perf_counter()
-        if not met.loss < float("inf"):
+        if not meter.loss < float("inf"):
             raise UserError(
-                f"The training loss became {met.loss} in epoch {epoch}: the network has diverged; "
+                f"The training loss became {meter.loss} in epoch {epoch}: the network has diverged; "
                 f"try a lower --learning-rate than {rates[0]:g}, or a warm-up."
             )
         held_out = _evaluate_held_out(training, validation, epoch)
         figures = {
             "learning_rate": rates[0],
-            "train_loss": met.loss,
-            "train_accuracy": met.accuracy,
+            "train_loss": meter.loss,
+            "train_accuracy": meter.accuracy,
             "validation_loss": held_out.loss if held_out else None,
             "validation_accuracy": held_out.accuracy if held_out else None,
             "seconds": trained - start,
             "validation_seconds": perf_counter() - trained if held_out else 0.0,
         }
         training.history.append({"epoch": epoch} | {name: _rounded(value) for name, value in figures.items()})
-        watcher.after_epoch(training)
+        callback.after_epoch(training)
 
 
 def _evaluate_held_out(training: Training, validation: Batches | None, epoch: int) -> Evaluation | None:
@@ -278,8 +236,8 @@ def _rounded(value: float | None) -> float | None:
     return value if value is None else float(f"{value:.6g}")
 
 
-class Watcher:
-    """Whoever wants to know how a run is going: a bar, a checkpoint writer. This one does nothing."""
+class Callback:
+    """Called during a training, as to show a progress bar or write checkpoints; this one does nothing."""
 
     def after_step(self, meter: Meter) -> None:
         """Called after each optimizer step."""

@@ -1,4 +1,4 @@
-"""The learning-rate range test: raise the rate a little at every step, watch the loss (Smith 2017, 3.3)."""
+"""The learning-rate range test: raise the learning rate in every step and record the loss (Smith 2017, 3.3)."""
 
 from copy import deepcopy
 from dataclasses import dataclass
@@ -14,7 +14,7 @@ from deepernets.errors import UserError
 
 @dataclass(frozen=True)
 class RangeTest:
-    """What a range test saw.
+    """The losses of a range test.
 
     Attributes:
         rates: (steps,) learning rates, rising geometrically.
@@ -35,7 +35,7 @@ class RangeTest:
 
     @property
     def suggestion(self) -> float:
-        """A third of the rate at which the smoothed loss was lowest: well before it rises."""
+        """A third of the learning rate at which the smoothed loss was lowest, where it still falls."""
         return float(self.rates[int(self.smoothed.argmin())] / 3)
 
 
@@ -47,13 +47,20 @@ def range_test(
     rates: tuple[float, float] = (1e-5, 10.0),
     steps: int = 100,
 ) -> RangeTest:
-    """Train for `steps` batches while the rate rises from `rates[0]` to `rates[1]`, then put everything back.
+    """Train for `steps` batches while the learning rate rises from `rates[0]` to `rates[1]`.
 
-    It draws epoch after epoch, and stops early once the loss is four times its lowest. The network and the
-    optimizer leave as they came.
+    The test ends early when the loss is four times its lowest value. The network and the optimizer are restored.
+
+    Args:
+        model: The network.
+        batches: Training batches; after an epoch of them follows the next.
+        criterion: From logits and labels to a scalar loss.
+        optimizer: Over the network's parameters.
+        rates: First and last learning rate.
+        steps: Number of steps.
 
     Raises:
-        UserError: the rates do not rise, or there are too few steps to see anything.
+        UserError: the learning rates do not rise, or there are too few steps.
     """
     low, high = rates
     if not (0 < low < high and steps >= 10):
@@ -62,12 +69,12 @@ def range_test(
             "give two rising rates above 0 and at least 10 steps."
         )
     before = deepcopy(model.state_dict()), deepcopy(optimizer.state_dict()), model.training
-    ladder = np.geomspace(low, high, steps)
+    learning_rates = np.geomspace(low, high, steps)
     losses: list[float] = []
     model.train()
     try:
         endless = chain.from_iterable(map(batches.epoch, count(1)))
-        for rate, (images, labels) in zip(ladder, endless, strict=False):
+        for rate, (images, labels) in zip(learning_rates, endless, strict=False):
             for group in optimizer.param_groups:
                 group["lr"] = float(rate)
             loss = criterion(model(images), labels)
@@ -81,4 +88,4 @@ def range_test(
         model.load_state_dict(before[0])
         optimizer.load_state_dict(before[1])
         model.train(before[2])
-    return RangeTest(ladder[: len(losses)], np.nan_to_num(losses, nan=max(losses), posinf=1e4))
+    return RangeTest(learning_rates[: len(losses)], np.nan_to_num(losses, nan=max(losses), posinf=1e4))

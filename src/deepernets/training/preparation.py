@@ -1,17 +1,17 @@
-"""From a recipe to what a run needs: split and normalised data, a seeded network, optimizer and schedule."""
+"""Prepare a run: split and normalised data, a seeded network, its optimizer and its schedule."""
 
-from dataclasses import dataclass
-from pathlib import Path
+from dataclasses import dataclass, replace
 from typing import Any
 
 import torch
 from accelerate import Accelerator
-from torch import Tensor, nn
-from torch.optim import SGD, Adam, AdamW, Optimizer
+from torch import nn
 
-from deepernets.data.batches import (
-    Batches,
-    Transform,
+from deepernets.data.batches import Batches, Transform
+from deepernets.data.datasets import load_dataset
+from deepernets.data.images import (
+    Dataset,
+    Images,
     channel_statistics,
     last_split,
     resize,
@@ -19,28 +19,28 @@ from deepernets.data.batches import (
     stratified_split,
     torch_seed,
 )
-from deepernets.data.datasets import Dataset, Images, load_dataset
 from deepernets.errors import UserError
 from deepernets.models.registry import build_model
 from deepernets.models.speedrun import FlipAveraged, whiten
 from deepernets.recipes.recipe import Recipe
 from deepernets.training import hardware
-from deepernets.training.lookahead import Lookahead
 from deepernets.training.loop import Training
-from deepernets.training.schedules import named
+from deepernets.training.optimizers import build_optimizer
+from deepernets.training.options import RunOptions
+from deepernets.training.schedules import get_schedule
 
 EVALUATION_BATCH = 500  # images; larger than in training, since no activations are kept
-ENOUGH_TO_WHITEN = 5_000  # images, millions of patches
+IMAGES_TO_WHITEN = 5_000  # which have millions of patches
 
 
 @dataclass(frozen=True)
 class Splits:
-    """A data set made ready for one run.
+    """A data set, split and normalised for one run.
 
     Attributes:
         dataset: As loaded, untouched.
-        train: Training batches, shuffled and augmented as the recipe says.
-        validation: Held out of the training images; None where the recipe holds nothing out.
+        train: Training batches, shuffled and augmented as in the recipe.
+        validation: Held out of the training images; None if the recipe holds nothing out.
         test: The test images, in order.
     """
 
@@ -50,7 +50,7 @@ class Splits:
     test: Batches
 
     def describe(self) -> dict[str, Any]:
-        """Return what a record says of the data."""
+        """Return what a record states about the data."""
         transform = self.train.transform
         return {
             "name": self.dataset.name,
@@ -64,107 +64,124 @@ class Splits:
         }
 
 
-def split(chosen: Recipe, dataset: Dataset, seed: int, channels_last: bool = False) -> Splits:
-    """Split, resize and normalise `dataset` as the recipe says; statistics are the training split's alone.
+def split(recipe: Recipe, dataset: Dataset, seed: int, channels_last: bool = False) -> Splits:
+    """Split, resize and normalise a data set as in the recipe, with the statistics of the training split.
+
+    Args:
+        recipe: States what is held out, the size of the images, and the augmentation.
+        dataset: The data set.
+        seed: Seed of the run.
+        channels_last: Memory format of the batches.
 
     Raises:
         UserError: fewer training images than one batch are left.
     """
-    if chosen.hold_out == "last":
-        train, validation = last_split(dataset.train, chosen.validation_fraction)
+    if recipe.hold_out == "last":
+        train, validation = last_split(dataset.train, recipe.validation_fraction)
     else:
-        train, validation = stratified_split(dataset.train, chosen.validation_fraction, seed)
-    if 0 < chosen.train_images < len(train):
-        _, train = stratified_split(train, chosen.train_images / len(train), seed)
-    if len(train) < chosen.batch_size:
+        train, validation = stratified_split(dataset.train, recipe.validation_fraction, seed)
+    if 0 < recipe.train_images < len(train):
+        _, train = stratified_split(train, recipe.train_images / len(train), seed)
+    if len(train) < recipe.batch_size:
         raise UserError(
-            f"{dataset.name} leaves {len(train)} training images, under one batch of {chosen.batch_size}; "
+            f"{dataset.name} leaves {len(train)} training images, under one batch of {recipe.batch_size}; "
             "lower --batch-size or --validation-fraction, or raise --train-images."
         )
-    train = resize(train, chosen.image_size)
+    train = resize(train, recipe.image_size)
     mean, std = channel_statistics(train)
     plain = Transform(mean, std)
-    augmenting = Transform(mean, std, pad=chosen.pad, flip=chosen.flip, alternate=chosen.alternate)
+    augmenting = Transform(mean, std, pad=recipe.pad, flip=recipe.flip, alternate=recipe.alternate)
 
     def in_order(images: Images) -> Batches:
-        resized = resize(images, chosen.image_size)
+        resized = resize(images, recipe.image_size)
         return Batches(resized, EVALUATION_BATCH, plain, channels_last=channels_last)
 
     return Splits(
         dataset,
-        Batches(train, chosen.batch_size, augmenting, shuffle_seed=seed, channels_last=channels_last),
+        Batches(train, recipe.batch_size, augmenting, shuffle_seed=seed, channels_last=channels_last),
         in_order(validation) if len(validation) else None,
         in_order(dataset.test),
     )
 
 
-def prepare_data(
-    chosen: Recipe, profile: str, seed: int, data_root: str | Path | None, accelerator: Accelerator
-) -> Splits:
-    """Load the recipe's data, split it, and put its batches on the accelerator's device."""
-    with accelerator.main_process_first():  # the others find what it has downloaded
-        dataset = load_dataset(chosen.data, data_root, profile)
-    splits = split(chosen, dataset, seed, hardware.channels_last(accelerator))
+def prepare_data(recipe: Recipe, options: RunOptions, accelerator: Accelerator) -> Splits:
+    """Load the recipe's data, split it, and move it to the accelerator's device."""
+    with accelerator.main_process_first():  # the other processes find what it has downloaded
+        dataset = load_dataset(recipe.data, options.data_root, options.profile)
+    splits = split(recipe, dataset, options.seed, hardware.channels_last(accelerator))
     device = accelerator.device
     held_out = splits.validation.to(device) if splits.validation else None
     return Splits(dataset, splits.train.to(device), held_out, splits.test.to(device))
 
 
-def optimizer_for(chosen: Recipe, model: nn.Module, device: torch.device | str = "cpu") -> Optimizer:
-    """Return the recipe's optimizer over all of the model's parameters, which may be moved to `device` later.
-
-    On a GPU its steps can be captured; see `CapturedStep`. (Lookahead's cannot: not all of them are alike.)
-    """
-    rate: float | Tensor = chosen.learning_rate
-    options: dict[str, bool] = {}
-    if torch.device(device).type == "cuda" and chosen.optimizer != "lookahead":
-        rate, options = torch.tensor(rate, device=device), {"fused": True}
-    if chosen.optimizer in ("sgd", "lookahead"):
-        descent = Lookahead if chosen.optimizer == "lookahead" else SGD
-        return descent(
-            [parameter for parameter in model.parameters() if parameter.requires_grad],
-            lr=rate,
-            momentum=chosen.momentum,
-            nesterov=chosen.nesterov,
-            weight_decay=chosen.weight_decay,
-            **options,
-        )
-    kind = {"adam": Adam, "adamw": AdamW}[chosen.optimizer]
-    return kind(
-        model.parameters(),
-        lr=rate,
-        weight_decay=chosen.weight_decay,
-        capturable=bool(options),
-        **options,
-    )
-
-
-def initial_model(chosen: Recipe, splits: Splits, seed: int) -> nn.Module:
-    """Build the recipe's network with its initial weights, seeded, on the CPU."""
+def initial_model(recipe: Recipe, splits: Splits, seed: int) -> nn.Module:
+    """Return the recipe's network with its initial weights, on the CPU."""
     torch.manual_seed(torch_seed(seed))
     model = build_model(
-        chosen.model,
-        in_shape=(splits.dataset.train.pixels.shape[1], chosen.image_size, chosen.image_size),
+        recipe.model,
+        in_shape=(splits.dataset.train.pixels.shape[1], recipe.image_size, recipe.image_size),
         classes=len(splits.dataset.classes),
-        initialisation=chosen.initialisation,
+        initialisation=recipe.initialisation,
     )
-    if chosen.whiten:
-        some = sample(splits.train.images, ENOUGH_TO_WHITEN, seed)
-        whiten(model, splits.train.transform.normalise(some.pixels).cpu())
-    return FlipAveraged(model) if chosen.both_ways else model
+    if recipe.whiten:
+        images = sample(splits.train.images, IMAGES_TO_WHITEN, seed)
+        whiten(model, splits.train.transform.normalise(images.pixels).cpu())
+    return FlipAveraged(model) if recipe.both_ways else model
 
 
-def prepare(chosen: Recipe, splits: Splits, accelerator: Accelerator, seed: int) -> Training:
-    """Build the recipe's network with its optimizer and schedule, on the accelerator's device."""
-    model = initial_model(chosen, splits, seed)
+def prepare(recipe: Recipe, splits: Splits, accelerator: Accelerator, seed: int) -> Training:
+    """Return the recipe's network with its optimizer and schedule, on the accelerator's device."""
+    model = initial_model(recipe, splits, seed)
     if splits.train.channels_last:
         model = model.to(memory_format=torch.channels_last)
-    prepared, optimizer = accelerator.prepare(model, optimizer_for(chosen, model, accelerator.device))
+    prepared, optimizer = accelerator.prepare(model, build_optimizer(recipe, model, accelerator.device))
     return Training(
         prepared,
-        nn.CrossEntropyLoss(label_smoothing=chosen.label_smoothing),
+        nn.CrossEntropyLoss(label_smoothing=recipe.label_smoothing),
         optimizer,
-        chosen.learning_rate,
-        named(chosen.schedule, chosen.warm_up_epochs / chosen.epochs),
-        on_plateau=chosen.schedule == "on-plateau",
+        recipe.learning_rate,
+        get_schedule(recipe.schedule, recipe.warm_up_epochs / recipe.epochs),
+        on_plateau=recipe.schedule == "on-plateau",
     )
+
+
+def require_two_images(recipe: Recipe, batches: Batches, synchronised: bool = False) -> None:
+    """Raise an error if the network cannot be trained on the smallest batch of an epoch.
+
+    Batch normalisation needs two values per channel, which for feature maps of 1×1 pixels are two images.
+
+    Args:
+        recipe: The recipe.
+        batches: The training batches, or this process's share of them.
+        synchronised: Several processes normalise with the statistics of the whole batch.
+
+    Raises:
+        UserError: the smallest batch has one image, which the network cannot be trained on.
+    """
+    if batches.smallest > 1 or (synchronised and batches.world > 1) or _trains_on_one_image(recipe, batches):
+        return
+    images, size, world = len(batches.images), recipe.batch_size, batches.world
+    larger = (
+        other for other in range(size + 1, images + 1) if replace(batches, batch_size=other).smallest > 1
+    )
+    advice = [f"--batch-size {other}" for other in larger][:1]
+    if size // world > 1:
+        advice.append(f"--train-images {images - images % size}")
+    where = f" for each of {world} processes" if world > 1 else ""
+    raise UserError(
+        f"{images} training images in batches of {size} leave a batch of one image{where}, and the batch "
+        f"normalisation of {recipe.model} needs two; use {' or '.join(advice) or 'more --train-images'}."
+    )
+
+
+def _trains_on_one_image(recipe: Recipe, batches: Batches) -> bool:
+    """Return whether a step on one image works, without memory for weights or images."""
+    pixels = batches.images.pixels
+    shape = (pixels.shape[1], recipe.image_size, recipe.image_size)
+    with torch.device("meta"):
+        network = build_model(recipe.model, in_shape=shape, classes=2).train()
+        try:
+            network(torch.empty(1, *shape))
+        except ValueError:  # PyTorch's "Expected more than 1 value per channel when training"
+            return False
+    return True

@@ -1,19 +1,20 @@
-"""Records: what a finished run leaves behind, one JSON file each; the book's figures are drawn from them."""
+"""Records of finished runs, one JSON file each; the figures of the book are drawn from them."""
 
 import json
-import os
-from collections.abc import Callable
 from dataclasses import asdict, dataclass, fields
 from importlib.resources import files
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 from deepernets.errors import UserError
+from deepernets.files import write_atomically
 from deepernets.recipes import get_recipe, list_recipes
-from deepernets.recipes.recipe import Recipe
+from deepernets.recipes.recipe import Profile, Recipe
 from deepernets.training.schedules import reduce_on_plateau
 
+RECORD = "record.json"  # in the folder of a run
 FORMAT = 2
+Precision = Literal["auto", "bf16", "fp32"]
 
 
 @dataclass(frozen=True)
@@ -24,21 +25,21 @@ class Record:
         recipe: What was trained, at this profile and with all changes applied.
         changes: Fields of the recipe of this name that were changed explicitly, before the profile was applied.
         profile: quick, laptop or full.
-        seed: The one number that all randomness of the run was drawn from.
+        seed: The number on which all randomness of the run depends.
         data: name, variant, classes; numbers of train, validation and test images; mean and std of the
             training pixels per channel, in [0, 1].
         model: name, parameters.
         epochs: One dictionary per epoch, as `deepernets.training.loop.Training.history` has them.
         test: loss, accuracy, confusion (row: true class, column: predicted), mistakes (index in the test set,
             label, predicted, confidence; the most confident first). Measured once, after the last epoch.
-        precision: What the forward pass was computed in, fp32 or bf16.
-        requested_precision: auto, or fp32 or bf16 where one of them was asked for, to compare the two.
+        precision: Precision of the forward pass, fp32 or bf16.
+        requested_precision: auto, or fp32 or bf16 if one of them was requested.
         compile: Whether the network was compiled by `torch.compile`.
         sync_batch_norm: Whether several processes normalised with the statistics of the whole batch, and not each
             with those of its own share.
-        processes: How many trained together, each with its share of every batch.
+        processes: Number of processes, each with its share of every batch.
         channels_last: Whether images and weights were laid out with the channels innermost.
-        device: Processor or GPU, and how many of its cores.
+        device: Name of the GPU, or of the processor with the number of threads.
         versions: Python's and the libraries' versions.
         started: Time of the first step in UTC (ISO 8601); None in records of format 1, which did not have it.
         finished: Time at which the record was written; in records of format 1 the day alone.
@@ -49,14 +50,14 @@ class Record:
 
     recipe: Recipe
     changes: dict[str, Any]
-    profile: str
+    profile: Profile
     seed: int
     data: dict[str, Any]
     model: dict[str, Any]
     epochs: list[dict[str, Any]]
     test: dict[str, Any]
     precision: str
-    requested_precision: str
+    requested_precision: Precision
     compile: bool
     sync_batch_norm: bool
     processes: int
@@ -75,7 +76,7 @@ class Record:
 
     @property
     def label(self) -> str:
-        """The sentence that belongs beside every figure drawn from this record."""
+        """What every figure drawn from this record states about it."""
         return (
             f"{self.recipe.name}, {len(self.epochs)} epochs on {self.data['name']} ({self.data['variant']}), "
             f"seed {self.seed}, {self.precision} on {self.device}, {self.date}"
@@ -113,9 +114,9 @@ def load_record(path: Path) -> Record:
 def from_format_1(values: dict[str, Any]) -> dict[str, Any]:
     """Return the JSON of a record of format 1 as one of format 2.
 
-    Runs of format 1 reduced the learning rate on a plateau one step late, and recorded the rate of that step alone.
-    Here it is computed again from the validation errors. As the start of a run, format 1 had the day on which it
-    ended, and it did not time validation.
+    Runs of format 1 reduced the learning rate on a plateau one step late, and recorded the learning rate of
+    that step alone. Here it is computed again from the validation errors. Format 1 had the day on which a run
+    ended instead of its start, and it did not time validation.
     """
     values = dict(values)
     trained = Recipe(**values["recipe"])
@@ -149,13 +150,13 @@ def from_format_1(values: dict[str, Any]) -> dict[str, Any]:
 
 
 def changes_to(trained: Recipe, profile: str = "full") -> dict[str, Any]:
-    """Return the fields in which a recipe differs from the one of its name in the table, with their values.
+    """Return the fields, with their values, in which a recipe differs from the course's recipe of its name.
 
-    A recipe whose name is in no table has no changes.
+    A recipe with another name has no changes.
 
     Args:
         trained: As it was trained.
-        profile: The profile it was cut down to; full for a recipe as written.
+        profile: The profile to which it was scaled down; full for a recipe as written.
     """
     if trained.name not in list_recipes():
         return {}
@@ -168,7 +169,7 @@ def changes_to(trained: Recipe, profile: str = "full") -> dict[str, Any]:
 
 
 def results_folder() -> Path:
-    """Return the folder of recorded runs: inside an installed package, or `results/` of the repository."""
+    """Return the folder of the recorded runs: in an installed package, or `results/` of the repository."""
     installed = Path(str(files("deepernets"))) / "results"
     return installed if (installed / "order.txt").is_file() else installed.parents[2] / "results"
 
@@ -178,42 +179,21 @@ def load_records(
 ) -> list[Record]:
     """Return the recorded runs that ship with the course, sorted by recipe, profile and seed.
 
-    Of each profile, those of the recipe as it is written are first.
+    Those of the recipe as it is written come first for each profile.
 
     Args:
-        recipe: Those of this recipe alone.
-        folder: Where they are, if not with the course.
-        requested_precision: fp32 or bf16 for the runs in which this precision was requested; they are never among
-            the others.
+        recipe: Only runs of this recipe.
+        folder: Their folder; without it that of the course.
+        requested_precision: fp32 or bf16 for runs in which this precision was requested; auto for the others.
     """
-    found = [load_record(path) for path in sorted((folder or results_folder()).rglob("*.json"))]
-    wanted = [
+    records = [load_record(path) for path in sorted((folder or results_folder()).rglob("*.json"))]
+    matching = [
         record
-        for record in found
+        for record in records
         if recipe in (None, record.recipe.name) and record.requested_precision == requested_precision
     ]
 
-    def place(record: Record) -> tuple[str, str, bool, int]:
+    def order(record: Record) -> tuple[str, str, bool, int]:
         return record.recipe.name, record.profile, bool(record.changes), record.seed
 
-    return sorted(wanted, key=place)
-
-
-def write_atomically(path: Path, write: Callable[[Path], Any]) -> None:
-    """Let `write` fill a temporary path and give it its name only when it is complete.
-
-    Raises:
-        UserError: the folder cannot be written to.
-    """
-    temporary = path.with_name(f".{path.name}.{os.getpid()}.part")
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        write(temporary)
-        temporary.replace(path)
-    except OSError as error:
-        raise UserError(
-            f"{path} cannot be written ({error.strerror}); choose another folder with --out."
-        ) from error
-    finally:
-        if temporary.is_file():
-            temporary.unlink()
+    return sorted(matching, key=order)

@@ -1,9 +1,9 @@
 """Learning-rate schedules as pure functions.
 
-Each takes `progress`, the share of training done (0 at the first step, 1 after the last), and returns the factor by
-which the recipe's learning rate is multiplied. A schedule has no state: it can be drawn before training, and a
-resumed run has the same learning rates as an unbroken one. `reduce_on_plateau` is not a schedule, since it depends
-on the validation errors; `deepernets.training.loop.fit` calls it before each epoch.
+Each takes `progress`, the share of training done (0 at the first step, 1 after the last), and returns the
+factor by which the recipe's learning rate is multiplied. A schedule has no state: it can be plotted before
+training, and a resumed run has the same learning rates as an uninterrupted one. `reduce_on_plateau` is not a
+schedule, since it depends on the validation errors; `deepernets.training.loop.fit` calls it before each epoch.
 """
 
 import math
@@ -14,7 +14,7 @@ Schedule = Callable[[float], float]
 
 
 def constant(progress: float) -> float:
-    """The same rate from the first step to the last: 1."""
+    """Return 1: the learning rate stays the same."""
     return 1.0
 
 
@@ -78,7 +78,7 @@ def one_cycle(progress: float, peak: float = 0.3, first: float = 0.04, last: flo
 
 
 def warm_up(progress: float, schedule: Schedule = constant, share: float = 0.05, first: float = 0.1) -> float:
-    """Rise in a straight line from `first` of the schedule to all of it, over the first `share` of training.
+    """Rise linearly from `first` of the schedule to all of it, over the first `share` of training.
 
     It helps ResNet-110: at 0.1 from the first step the network takes several epochs before its error falls, and
     then reaches a similar accuracy (He et al. 2016, section 4.2, where the learning rate is a tenth of this until
@@ -100,10 +100,10 @@ SCHEDULES: dict[str, Schedule] = {
 }
 
 
-def named(name: str, warm_up_share: float = 0.0) -> Schedule:
+def get_schedule(name: str, warm_up_share: float = 0.0) -> Schedule:
     """Return the schedule called `name`, after a warm-up over `warm_up_share` of training if that is not 0.
 
-    >>> round(named("cosine", warm_up_share=0.1)(0.0), 3)
+    >>> round(get_schedule("cosine", warm_up_share=0.1)(0.0), 3)
     0.1
     """
     schedule = SCHEDULES[name]

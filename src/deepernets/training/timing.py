@@ -1,7 +1,11 @@
-"""How long things take, measured so that two figures can be compared."""
+"""How long training steps and their phases take."""
 
+import os
 import statistics
+import subprocess
+import sys
 from collections.abc import Callable, Iterable
+from itertools import count
 from time import perf_counter
 from typing import Any
 
@@ -9,13 +13,22 @@ import torch
 from torch import nn
 from torch.optim import Optimizer
 
+from deepernets.data.images import Dataset, Images
+from deepernets.errors import UserError
+from deepernets.papers.datasets import DATASETS
+from deepernets.recipes import get_recipe
+from deepernets.recipes.recipe import Recipe
+from deepernets.training import hardware
+from deepernets.training.cuda_graphs import CapturedStep, can_capture
 from deepernets.training.loop import Batch
+from deepernets.training.preparation import prepare, split
 
+WARM_UP, TIMED_STEPS = 2, 5  # steps; compiling happens in the first
 PHASES = ("data", "forward", "backward", "step")
 
 
 def wait_for_device() -> None:
-    """Let a GPU finish what it was given: it works on while Python goes on, and clocks would stop too early."""
+    """Wait until a GPU has finished, since it works while Python continues, and a clock would stop too early."""
     if torch.cuda.is_available():
         torch.cuda.synchronize()
 
@@ -24,8 +37,8 @@ def median_seconds(work: Callable[[], Any], warm_up: int = 2, repeats: int = 5) 
     """Return the median time of a call in seconds.
 
     Args:
-        work: What is called; its result is thrown away.
-        warm_up: Calls before the first that is timed: caches fill, libraries choose their kernels.
+        work: The function to call; its result is ignored.
+        warm_up: Calls before the first that is timed, in which caches fill and libraries choose their kernels.
         repeats: Calls that are timed.
     """
     for _ in range(warm_up):
@@ -40,14 +53,14 @@ def median_seconds(work: Callable[[], Any], warm_up: int = 2, repeats: int = 5) 
     return statistics.median(times)
 
 
-def phases(
+def measure_phases(
     model: nn.Module, batches: Iterable[Batch], criterion: nn.Module, optimizer: Optimizer
 ) -> dict[str, float]:
-    """Train on `batches` and return the seconds per image that each part of a step took.
+    """Train on `batches`, and return how long each phase of a step takes, in seconds per image.
 
     Args:
-        model: Trained by this, in training mode.
-        batches: Pairs of images (N, C, H, W) and labels (N,); the first is not counted, as it warms up.
+        model: The network, which is trained.
+        batches: Pairs of images (N, C, H, W) and labels (N,); the first is a warm-up and not counted.
         criterion: From logits and labels to the loss.
         optimizer: Over the model's parameters.
 
@@ -75,7 +88,7 @@ def phases(
 
 
 class _Laps:
-    """A stopwatch that gives the time since it was last asked."""
+    """A stopwatch; `lap` returns the seconds since the last lap."""
 
     def __init__(self) -> None:
         self.last = perf_counter()
@@ -85,3 +98,70 @@ class _Laps:
         now = perf_counter()
         seconds, self.last = now - self.last, now
         return seconds
+
+
+def step_seconds(recipe: Recipe, compiled: bool = False) -> float:
+    """Return the median time of a training step, at the recipe's batch size, image size and usual precision.
+
+    The images are noise, since their content does not change the time. Cropping and flipping are included.
+
+    Args:
+        recipe: What is trained.
+        compiled: Compile the network.
+
+    Raises:
+        UserError: the network should be compiled, and there is no compiler.
+    """
+    recipe = recipe.changed(validation_fraction=0.0, train_images=0, schedule="constant")
+    accelerator = hardware.accelerator()
+    splits = split(recipe, _noise(recipe), 0, hardware.channels_last(accelerator))
+    training = prepare(recipe, splits, accelerator, 0)
+    if compiled:
+        hardware.compile_calls(training.model)
+    train = splits.train.to(accelerator.device)
+    batches = (batch for epoch in count(1) for batch in train.epoch(epoch))
+    training.model.train()
+    if can_capture(training) and not compiled:
+        training.step = CapturedStep(training, *next(batches))
+
+    def step() -> None:
+        training.step(training.model, *next(batches), training.criterion, training.optimizer)
+
+    return median_seconds(step, WARM_UP, TIMED_STEPS)
+
+
+def _noise(recipe: Recipe) -> Dataset:
+    """Return a data set of noise, of as many images as the steps take."""
+    images, info = recipe.batch_size * (WARM_UP + TIMED_STEPS), DATASETS[recipe.data]
+    shape = (images, info.in_shape[0], recipe.image_size, recipe.image_size)
+    pixels = torch.randint(256, shape, generator=torch.Generator().manual_seed(0), dtype=torch.uint8)
+    noise = Images(pixels, torch.arange(images) % len(info.classes))
+    return Dataset("noise", "drawn", info.classes, noise, noise)
+
+
+def measure_step_seconds(name: str, profile: str, compiled: bool, timeout: float | None = None) -> float:
+    """Return `step_seconds` of a recipe, measured in another process, which frees its memory when it ends.
+
+    Args:
+        name: Name of the recipe.
+        profile: Its profile.
+        compiled: Compile the network.
+        timeout: Seconds after which the process is killed; None for no limit.
+
+    Raises:
+        UserError: the process failed.
+        subprocess.TimeoutExpired: it took longer than `timeout` seconds.
+    """
+    code = "import sys; from deepernets.training import timing; timing.print_step_seconds(*sys.argv[1:])"
+    command = [sys.executable, "-c", code, name, profile, "compiled" if compiled else "plain"]
+    environment = {**os.environ, "TQDM_DISABLE": "1"}
+    done = subprocess.run(command, capture_output=True, text=True, env=environment, timeout=timeout)
+    if done.returncode != 0:
+        last_line = (done.stderr.strip().splitlines() or ["it printed nothing"])[-1]
+        raise UserError(f"No step of {name} could be timed ({last_line}); try `deepernets train {name}`.")
+    return float(done.stdout.split()[-1])
+
+
+def print_step_seconds(name: str, profile: str, mode: str) -> None:
+    """Print `step_seconds` of a recipe at a profile; `measure_step_seconds` starts this."""
+    print(step_seconds(get_recipe(name).at(profile), mode == "compiled"))

@@ -14,8 +14,8 @@ from deepernets.course.checks import labs
 from deepernets.course.grading.limits import Limits
 from deepernets.course.grading.sandbox import Result, run
 from deepernets.course.grading.submissions import Submission, choose_lab, read_folder
+from deepernets.files import write_atomically
 from deepernets.progress import tqdm
-from deepernets.training.records import write_atomically
 
 SEEDS = 3  # hidden inputs that every answer is judged on
 COLUMNS = ("student", "lab", "exercise", "points", "of", "status", "remark")

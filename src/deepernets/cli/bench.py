@@ -1,7 +1,6 @@
-"""`deepernets bench`: how fast this machine trains, and how much faster than a plain loop."""
+"""`deepernets bench`: compare the speed of training on this machine with that of a plain loop."""
 
 import json
-from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Literal
 
@@ -13,57 +12,44 @@ if TYPE_CHECKING:
 app = App()
 
 
-@Parameter(name="*")
-@dataclass(frozen=True)
-class HowMuch:
-    """How much is measured.
-
-    Attributes:
-        batch_size: Images per step.
-        steps: Steps of a turn that are timed.
-        rounds: Turns that each way takes.
-    """
-
-    batch_size: int = 128
-    steps: int = 8
-    rounds: int = 3
-
-
 @app.command
-def bench(
+def bench(  # noqa: PLR0913, one parameter per option
     networks: Annotated[tuple[str, ...], Parameter(negative=())] = (),
     /,
     *,
-    how_much: HowMuch | None = None,
+    batch_size: int = 128,
+    steps: int = 8,
+    rounds: int = 3,
     precision: Literal["auto", "bf16", "fp32"] = "auto",
     every_step: bool = False,
     json_file: Annotated[Path | None, Parameter(name="--json")] = None,
     chart: Path | None = None,
 ) -> None:
-    """Time our way to train against a plain loop, in one run and in turns.
+    """Compare the speed of our training loop with that of a plain one; both are timed in turns.
 
     Args:
         networks: Networks that take images of 3 × 32 × 32; without any, four that the reports trained.
-        how_much: How much is measured.
-        precision: Of our way; auto takes bf16 where the hardware has units for it.
-        every_step: Measure the steps between the plain loop and ours as well, each with all before it, and, where
-            there is a C++ compiler, ours compiled.
+        batch_size: Images per step.
+        steps: Steps of a turn that are timed.
+        rounds: Turns of each variant.
+        precision: Precision of our loop; auto takes bf16 where the hardware has units for it.
+        every_step: Time the variants between the plain loop and ours as well, each of which adds one change, and,
+            if there is a C++ compiler, ours compiled.
         json_file: File for the figures.
-        chart: File for a picture of them, as PNG.
+        chart: File for a figure of them, as PNG.
     """
     from deepernets.benchmark import run, variants
+    from deepernets.files import write_atomically
     from deepernets.progress import tqdm
-    from deepernets.training.records import write_atomically
 
-    much = how_much or HowMuch()
-    size = variants.Size(much.batch_size, much.steps, much.rounds)
+    size = variants.Size(batch_size, steps, rounds)
     names = networks or run.NETWORKS
     measured = variants.available_variants() if every_step else variants.DEFAULT_VARIANTS
     with tqdm(total=len(names) * len(measured) * size.rounds, unit="turn") as bar:
-        found = run.run(names, size, precision, measured, bar.update)
-    _print(found)
+        benchmark = run.run(names, size, precision, measured, bar.update)
+    _print(benchmark)
     if json_file:
-        text = json.dumps(found.as_dict(), indent=1, ensure_ascii=False) + "\n"
+        text = json.dumps(benchmark.as_dict(), indent=1, ensure_ascii=False) + "\n"
         write_atomically(json_file, lambda place: place.write_text(text, encoding="utf-8"))
         print(json_file)
     if chart:
@@ -71,32 +57,35 @@ def bench(
 
         spent = {
             f"{row.network}, {row.way}": {phase: ms / 1000 for phase, ms in row.milliseconds.items()}
-            for row in found.measurements
+            for row in benchmark.measurements
         }
         print(save(performance.phase_times(spent), chart))
 
 
-def _print(found: "Benchmark") -> None:
+def _print(benchmark: "Benchmark") -> None:
+    from deepernets.papers.datasets import DATASETS
     from deepernets.recipes import get_recipe
     from deepernets.training.timing import PHASES
 
-    peaks = ", ".join(f"{peak / 1e9:,.0f} ({name})" for name, peak in found.multiply_adds_per_second.items())
-    print(f"{found.machine}, {found.date}, batches of {found.size.batch_size}")
+    peaks = ", ".join(
+        f"{peak / 1e9:,.0f} ({name})" for name, peak in benchmark.multiply_adds_per_second.items()
+    )
+    print(f"{benchmark.machine}, {benchmark.date}, batches of {benchmark.size.batch_size}")
     print(f"multiplying matrices, it reaches in billions of multiply-adds per second: {peaks}")
     columns = "".join(f"{phase:>10}" for phase in PHASES)
     print(f"\n{'milliseconds per image':38}{columns}{'all':>10}{'images/s':>10}{'MB':>8}{'of peak':>9}")
-    for row in found.measurements:
+    for row in benchmark.measurements:
         spent = "".join(f"{row.milliseconds[phase]:10.3f}" for phase in PHASES)
         print(
             f"{row.network:17}{row.way:15}{row.precision:6}{spent}{sum(row.milliseconds.values()):10.3f}"
             f"{row.images_per_second:10,.0f}{row.peak_memory:8,.0f}{row.share_of_peak:9.1%}"
         )
     print()
-    for network in dict.fromkeys(row.network for row in found.measurements):
-        print(f"{network:18}ours is {found.ratio(network):.2f} times as fast as the plain loop")
+    for network in dict.fromkeys(row.network for row in benchmark.measurements):
+        print(f"{network:18}ours is {benchmark.ratio(network):.2f} times as fast as the plain loop")
     report = get_recipe("report-a/vgg-16/as-reported")
-    for row in found.measurements:
+    for row in benchmark.measurements:
         if row.network == report.model and row.way == "ours":
-            images = report.epochs * 15_000
+            images = report.epochs * DATASETS[report.data].train_images
             minutes = images / row.images_per_second / 60
             print(f"\nOn this machine report A's VGG-16 takes about {minutes:.0f} minutes.")

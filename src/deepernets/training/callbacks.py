@@ -1,4 +1,4 @@
-"""Watching a run: the bar, the checkpoint after each epoch, and Ctrl-C between two steps."""
+"""The progress bar of a run, its checkpoint after each epoch, and Ctrl-C between two steps."""
 
 import signal
 import threading
@@ -12,16 +12,14 @@ from deepernets.progress import tqdm
 from deepernets.recipes.recipe import Recipe
 from deepernets.training import distributed
 from deepernets.training.checkpoints import save_checkpoint
-from deepernets.training.loop import Meter, Training, Watcher
+from deepernets.training.loop import Callback, Training
+from deepernets.training.metrics import Meter
 
-BETWEEN_LOOKS = 0.5  # seconds
+REFRESH = 0.5  # seconds between two readings of loss and accuracy
 
 
 class Reading:
-    """Loss and accuracy of a meter at one moment, copied from a GPU without waiting for it.
-
-    On a CPU it is ready at once.
-    """
+    """Loss and accuracy of a meter at one moment, copied from a GPU without waiting for it."""
 
     def __init__(self, meter: Meter) -> None:
         sums, self.images = meter.sums(), max(meter.images, 1)
@@ -31,29 +29,34 @@ class Reading:
             self.copied.record()
 
     def is_ready(self) -> bool:
-        """Whether the figures have been copied and can be shown."""
+        """Return whether the figures have been copied and can be shown."""
         return self.copied is None or self.copied.query()
 
     def as_text(self) -> dict[str, str]:
-        """Return loss and accuracy as the bar shows them; call it only when `is_ready`."""
+        """Return loss and accuracy as text; call it only when `is_ready`."""
         loss, accuracy = (self.sums / self.images).tolist()
         return {"loss": f"{loss:.3f}", "accuracy": f"{accuracy:.1%}"}
 
 
-class Progress(Watcher):
-    """A bar over all images of a run, with loss and accuracy, and a checkpoint after each epoch.
+class Progress(Callback):
+    """A progress bar over all images of a run, with loss and accuracy, and a checkpoint after each epoch.
 
-    Used in a ``with`` statement, it takes Ctrl-C between two steps, where nothing is half done, or at the end,
-    where no step is left; a second Ctrl-C does not wait.
+    In a ``with`` statement it lets Ctrl-C take effect between two steps or at the end, and a second one at once.
+
+    Args:
+        folder: Folder of the run, for its checkpoints.
+        recipe: The recipe that is trained.
+        images: Number of training images.
+        done: Number of epochs that were trained before.
     """
 
-    def __init__(self, folder: Path, chosen: Recipe, images: int, done: int) -> None:
-        self.folder, self.recipe, self.images, self.done = folder, chosen, images, done
+    def __init__(self, folder: Path, recipe: Recipe, images: int, done: int) -> None:
+        self.folder, self.recipe, self.images, self.done = folder, recipe, images, done
         self.bar = tqdm(
-            total=chosen.epochs * images,
+            total=recipe.epochs * images,
             initial=done * images,
             unit="img",
-            desc=chosen.name,
+            desc=recipe.name,
             disable=not distributed.is_main(),
         )
         self.shown = perf_counter()
@@ -74,20 +77,20 @@ class Progress(Watcher):
             raise KeyboardInterrupt
 
     def interrupt(self, *_: object) -> None:
-        """Note that Ctrl-C was pressed, and leave the next one to Python."""
+        """Note that Ctrl-C was pressed, and let Python handle the next one."""
         self.interrupted = True
         signal.signal(signal.SIGINT, signal.default_int_handler)
 
     def after_step(self, meter: Meter) -> None:
-        """Move the bar; twice a second, ask for loss and accuracy, or show them if they are ready.
+        """Move the bar, and twice a second read loss and accuracy, or show them when they are ready.
 
         Raises:
             KeyboardInterrupt: Ctrl-C was pressed since the last step.
         """
         if self.interrupted:
             raise KeyboardInterrupt
-        self._move_to(self.done * self.images + meter.images * distributed.count())
-        if perf_counter() - self.shown > BETWEEN_LOOKS:
+        self._move_to(self.done * self.images + meter.images * distributed.num_processes())
+        if perf_counter() - self.shown > REFRESH:
             self.reading = self.reading or Reading(meter)
             if self.reading.is_ready():
                 self.bar.set_postfix(self.reading.as_text(), refresh=False)

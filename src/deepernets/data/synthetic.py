@@ -1,24 +1,30 @@
-"""Planes, cars and birds drawn by code: CIFAR-3's little stand-in, which needs neither files nor network.
+"""Data sets that need neither files nor network: handwritten `digits`, and drawn `sketches`.
 
-Each picture has its own pose, proportions, colours, background and noise. Colours and backgrounds are drawn
-from the same distribution for all classes, and figures are lighter or darker than what is behind them, so
-that only the shape tells what it is: too hard for a linear model, easy for a small convolutional network.
+`sketches` stands in for CIFAR-3: airplanes, automobiles and birds, drawn by code. Each image has its own pose,
+proportions, colours, background and noise. Colours and backgrounds are drawn from the same distribution for all
+classes, and figures are lighter or darker than their background, so that only the shape tells the classes
+apart: too hard for a linear model, easy for a small convolutional network.
 """
 
 from collections.abc import Callable
 from colorsys import hsv_to_rgb
+from functools import lru_cache
 from math import cos, pi, sin
 
 import numpy as np
 import torch
 from PIL import Image, ImageDraw
+from torch import Tensor
 
-from deepernets.data.images import Images
+from deepernets.data.images import Dataset, Images, stratified_split
+from deepernets.papers.datasets import DATASETS
 
+DIGIT_SIDE, MARGIN = 20, 4  # pixels, as in MNIST: a digit fills 20×20, and 28×28 with its margin
+TEST_FRACTION = 0.2  # of the digits
 SIDE = 32  # pixels
-FINER = 4  # drawn so many times larger, then averaged: smooth edges
-CANVAS = SIDE * FINER
-CONTRAST = 60  # grey levels at least between a figure and what is behind it
+OVERSAMPLING = 4  # sketches are drawn larger by this factor and averaged, for smooth edges
+CANVAS = SIDE * OVERSAMPLING
+CONTRAST = 60  # least difference in grey levels between a figure and its background
 
 Points = np.ndarray  # (N, 2): x to the right, y down; figures fill -1 to 1
 Part = tuple[str, Points]  # the part's colour (body, shade or detail) and its outline
@@ -27,21 +33,76 @@ Colour = tuple[int, int, int]
 _CIRCLE = np.array([(cos(turn * pi / 12), sin(turn * pi / 12)) for turn in range(24)])
 
 
-def draw(count: int, seed: int) -> Images:
-    """Draw `count` pictures, 3×32×32, whose classes take turns.
+@lru_cache(maxsize=1)
+def digits() -> Dataset:
+    """Return scikit-learn's 1,797 handwritten 8×8 digits, enlarged to MNIST's 28×28.
 
-    >>> images = draw(6, seed=0)
+    They have MNIST's shape, so that what runs on MNIST runs on them unchanged. One in five is a test image.
+    """
+    from sklearn.datasets import load_digits
+
+    bunch = load_digits()
+    grey = (bunch.images * (255 / 16)).astype(np.uint8)  # (N, 8, 8), from 0 to 16
+    enlarged = np.zeros((len(grey), 1, 28, 28), np.uint8)
+    for large, small in zip(enlarged[:, 0, MARGIN:-MARGIN, MARGIN:-MARGIN], grey, strict=True):
+        large[:] = Image.fromarray(small).resize((DIGIT_SIDE, DIGIT_SIDE), Image.Resampling.BICUBIC)
+    images = Images(torch.from_numpy(enlarged), torch.from_numpy(bunch.target.astype(np.int64)))
+    train, test = stratified_split(images, TEST_FRACTION, seed=0)
+    return Dataset("digits", "digits", DATASETS["digits"].classes, train, test)
+
+
+@lru_cache(maxsize=1)
+def sketches() -> Dataset:
+    """Return 1,500 training and 600 test images, drawn by `draw_sketches`."""
+    info = DATASETS["sketches"]
+    train, test = draw_sketches(info.train_images, seed=0), draw_sketches(info.test_images, seed=1)
+    return Dataset("sketches", "sketches", info.classes, train, test)
+
+
+def draw_sketches(count: int, seed: int) -> Images:
+    """Draw `count` images of 3×32×32 pixels, whose classes take turns.
+
+    >>> images = draw_sketches(6, seed=0)
     >>> images.pixels.shape, images.labels.tolist()
     (torch.Size([6, 3, 32, 32]), [0, 1, 2, 0, 1, 2])
     """
     rng = np.random.default_rng(seed)
     labels = np.arange(count) % len(FIGURES)
     figures = list(FIGURES.values())
-    pictures = np.stack([_picture(figures[label](rng), rng) for label in labels])  # (N, H, W, C)
+    drawings = np.stack([_draw_image(figures[label](rng), rng) for label in labels])  # (N, H, W, C)
     strength = rng.uniform(2, 14, (count, 1, 1, 1)).astype(np.float32)  # grey levels
-    noisy = pictures + strength * rng.standard_normal(pictures.shape, dtype=np.float32)
+    noisy = drawings + strength * rng.standard_normal(drawings.shape, dtype=np.float32)
     pixels = torch.from_numpy(noisy.clip(0, 255).astype(np.uint8)).permute(0, 3, 1, 2).contiguous()
     return Images(pixels, torch.from_numpy(labels))
+
+
+def figure_masks(count: int, seed: int) -> Tensor:
+    """Return which pixels of the images that `draw_sketches` draws belong to a figure.
+
+    Each image is drawn a second time with the same random numbers and without its figure. The figure is where
+    the two differ, pixels included that it covers in part. (A detail with exactly the colour of the background
+    is missed.)
+
+    Args:
+        count: Number of images.
+        seed: The seed with which they were drawn.
+
+    Returns:
+        (N, H, W), bool.
+
+    >>> figure_masks(3, seed=0).shape
+    torch.Size([3, 32, 32])
+    """
+    rng = np.random.default_rng(seed)
+    figures = list(FIGURES.values())
+    masks = []
+    for number in range(count):
+        parts = figures[number % len(figures)](rng)
+        state = rng.bit_generator.state
+        background = _draw_image([], rng)  # draws as many random numbers as it does with a figure
+        rng.bit_generator.state = state
+        masks.append((_draw_image(parts, rng) != background).any(axis=2))
+    return torch.from_numpy(np.stack(masks))
 
 
 def _polygon(*points: tuple[float, float]) -> Points:
@@ -138,7 +199,7 @@ def _bird_perched(rng: np.random.Generator) -> list[Part]:
 
 
 def _bird_in_flight(rng: np.random.Generator) -> list[Part]:
-    """Two bent wings held up or beaten down, a slim body, a fanned tail, a head with a beak."""
+    """Two bent wings held up or beaten down, a slim body, a fanned tail and a head with a beak."""
     lift, reach, slim = rng.uniform((0.25, 0.75, 0.13), (0.75, 1.0, 0.2))
     beat = rng.choice((1, -1), p=(0.75, 0.25))  # most often the wings are up
     near = _polygon(
@@ -164,15 +225,14 @@ FIGURES: dict[str, Callable[[np.random.Generator], list[Part]]] = {
     "automobile": _car,
     "bird": _bird,
 }
-CLASSES = tuple(FIGURES)
 
 
 def _posed(parts: list[Part], angle: float) -> list[Part]:
     return [(colour, _turned(points, angle)) for colour, points in parts]
 
 
-def _picture(parts: list[Part], rng: np.random.Generator) -> np.ndarray:
-    """Draw one figure somewhere on a background: uint8 (H, W, C)."""
+def _draw_image(parts: list[Part], rng: np.random.Generator) -> np.ndarray:
+    """Draw one figure at a random place on a background: uint8 (H, W, C)."""
     image, brightness = _background(rng)
     pen = ImageDraw.Draw(image)
     colours = _colours(brightness, rng)
@@ -180,11 +240,11 @@ def _picture(parts: list[Part], rng: np.random.Generator) -> np.ndarray:
     shift = rng.uniform(-0.16, 0.16, 2)
     for colour, points in parts:
         pen.polygon(((points * size + shift + 1) * (CANVAS / 2)).ravel().tolist(), fill=colours[colour])
-    return np.asarray(image.reduce(FINER))
+    return np.asarray(image.reduce(OVERSAMPLING))
 
 
 def _background(rng: np.random.Generator) -> tuple[Image.Image, float]:
-    """Return a sky or wall of two colours that run into one another, with spots on it, and its brightness."""
+    """Return a colour gradient with spots on it, and its mean brightness."""
     hue, saturation, value = rng.uniform((0, 0, 0.45), (1, 0.6, 1))
     ends = [_rgb(hue, saturation, value * rng.uniform(0.75, 1)) for _ in range(2)]
     image = Image.fromarray(np.array([ends], np.uint8).transpose(1, 0, 2))  # 1×2 pixels
@@ -197,12 +257,12 @@ def _background(rng: np.random.Generator) -> tuple[Image.Image, float]:
     return image, float(np.mean([_brightness(colour) for colour in ends]))
 
 
-def _colours(behind: float, rng: np.random.Generator) -> dict[str, Colour]:
-    """Return any body colour that stands out from the brightness behind it, with its shade and details."""
+def _colours(background: float, rng: np.random.Generator) -> dict[str, Colour]:
+    """Return a body colour that differs from the background's brightness, with its shade and details."""
     while True:
         hue, saturation, value = rng.uniform((0, 0, 0.1), (1, 0.9, 1))
         body = _rgb(hue, saturation, value)
-        if abs(_brightness(body) - behind) > CONTRAST:
+        if abs(_brightness(body) - background) > CONTRAST:
             break
     shade = _rgb(hue, saturation, value * 0.75)
     detail = _rgb(hue, 0.2, 0.1 if _brightness(body) > 90 else 0.95)

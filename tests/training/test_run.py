@@ -13,11 +13,14 @@ from deepernets.data.datasets import load_dataset
 from deepernets.errors import UserError
 from deepernets.recipes import get_recipe
 from deepernets.recipes.recipe import Recipe
-from deepernets.training import checkpoints, loop, runs
+from deepernets.training import checkpoints, loop
+from deepernets.training import run as run_module
+from deepernets.training.callbacks import Progress
 from deepernets.training.loop import Evaluation, Training
+from deepernets.training.options import RunOptions
 from deepernets.training.preparation import split
 from deepernets.training.records import Record, load_record
-from deepernets.training.runs import Progress, load_run, run_folder, train
+from deepernets.training.run import load_run, train
 
 TINY = get_recipe("quick/vgg").changed(epochs=3, train_images=128, batch_size=32)
 
@@ -34,7 +37,7 @@ def _figures(record: Record) -> list[dict[str, Any]]:
 def unbroken(tmp_path_factory: pytest.TempPathFactory) -> tuple[Record, Path]:
     torch.set_num_threads(1)
     out = tmp_path_factory.mktemp("unbroken")
-    return _train(out), run_folder(TINY, "full", 0, out, "fp32")
+    return _train(out), RunOptions(out=out, precision="fp32").folder(TINY)
 
 
 def test_a_run_leaves_a_record_and_weights_and_no_checkpoint(unbroken: tuple[Record, Path]) -> None:
@@ -70,7 +73,7 @@ def test_an_interrupted_run_goes_on_to_the_same_numbers(
         patched.setattr(Progress, "after_step", interrupt)
         with pytest.raises(KeyboardInterrupt):
             _train(tmp_path)
-    folder = run_folder(TINY, "full", 0, tmp_path, "fp32")
+    folder = RunOptions(out=tmp_path, precision="fp32").folder(TINY)
     kept = [path.name for path in folder.glob("epoch-*")]
     assert kept == ([] if step <= 4 else ["epoch-001"] if step <= 8 else ["epoch-002"])
     resumed = _train(tmp_path)
@@ -97,7 +100,7 @@ def test_a_run_killed_while_it_writes_a_checkpoint_keeps_the_one_before(
         patched.setattr(checkpoints.torch, "save", fail)
         with pytest.raises(KeyboardInterrupt):
             _train(tmp_path)
-    folder = run_folder(TINY, "full", 0, tmp_path, "fp32")
+    folder = RunOptions(out=tmp_path, precision="fp32").folder(TINY)
     assert [path.name for path in folder.glob("epoch-*")] == ["epoch-001"]
     assert len(_train(tmp_path).epochs) == 3
 
@@ -109,7 +112,7 @@ def test_a_full_disk_is_told_in_a_sentence(tmp_path: Path, monkeypatch: pytest.M
     monkeypatch.setattr(checkpoints.torch, "save", full)
     with pytest.raises(UserError, match=r"No space left on device\); no epoch is kept yet\. Make room or"):
         _train(tmp_path)
-    assert not list(run_folder(TINY, "full", 0, tmp_path, "fp32").iterdir())
+    assert not list(RunOptions(out=tmp_path, precision="fp32").folder(TINY).iterdir())
 
 
 def test_a_damaged_checkpoint_is_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -117,7 +120,7 @@ def test_a_damaged_checkpoint_is_named(tmp_path: Path, monkeypatch: pytest.Monke
         patched.setattr(Progress, "after_epoch", _save_then_interrupt)
         with pytest.raises(KeyboardInterrupt):
             _train(tmp_path)
-    checkpoint = run_folder(TINY, "full", 0, tmp_path, "fp32") / "epoch-001"
+    checkpoint = RunOptions(out=tmp_path, precision="fp32").folder(TINY) / "epoch-001"
     (checkpoint / "optimizer.pt").write_bytes(b"nonsense")
     with pytest.raises(UserError, match="epoch-001 is damaged"):
         _train(tmp_path)
@@ -149,7 +152,7 @@ def test_a_finished_run_is_returned_and_not_trained_again(
 ) -> None:
     record, folder = unbroken
     (folder / "epoch-003").mkdir()  # as after a kill between the record and the last checkpoint's deletion
-    monkeypatch.setattr(runs, "fit", None)
+    monkeypatch.setattr(run_module, "fit", None)
     assert _train(folder.parents[2]) == record
     assert not (folder / "epoch-003").exists()
 
@@ -158,13 +161,13 @@ def test_a_finished_run_made_in_another_way_is_not_handed_back(
     unbroken: tuple[Record, Path], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     out = unbroken[1].parents[2]
-    monkeypatch.setattr(runs.hardware, "require_compiler", lambda: None)
+    monkeypatch.setattr(run_module.hardware, "require_compiler", lambda: None)
     with pytest.raises(UserError, match="finished, with compile=False and not True; ask for the same"):
         _train(out, compile=True)
-    monkeypatch.setattr(runs.distributed, "count", lambda: 2)
+    monkeypatch.setattr(run_module.distributed, "num_processes", lambda: 2)
     with pytest.raises(UserError, match="sync_batch_norm=False and not True"):
         _train(out, sync_batch_norm=True)
-    moved = run_folder(TINY, "full", 0, out)
+    moved = RunOptions(out=out).folder(TINY)
     moved.mkdir()
     (moved / "record.json").write_bytes((unbroken[1] / "record.json").read_bytes())
     monkeypatch.undo()
@@ -176,12 +179,12 @@ def test_a_finished_run_without_batch_normalisation_has_none_to_synchronise(
     unbroken: tuple[Record, Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     record, folder = unbroken
-    monkeypatch.setattr(runs.distributed, "count", lambda: 2)
+    monkeypatch.setattr(run_module.distributed, "num_processes", lambda: 2)
     with pytest.raises(UserError, match="sync_batch_norm=False and not True"):
         _train(folder.parents[2], sync_batch_norm=True)
     plain = TINY.changed(model="vgg-mini-cifar")
     finished = replace(record, recipe=plain)
-    finished.save(run_folder(plain, "full", 0, tmp_path, "fp32") / "record.json")
+    finished.save(RunOptions(out=tmp_path, precision="fp32").folder(plain) / "record.json")
     assert _train(tmp_path, plain, sync_batch_norm=True) == finished
 
 
@@ -189,7 +192,9 @@ def test_a_finished_run_of_another_recipe_of_this_name_is_not_handed_back(
     unbroken: tuple[Record, Path], tmp_path: Path
 ) -> None:
     own = TINY.changed(name="of-my-own")
-    replace(unbroken[0], recipe=own).save(run_folder(own, "full", 0, tmp_path, "fp32") / "record.json")
+    replace(unbroken[0], recipe=own).save(
+        RunOptions(out=tmp_path, precision="fp32").folder(own) / "record.json"
+    )
     assert _train(tmp_path, own).recipe == own
     with pytest.raises(UserError, match="of-my-own before it was changed; rename or delete"):
         _train(tmp_path, own.changed(epochs=4))
@@ -203,7 +208,7 @@ def test_a_run_is_finished_only_when_its_weights_are_written(
         patched.setattr(Record, "save", lambda record, path: (_ for _ in ()).throw(KeyboardInterrupt))
         with pytest.raises(KeyboardInterrupt):
             _train(tmp_path)
-    folder = run_folder(TINY, "full", 0, tmp_path, "fp32")
+    folder = RunOptions(out=tmp_path, precision="fp32").folder(TINY)
     assert sorted(path.name for path in folder.iterdir()) == ["epoch-003", "model.safetensors"]
     assert _train(tmp_path).epochs[-1]["epoch"] == 3
     assert sorted(path.name for path in folder.iterdir()) == ["model.safetensors", "record.json"]
@@ -252,12 +257,14 @@ def test_weights_that_find_no_room_leave_the_last_checkpoint(
 ) -> None:
     """PyTorch and safetensors report a full disk in their own ways."""
     with monkeypatch.context() as patched:
-        patched.setattr(runs, "save_weights", partial(_on_a_full_disk, checkpoints.save_weights, patched))
+        patched.setattr(
+            run_module, "save_weights", partial(_on_a_full_disk, checkpoints.save_weights, patched)
+        )
         with pytest.raises(
             UserError, match=r"weights of .* cannot be written \(I/O error.* last checkpoint is kept"
         ):
             _train(tmp_path)
-    folder = run_folder(TINY, "full", 0, tmp_path, "fp32")
+    folder = RunOptions(out=tmp_path, precision="fp32").folder(TINY)
     assert [path.name for path in folder.iterdir()] == ["epoch-003"]
     assert len(_train(tmp_path).epochs) == 3
 
@@ -283,7 +290,7 @@ def test_times_are_recorded(unbroken: tuple[Record, Path]) -> None:
 
 def test_the_test_set_is_opened_once_after_training(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     calls: list[str] = []
-    fit, evaluate = runs.fit, runs.evaluate
+    fit, evaluate = run_module.fit, run_module.evaluate
 
     def spied_fit(*args: Any) -> None:
         fit(*args)
@@ -293,8 +300,8 @@ def test_the_test_set_is_opened_once_after_training(tmp_path: Path, monkeypatch:
         calls.append("test")
         return evaluate(*args)
 
-    monkeypatch.setattr(runs, "fit", spied_fit)
-    monkeypatch.setattr(runs, "evaluate", spied_evaluate)
+    monkeypatch.setattr(run_module, "fit", spied_fit)
+    monkeypatch.setattr(run_module, "evaluate", spied_evaluate)
     _train(tmp_path, TINY.changed(epochs=1))
     assert calls == ["fit", "test"]
 
@@ -335,7 +342,7 @@ def test_bf16_is_recorded_and_computes_the_same_to_its_eight_bits(tmp_path: Path
     assert losses[0] == pytest.approx(
         losses[1], rel=7 * 2**-8
     )  # six convolutions and a classifier, each rounded
-    weights = load_file(run_folder(one_step, "full", 0, tmp_path, "bf16") / "model.safetensors")
+    weights = load_file(RunOptions(out=tmp_path, precision="bf16").folder(one_step) / "model.safetensors")
     assert {value.dtype for value in weights.values() if value.is_floating_point()} == {torch.float32}
 
 
@@ -370,22 +377,13 @@ def test_the_last_training_images_are_held_out_where_the_recipe_says_so() -> Non
     assert torch.equal(splits.train.images.labels, dataset.train.labels[:-held_out])
 
 
-def test_every_change_gets_a_folder_of_its_own() -> None:
-    folders = {
-        run_folder(TINY, "full", 0, "runs"),
-        run_folder(TINY.changed(epochs=4), "full", 0, "runs"),
-        run_folder(TINY, "quick", 0, "runs"),
-        run_folder(TINY, "full", 1, "runs"),
-        run_folder(get_recipe("quick/vgg"), "full", 0, "runs"),
-        run_folder(TINY, "full", 0, "runs", "fp32"),
-        run_folder(TINY, "full", 0, "runs", "bf16"),
-    }
-    assert len(folders) == 7
-
-
 def test_a_quick_profile_swaps_the_data_under_its_own_name(tmp_path: Path) -> None:
     chosen = get_recipe("report-b/resnet-20-mnist/as-reported").changed(model="resnet-8", epochs=1)
     record = _train(tmp_path, chosen, profile="quick")
     assert (record.data["name"], record.data["variant"], record.profile) == ("digits", "digits", "quick")
-    written = json.loads((run_folder(chosen, "quick", 0, tmp_path, "fp32") / "record.json").read_text())
+    written = json.loads(
+        (
+            RunOptions(profile="quick", out=tmp_path, precision="fp32").folder(chosen) / "record.json"
+        ).read_text()
+    )
     assert written["recipe"]["train_images"] == 512

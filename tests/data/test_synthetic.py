@@ -2,15 +2,16 @@
 
 import warnings
 
+import numpy as np
 import pytest
 import torch
 from sklearn.linear_model import LogisticRegression
 from torch import nn
 
-from deepernets.data.batches import Batches, Transform, channel_statistics
+from deepernets.data.batches import Batches, Transform
 from deepernets.data.datasets import load_dataset
-from deepernets.data.images import Dataset
-from deepernets.data.sketches import CLASSES, draw
+from deepernets.data.images import Dataset, channel_statistics
+from deepernets.data.synthetic import draw_sketches, figure_masks
 from deepernets.models.registry import build_model
 
 
@@ -21,7 +22,7 @@ def sketches() -> Dataset:
 
 def test_sketches_are_balanced_and_labelled_as_what_they_are(sketches: Dataset) -> None:
     assert (sketches.name, sketches.variant) == ("sketches", "sketches")
-    assert sketches.classes == CLASSES == ("airplane", "automobile", "bird")
+    assert sketches.classes == ("airplane", "automobile", "bird")
     assert sketches.train.pixels.shape == (1500, 3, 32, 32)
     assert sketches.test.pixels.shape == (600, 3, 32, 32)
     assert sketches.train.pixels.dtype == torch.uint8
@@ -30,8 +31,8 @@ def test_sketches_are_balanced_and_labelled_as_what_they_are(sketches: Dataset) 
 
 
 def test_drawing_is_seeded_and_no_picture_comes_twice(sketches: Dataset) -> None:
-    assert torch.equal(draw(30, seed=4).pixels, draw(30, seed=4).pixels)
-    assert not torch.equal(draw(30, seed=4).pixels, draw(30, seed=5).pixels)
+    assert torch.equal(draw_sketches(30, seed=4).pixels, draw_sketches(30, seed=4).pixels)
+    assert not torch.equal(draw_sketches(30, seed=4).pixels, draw_sketches(30, seed=5).pixels)
     everything = torch.cat([sketches.train.pixels, sketches.test.pixels]).flatten(1).numpy()
     assert len({picture.tobytes() for picture in everything}) == len(everything)
 
@@ -101,3 +102,26 @@ def test_digits_are_scikit_learns_in_the_shape_of_mnist() -> None:
         assert part.pixels.sum() == inside.sum(), "as in MNIST, the margin of 4 pixels is black"
         assert inside.max() > 200
         assert all(count == pytest.approx(len(part) / 10, rel=0.05) for count in part.per_class(10))
+
+
+def test_masks_lie_on_the_pictures_of_the_same_seed() -> None:
+    masks, pixels = figure_masks(60, seed=1), draw_sketches(60, seed=1).pixels.float()
+    assert masks.shape == pixels.shape[::2][:1] + pixels.shape[2:]
+    assert masks.dtype == torch.bool
+    brightness = pixels.mean(dim=1)  # figures are lighter or darker than what is behind them
+    inside = torch.stack([b[m].mean() for b, m in zip(brightness, masks, strict=True)])
+    outside = torch.stack([b[~m].mean() for b, m in zip(brightness, masks, strict=True)])
+    contrast = (inside - outside).abs()
+    wrong = torch.stack(
+        [(b[m].mean() - b[~m].mean()).abs() for b, m in zip(brightness, masks.roll(1, 0), strict=True)]
+    )
+    assert contrast.mean() > 1.5 * wrong.mean()
+
+
+def test_figures_fill_a_good_part_of_a_picture_and_never_all() -> None:
+    shares = figure_masks(30, seed=0).float().mean(dim=(1, 2)).numpy()
+    assert np.all((shares > 0.03) & (shares < 0.7))
+
+
+def test_the_first_masks_do_not_depend_on_how_many_are_asked_for() -> None:
+    assert torch.equal(figure_masks(5, seed=3), figure_masks(9, seed=3)[:5])

@@ -1,14 +1,14 @@
-"""The recipes of the dash: how soon can CIFAR-10 be learnt, and what is each part of the answer worth?
+"""The recipes of the speedrun on CIFAR-10, and its ablations.
 
-There are two sizes: ``cifar10/dash``, and ``cifar10/dash-narrow``, a quarter as wide and three epochs long, which a
-laptop can repeat often. Of both there is a recipe without each of the parts.
+There are two sizes: ``cifar10/dash``, and ``cifar10/dash-narrow``, a quarter as wide and three epochs long,
+which a laptop can repeat often. Each has an ablation without each of its `PARTS`.
 """
 
 from typing import Any
 
 from deepernets.recipes.recipe import Recipe
 
-DASH = Recipe(
+SPEEDRUN = Recipe(
     "cifar10/dash",
     data="cifar10",
     model="dash",
@@ -24,14 +24,14 @@ DASH = Recipe(
     label_smoothing=0.2,
     pad=2,
     flip=True,
-    validation_fraction=0.02,  # a look at it; what is not trained on costs time as well
+    validation_fraction=0.02,  # small, since evaluating held-out images takes time, too
     whiten=True,
     alternate=True,
     both_ways=True,
 )
-NARROW = DASH.changed(name="cifar10/dash-narrow", model="dash-narrow", epochs=3)
+NARROW = SPEEDRUN.changed(name="cifar10/dash-narrow", model="dash-narrow", epochs=3)
 
-# What stands in the place of each part when it is left out.
+# What replaces each part in the recipe without it.
 PARTS: dict[str, dict[str, Any]] = {
     "whitening": {"whiten": False},
     "identity": {"initialisation": "he"},
@@ -45,14 +45,14 @@ PARTS: dict[str, dict[str, Any]] = {
 
 
 def without(whole: Recipe, part: str) -> Recipe:
-    """Return a dash recipe without one of its `PARTS`.
+    """Return a speedrun recipe without one of its `PARTS`.
 
-    >>> without(DASH, "lookahead").name, without(DASH, "lookahead").optimizer
+    >>> without(SPEEDRUN, "lookahead").name, without(SPEEDRUN, "lookahead").optimizer
     ('cifar10/dash/without-lookahead', 'sgd')
     """
     return whole.changed(name=f"{whole.name}/without-{part}", **PARTS[part])
 
 
-DASHES = tuple(
-    recipe for whole in (DASH, NARROW) for recipe in (whole, *(without(whole, part) for part in PARTS))
+SPEEDRUNS = tuple(
+    recipe for whole in (SPEEDRUN, NARROW) for recipe in (whole, *(without(whole, part) for part in PARTS))
 )

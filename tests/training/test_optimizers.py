@@ -6,8 +6,8 @@ from torch.optim import SGD
 from deepernets.data.batches import Batches, Transform
 from deepernets.data.images import Images
 from deepernets.training import loop
-from deepernets.training.lookahead import Lookahead
 from deepernets.training.loop import Evaluation, Training, evaluation_weights, fit
+from deepernets.training.optimizers import Lookahead
 
 pytestmark = pytest.mark.usefixtures("in_double_precision")
 

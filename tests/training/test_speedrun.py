@@ -11,20 +11,22 @@ from deepernets.errors import UserError
 from deepernets.models.speedrun import FlipAveraged, whitening_filters
 from deepernets.recipes import get_recipe
 from deepernets.recipes.recipe import Recipe
-from deepernets.training import hardware, preparation, runs
+from deepernets.training import hardware, preparation
+from deepernets.training import run as run_module
 from deepernets.training.distributed import unwrap
 from deepernets.training.loop import Training
+from deepernets.training.options import RunOptions
 from deepernets.training.preparation import prepare, prepare_data
-from deepernets.training.runs import train
+from deepernets.training.run import train
 
 SMALL = get_recipe("cifar10/dash-narrow").changed(
     data="sketches", epochs=20, batch_size=64, train_images=256, validation_fraction=0.2
 )
 
 
-def prepared(chosen: Recipe) -> tuple[runs.Splits, Training]:
+def prepared(chosen: Recipe) -> tuple[run_module.Splits, Training]:
     accelerator = hardware.accelerator("fp32")
-    splits = prepare_data(chosen, "quick", 0, None, accelerator)
+    splits = prepare_data(chosen, RunOptions(profile="quick"), accelerator)
     return splits, prepare(chosen, splits, accelerator, 0)
 
 
@@ -40,7 +42,7 @@ def test_the_first_layer_comes_from_the_training_split_alone() -> None:
 
 def test_whitening_sees_all_classes_of_sorted_images(monkeypatch: pytest.MonkeyPatch) -> None:
     """CIFAR-10's folders come sorted: its first 5,000 images are all airplanes."""
-    monkeypatch.setattr(preparation, "ENOUGH_TO_WHITEN", 60)
+    monkeypatch.setattr(preparation, "IMAGES_TO_WHITEN", 60)
     splits, _ = prepared(SMALL)
     images = splits.train.images
     ordered = replace(
@@ -75,12 +77,12 @@ def test_a_run_cut_off_between_two_epochs_ends_with_the_same_weights(
 ) -> None:
     whole = train(SMALL, profile="quick", out=tmp_path / "whole", precision="fp32")
 
-    def one_epoch_then_stop(self: runs.Progress, training: Training) -> None:
+    def one_epoch_then_stop(self: run_module.Progress, training: Training) -> None:
         after_epoch(self, training)
         raise KeyboardInterrupt
 
-    after_epoch = runs.Progress.after_epoch
-    monkeypatch.setattr(runs.Progress, "after_epoch", one_epoch_then_stop)
+    after_epoch = run_module.Progress.after_epoch
+    monkeypatch.setattr(run_module.Progress, "after_epoch", one_epoch_then_stop)
     with pytest.raises(KeyboardInterrupt):
         train(SMALL, profile="quick", out=tmp_path / "cut", precision="fp32")
     monkeypatch.undo()

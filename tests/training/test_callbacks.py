@@ -13,10 +13,12 @@ from deepernets.data.batches import Batches, Transform
 from deepernets.data.images import Images
 from deepernets.progress import tqdm
 from deepernets.recipes import get_recipe
-from deepernets.training import distributed, hardware, watching
-from deepernets.training.loop import Meter, train_epoch
+from deepernets.training import callbacks, distributed, hardware
+from deepernets.training.callbacks import Progress, Reading
+from deepernets.training.loop import train_epoch
+from deepernets.training.metrics import Meter
+from deepernets.training.options import RunOptions
 from deepernets.training.preparation import prepare, prepare_data
-from deepernets.training.watching import Progress, Reading
 
 TINY = get_recipe("quick/vgg").changed(epochs=3, train_images=128, batch_size=16)
 
@@ -97,8 +99,8 @@ def test_the_bar_only_moves_forward_and_ends_each_epoch_at_a_whole_one(
     world: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """50 images in batches of 12 leave a last batch of 2, which three processes cannot share."""
-    monkeypatch.setattr(distributed, "count", lambda: world)
-    monkeypatch.setattr(watching, "save_checkpoint", lambda *_: None)
+    monkeypatch.setattr(distributed, "num_processes", lambda: world)
+    monkeypatch.setattr(callbacks, "save_checkpoint", lambda *_: None)
     images = Images(torch.zeros(50, 1, 2, 2, dtype=torch.uint8), torch.zeros(50, dtype=torch.long))
     batches = Batches(images, 12, Transform(torch.zeros(1), torch.ones(1)), shuffle_seed=0).share(0, world)
     training: Any = SimpleNamespace(history=[{}])  # one epoch is done
@@ -120,9 +122,9 @@ def test_the_bar_only_moves_forward_and_ends_each_epoch_at_a_whole_one(
 @pytest.mark.skipif(not torch.cuda.is_available(), reason="there is no CUDA device")
 def test_an_epoch_on_a_gpu_never_waits_for_it(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """After a first epoch, in which libraries choose their kernels; order and moves go over before the second."""
-    monkeypatch.setattr(watching, "BETWEEN_LOOKS", 0.0)
+    monkeypatch.setattr(callbacks, "REFRESH", 0.0)
     accelerator = hardware.accelerator("auto")
-    splits = prepare_data(TINY, "full", 0, None, accelerator)
+    splits = prepare_data(TINY, RunOptions(), accelerator)
     training = prepare(TINY, splits, accelerator, 0)
     parts = (training.model, training.criterion, training.optimizer, training.learning_rate)
     with Progress(tmp_path, TINY, len(splits.train.images), 0) as progress:

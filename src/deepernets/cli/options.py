@@ -1,0 +1,58 @@
+"""Options that several commands have, made from the fields of `Recipe` and `RunOptions`."""
+
+from collections.abc import Collection
+from dataclasses import asdict, fields, make_dataclass
+from typing import Annotated, Any, Optional
+
+from cyclopts import Parameter
+
+from deepernets.recipes import get_recipe
+from deepernets.recipes.recipe import Recipe
+from deepernets.training.options import RunOptions
+
+
+def _recipe_options() -> Any:
+    """Return a dataclass with the fields of a recipe, all of them None by default."""
+    options: list[Any] = [(field.name, Optional[field.type], None) for field in fields(Recipe)]  # noqa: UP045
+    namespace = {"__doc__": Recipe.__doc__, "__module__": __name__}
+    made = make_dataclass("Changes", options[1:], frozen=True, namespace=namespace)  # without the name
+    return Parameter(name="*", group="Changes to the recipe")(made)
+
+
+def _run_options(names: Collection[str], environment: bool = True) -> Any:
+    """Return a dataclass with some of the fields of `RunOptions`.
+
+    Args:
+        names: The fields.
+        environment: Let `DEEPERNETS_PROFILE` give the default of the profile.
+    """
+    options: list[Any] = []
+    for field in fields(RunOptions):
+        kind: Any = field.type
+        if field.name == "profile" and environment:
+            kind = Annotated[kind, Parameter(env_var="DEEPERNETS_PROFILE")]
+        if field.name in names:
+            options.append((field.name, kind, field.default))
+    namespace = {"__doc__": RunOptions.__doc__, "__module__": __name__}
+    return Parameter(name="*")(make_dataclass("Options", options, frozen=True, namespace=namespace))
+
+
+Changes = _recipe_options()
+AllOptions = _run_options([field.name for field in fields(RunOptions)])
+Settings = _run_options(("profile", "data_root", "seed", "precision"))
+Folders = _run_options(("profile", "data_root", "out"), environment=False)
+
+
+def run_options(given: Any) -> RunOptions:
+    """Return the options of a run from one of the dataclasses above, or from None, the defaults."""
+    return RunOptions(**asdict(given)) if given else RunOptions()
+
+
+def changed_recipe(name: str, changes: Any) -> Recipe:
+    """Return the recipe called `name` with the changes that were given.
+
+    Raises:
+        UserError: there is no such recipe, or a value is invalid.
+    """
+    given = asdict(changes) if changes else {}
+    return get_recipe(name).changed(**{field: value for field, value in given.items() if value is not None})

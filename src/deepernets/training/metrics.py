@@ -1,0 +1,114 @@
+"""Loss and accuracy while a network is trained; confusion matrix and most confident mistakes afterwards."""
+
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from deepernets.training import distributed
+
+
+class Meter:
+    """Running loss and accuracy, kept on the device, since reading them makes the CPU wait for a GPU.
+
+    Attributes:
+        images: Number of images so far.
+    """
+
+    def __init__(self) -> None:
+        self.images = 0
+        self._loss: Tensor | float = 0.0
+        self._correct: Tensor | float = 0.0
+
+    def sum_over_processes(self) -> None:
+        """Add what the other processes of the run have counted."""
+        if distributed.num_processes() > 1:
+            counts = [torch.as_tensor(number) for number in (float(self.images), self._loss, self._correct)]
+            device = counts[1].device
+            images, self._loss, self._correct = distributed.sum_over_processes(
+                torch.stack([count.double().to(device) for count in counts])
+            )
+            self.images = int(images)
+
+    def add(self, loss: Tensor, logits: Tensor, labels: Tensor) -> None:
+        """Count one batch: its mean `loss`, its `logits` (N, K) and its `labels` (N,)."""
+        self.images += len(labels)
+        self._loss += loss.detach() * len(labels)
+        self._correct += (logits.detach().argmax(dim=1) == labels).sum()
+
+    def sums(self) -> Tensor:
+        """Return the sums of losses and of correct answers so far, (2,), on the device, without waiting for it."""
+        device = self._loss.device if isinstance(self._loss, Tensor) else torch.device("cpu")
+        loss, correct = (torch.as_tensor(number, device=device) for number in (self._loss, self._correct))
+        return torch.stack([loss.float(), correct.float()])
+
+    @property
+    def loss(self) -> float:
+        """Mean loss per image, in nats."""
+        return float(self._loss) / max(self.images, 1)
+
+    @property
+    def accuracy(self) -> float:
+        """Share of the images whose largest logit was that of their class."""
+        return float(self._correct) / max(self.images, 1)
+
+
+def confusion_matrix(predicted: Tensor, labels: Tensor, classes: int) -> np.ndarray:
+    """Count how often images of each class were classified as each class.
+
+    Args:
+        predicted: (N,) class indices.
+        labels: (N,) class indices.
+        classes: Number of classes K.
+
+    Returns:
+        (K, K) integers; the row is the true class, the column the predicted one.
+
+    >>> confusion_matrix(torch.tensor([0, 1, 1]), torch.tensor([0, 0, 1]), classes=2)
+    array([[1, 1],
+           [0, 1]])
+    """
+    from sklearn import metrics
+
+    return metrics.confusion_matrix(labels.numpy(), predicted.numpy(), labels=range(classes))
+
+
+def confident_mistakes(logits: Tensor, labels: Tensor, most: int = 24) -> list[dict[str, Any]]:
+    """Return the wrong answers, the most confident first.
+
+    Args:
+        logits: (N, K), float.
+        labels: (N,) class indices.
+        most: Largest number of mistakes to return.
+
+    Returns:
+        One dictionary each: index (into the N), label, predicted, confidence (softmax probability of the
+        predicted class).
+
+    >>> logits = torch.tensor([[4.0, 0.0], [0.0, 1.0], [0.0, 3.0]])
+    >>> [mistake["index"] for mistake in confident_mistakes(logits, torch.tensor([0, 0, 0]))]
+    [2, 1]
+    """
+    confidence, predicted = logits.softmax(dim=1).max(dim=1)  # (N,), (N,)
+    wrong = (predicted != labels).nonzero().flatten()
+    in_order = wrong[confidence[wrong].argsort(descending=True, stable=True)][:most]
+    return [
+        {
+            "index": index,
+            "label": int(labels[index]),
+            "predicted": int(predicted[index]),
+            "confidence": round(float(confidence[index]), 4),
+        }
+        for index in in_order.tolist()
+    ]
+
+
+def recall_per_class(confusion: np.ndarray) -> np.ndarray:
+    """Return the recall of each class: (K,), NaN for a class without images.
+
+    >>> recall_per_class(np.array([[3, 1], [0, 4]]))
+    array([0.75, 1.  ])
+    """
+    images = confusion.sum(axis=1)
+    return np.divide(confusion.diagonal(), images, out=np.full(len(images), np.nan), where=images > 0)

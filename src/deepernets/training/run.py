@@ -1,0 +1,341 @@
+"""Train a recipe into a `Run`: a trained network and its record. An interrupted run continues where it stopped."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import replace
+from datetime import UTC, datetime
+from functools import cached_property
+from pathlib import Path
+from time import perf_counter
+from typing import Any
+
+import torch
+from accelerate import Accelerator
+from torch import nn
+
+from deepernets.data.datasets import load_dataset
+from deepernets.errors import UserError
+from deepernets.models.counting import count_parameters
+from deepernets.models.registry import build_model
+from deepernets.models.speedrun import FlipAveraged
+from deepernets.models.vgg import start_from
+from deepernets.recipes import get_recipe
+from deepernets.recipes.recipe import Recipe
+from deepernets.training import distributed, hardware
+from deepernets.training.callbacks import Progress
+from deepernets.training.checkpoints import (
+    delete_checkpoints,
+    load_weights,
+    require_room,
+    restore_checkpoint,
+    save_weights,
+)
+from deepernets.training.cuda_graphs import CapturedStep, can_capture
+from deepernets.training.loop import Evaluation, Training, evaluate, evaluation_weights, fit
+from deepernets.training.metrics import confident_mistakes, confusion_matrix
+from deepernets.training.options import RunOptions, require_folder_name
+from deepernets.training.preparation import (
+    Splits,
+    initial_model,
+    prepare,
+    prepare_data,
+    require_two_images,
+    split,
+)
+from deepernets.training.records import RECORD, Record, changes_to, load_record
+
+
+class Run:
+    """A finished run: its record, and its trained network and its data, which are loaded on first use.
+
+    Args:
+        folder: Folder of the run.
+        data_root: Folder of the data; without it `DEEPERNETS_DATA`, or a folder in the user's cache.
+
+    Attributes:
+        folder: Folder of the run.
+        record: What the run recorded.
+
+    Raises:
+        UserError: the folder has no record.
+    """
+
+    def __init__(self, folder: str | Path, data_root: str | Path | None = None) -> None:
+        self.folder = Path(folder)
+        self.record = load_record(self.folder / RECORD)
+        self._data_root = None if data_root is None else Path(data_root)
+
+    def __repr__(self) -> str:
+        return (
+            f"<{type(self).__name__} {self.record.label}: test accuracy {self.record.test['accuracy']:.2%}>"
+        )
+
+    @cached_property
+    def data(self) -> Splits:
+        """The images as the run split and normalised them, in batches for training, validation and test.
+
+        Raises:
+            UserError: the data set is not available.
+        """
+        record = self.record
+        dataset = load_dataset(record.recipe.data, self._data_root, record.profile)
+        return split(record.recipe, dataset, record.seed)
+
+    @cached_property
+    def model(self) -> nn.Module:
+        """The trained network: float32, on the CPU, in evaluation mode.
+
+        Raises:
+            UserError: the run has no weights.
+        """
+        with torch.random.fork_rng(devices=[]):  # the initial weights are replaced at once
+            model = _build_recorded(self.record)
+        self._load_weights(model)
+        return model.eval()
+
+    def _load_weights(self, model: nn.Module) -> None:
+        load_weights(self.folder, model)
+
+    def initial_model(self) -> nn.Module:
+        """Return the network with its initial weights, in evaluation mode.
+
+        Raises:
+            UserError: the data set is not available, or the run that this one started from has been deleted.
+        """
+        record = self.record
+        model = initial_model(record.recipe, self.data, record.seed)
+        levels = len(Path(record.recipe.name).parts) + 1  # folders between `out` and this run's files
+        out = Path(*self.folder.absolute().parts[:-levels])
+        options = RunOptions(record.profile, None, record.seed, record.requested_precision, out)
+        if shallow := _shallow_folder(record.recipe, options):
+            _load_shallow_layers(model, self.data, shallow)
+        return model.eval()
+
+    def evaluate(self) -> Evaluation:
+        """Evaluate the trained network on the test images, in the run's precision and on this machine's device.
+
+        Raises:
+            UserError: the run has no weights, or its data set is not available.
+        """
+        record = self.record
+        accelerator = hardware.accelerator("bf16" if record.precision == "bf16" else "fp32")
+        options = RunOptions(record.profile, self._data_root, record.seed)
+        splits = prepare_data(record.recipe, options, accelerator)
+        training = prepare(record.recipe, splits, accelerator, record.seed)
+        self._load_weights(distributed.unwrap(training.model))
+        return _evaluate_test(training, splits)
+
+
+def load_run(folder: str | Path, data_root: str | Path | None = None) -> Run:
+    """Return the finished run in `folder`, as `train` returned it; see `Run`."""
+    return Run(folder, data_root)
+
+
+def train(recipe: Recipe | str, options: RunOptions | None = None, **changes: Any) -> Run:
+    """Train a recipe, continue a run that was interrupted, or return a finished one.
+
+    ``train("quick/vgg", profile="laptop", seed=1)`` is short for
+    ``train("quick/vgg", RunOptions(profile="laptop", seed=1))``.
+
+    Args:
+        recipe: A recipe, or the name of one.
+        options: Profile, seed, folders and precision.
+        **changes: Options to change: the fields of `RunOptions`.
+
+    Returns:
+        The run. Its folder holds ``record.json`` and the weights, ``model.safetensors``.
+
+    Raises:
+        UserError: the recipe, the data or the folder cannot be used, or the folder has a run of another recipe of
+            this name, or with other options.
+    """
+    options = replace(options or RunOptions(), **changes)
+    written = get_recipe(recipe) if isinstance(recipe, str) else recipe
+    recipe = written.at(options.profile)
+    folder = options.folder(written)
+    if options.compile:
+        hardware.require_compiler()
+    require_folder_name(folder)
+    if (folder / RECORD).is_file():
+        return _finished_run(folder, recipe, options)
+    shallow = _shallow_folder(recipe, options)
+    if shallow and not (shallow / RECORD).is_file():  # compiled or not, a finished one is used
+        train(recipe.start_from, options)
+    accelerator = hardware.accelerator(options.precision)
+    splits = prepare_data(recipe, options, accelerator)
+    training, synchronised = _prepare_training(recipe, splits, accelerator, options)
+    require_room(folder, distributed.unwrap(training.model), recipe.optimizer)
+    restore_checkpoint(folder, training, recipe)
+    if can_capture(training) and not options.compile:
+        training.step = CapturedStep(training, *next(splits.train.epoch(0)))
+    with _lost_processes_explained(folder):
+        tested, seconds = _fit_and_test(recipe, splits, training, options.seed, folder)
+        if distributed.is_main():
+            record = Record(
+                recipe=recipe,
+                changes=changes_to(written),
+                profile=options.profile,
+                seed=options.seed,
+                data=splits.describe(),
+                model={"name": recipe.model, "parameters": count_parameters(training.model)},
+                epochs=training.history,
+                test=_summarise(tested, len(splits.dataset.classes)),
+                requested_precision=options.precision,
+                compile=options.compile,
+                sync_batch_norm=synchronised,
+                channels_last=splits.train.channels_last,
+                started=training.started,
+                finished=datetime.now(UTC).isoformat(timespec="seconds"),
+                seconds=_total_seconds(training.history, seconds),
+                precision=hardware.precision_of(accelerator),
+                processes=distributed.num_processes(),
+                device=hardware.describe(accelerator.device),
+                versions=hardware.versions(),
+            )
+            record.save(folder / RECORD)  # last, since a run with a record is finished
+            delete_checkpoints(folder)
+        distributed.wait()
+    return Run(folder, options.data_root)
+
+
+def _shallow_folder(recipe: Recipe, options: RunOptions) -> Path | None:
+    """Return the folder of the run whose weights a recipe starts from; None for a recipe without one."""
+    return options.folder(get_recipe(recipe.start_from)) if recipe.start_from else None
+
+
+def _prepare_training(
+    recipe: Recipe, splits: Splits, accelerator: Accelerator, options: RunOptions
+) -> tuple[Training, bool]:
+    """Return the training before its first step, and whether its batch normalisation is synchronised."""
+    require_two_images(recipe, distributed.share(splits.train), options.sync_batch_norm)
+    training = prepare(recipe, splits, accelerator, options.seed)
+    synchronised = options.sync_batch_norm and distributed.synchronise_batch_norm(training.model)
+    if options.compile:
+        hardware.compile_calls(training.model)
+    if shallow := _shallow_folder(recipe, options):
+        _load_shallow_layers(distributed.unwrap(training.model), splits, shallow)
+    return training, synchronised
+
+
+def _fit_and_test(
+    recipe: Recipe, splits: Splits, training: Training, seed: int, folder: Path
+) -> tuple[Evaluation, float]:
+    """Train to the last epoch, evaluate on the test images, and write the weights.
+
+    Returns:
+        The evaluation, and how long it took in seconds.
+    """
+    batches = distributed.share(splits.train)
+    held_out = distributed.share(splits.validation) if splits.validation else None
+    with Progress(folder, recipe, len(splits.train.images), len(training.history)) as progress:
+        fit(training, batches, held_out, recipe.epochs, seed, progress)
+        start = perf_counter()
+        with evaluation_weights(training.optimizer):
+            tested = _evaluate_test(training, splits)
+            seconds = perf_counter() - start
+            if distributed.is_main():
+                save_weights(folder, training)
+    return tested, seconds
+
+
+def _evaluate_test(training: Training, splits: Splits) -> Evaluation:
+    model = distributed.unwrap_for_evaluation(training.model)
+    return evaluate(model, distributed.share(splits.test).epoch(0))
+
+
+def _finished_run(folder: Path, recipe: Recipe, options: RunOptions) -> Run:
+    """Return the finished run in `folder`, if it is the one that is asked for.
+
+    Raises:
+        UserError: the recipe, compiling, synchronised batch normalisation or precision differ.
+    """
+    run = Run(folder, options.data_root)
+    record = run.record
+    if record.recipe != recipe:
+        raise UserError(
+            f"The run in {folder} is finished, and of the recipe {recipe.name} before it was changed; rename "
+            "or delete the folder, train it again with --fresh, or choose another --out."
+        )
+    several = distributed.num_processes() > 1
+    expected = {
+        "compile": (record.compile, options.compile),
+        "sync_batch_norm": (
+            record.sync_batch_norm,
+            options.sync_batch_norm and several and _has_batch_norm(record),
+        ),
+        "precision": (record.requested_precision, options.precision),
+    }
+    differing = [f"{name}={was} and not {now}" for name, (was, now) in expected.items() if was != now]
+    if differing:
+        raise UserError(
+            f"The run in {folder} is finished, with {' and '.join(differing)}; ask for the same, train it "
+            "again with --fresh, or choose another --out."
+        )
+    if distributed.is_main():
+        delete_checkpoints(folder)  # left by a run that was killed after it had written its record
+    return run
+
+
+def _has_batch_norm(record: Record) -> bool:
+    """Return whether a recorded network has batch normalisation, without memory for its weights."""
+    with torch.device("meta"):
+        network = _build_recorded(record)
+    return any(isinstance(layer, nn.BatchNorm2d) for layer in network.modules())
+
+
+def _build_recorded(record: Record) -> nn.Module:
+    """Return the network of a recorded run with weights that are neither its initial nor its trained ones."""
+    recipe = record.recipe
+    in_shape = len(record.data["mean"]), recipe.image_size, recipe.image_size
+    network = build_model(recipe.model, in_shape, classes=len(record.data["classes"]))
+    return FlipAveraged(network) if recipe.both_ways else network
+
+
+def _load_shallow_layers(model: nn.Module, splits: Splits, trained: Path) -> None:
+    """Load the first layers and the classifier of a trained, shallower network (VGG, section 3.1)."""
+    shallow = build_model(
+        load_record(trained / RECORD).recipe.model,
+        in_shape=(splits.dataset.train.pixels.shape[1], *splits.train.images.pixels.shape[2:]),
+        classes=len(splits.dataset.classes),
+    )
+    load_weights(trained, shallow)
+    start_from(model, shallow.to(splits.train.images.pixels.device))
+
+
+@contextmanager
+def _lost_processes_explained(folder: Path) -> Iterator[None]:
+    """Replace the network library's error after the death of another process by one that says what to do.
+
+    Raises:
+        UserError: another process of the run has ended.
+    """
+    try:
+        yield
+    except RuntimeError as error:
+        if distributed.num_processes() == 1 or "peer" not in str(error):
+            raise
+        raise UserError(
+            f"Another process of this run has ended, so this one stops, too. The same command, with any number of "
+            f"processes, goes on from the last whole epoch in {folder}."
+        ) from error
+
+
+def _total_seconds(history: list[dict[str, Any]], test: float) -> dict[str, float | None]:
+    """Return the seconds that a run spent in training, validation and test, and their sum."""
+    spent = {
+        "training": sum(epoch["seconds"] for epoch in history),
+        "validation": sum(epoch["validation_seconds"] for epoch in history),
+        "test": test,
+    }
+    return {part: round(value, 2) for part, value in {**spent, "total": sum(spent.values())}.items()}
+
+
+def _summarise(tested: Evaluation, classes: int) -> dict[str, Any]:
+    """Return what a record states about the test: loss, accuracy, confusion matrix, most confident mistakes."""
+    predicted = tested.logits.argmax(dim=1)  # (N,)
+    return {
+        "loss": tested.loss,
+        "accuracy": tested.accuracy,
+        "confusion": confusion_matrix(predicted, tested.labels, classes).tolist(),
+        "mistakes": confident_mistakes(tested.logits, tested.labels),
+    }
