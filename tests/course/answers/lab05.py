@@ -115,6 +115,12 @@ def mcnemar_by_hand(one: Any, other: Any) -> Any:
     return min(1.0, 2 * sum(comb(b + c, k) for k in range(min(b, c) + 1)) / 2 ** (b + c))
 
 
+def mcnemar_in_place(one: Any, other: Any) -> Any:
+    only_one = int((one & other.logical_not_()).sum())
+    only_other = int((~one & ~other).sum())
+    return stats.binomtest(only_one, only_one + only_other).pvalue if only_one + only_other else 1.0
+
+
 def mcnemar_uncapped(one: Any, other: Any) -> Any:
     b, c = _apart(one, other)
     return 2 * stats.binom.cdf(min(b, c), b + c, 0.5)
@@ -144,7 +150,14 @@ RIGHT: list[tuple[str, Any]] = [
     ("unequal_terms", terms_as_in_the_solution),
     ("unequal_terms", terms_by_attribute),
     ("unequal_terms", terms_as_arrays),
+    (
+        "unequal_terms",
+        lambda one, other: (
+            {name for name, _ in asdict(one).items() - asdict(other).items()} - {"name", "model"}
+        ),
+    ),
     ("mean_and_sd", spread_by_hand),
+    ("mean_and_sd", lambda values: torch.stack([torch.tensor(values).mean(), torch.tensor(values).std()])),
     ("mean_and_sd", spread(lambda values: values.std(ddof=1))),
     ("mean_and_sd", lambda values: torch.std_mean(torch.tensor(values))[::-1]),
     ("mean_and_sd", spread(statistics.stdev, statistics.mean)),
@@ -177,7 +190,28 @@ WRONG: list[tuple[str, str, Any]] = [
     ("unequal_terms", "only one", terms_ending_at_the_first),
     ("unequal_terms", "zeros", terms_without_zeros),
     ("unequal_terms", "counter-example", terms_with("data")),
+    ("unequal_terms", "kind", lambda one, other: iter(terms_as_in_the_solution(one, other))),
+    ("unequal_terms", "kind", lambda one, other: np.array(terms_as_in_the_solution(one, other))),
+    ("unequal_terms", "twice", lambda one, other: 2 * terms_as_in_the_solution(one, other)),
+    (
+        "unequal_terms",
+        "identity",
+        lambda one, other: [
+            name
+            for name in vars(one)
+            if name not in ("name", "model") and vars(one)[name] is not vars(other)[name]
+        ],
+    ),
+    (
+        "unequal_terms",
+        "counter-example",  # right as long as name and model are the first two that differ
+        lambda one, other: [name for name in vars(one) if vars(one)[name] != vars(other)[name]][2:],
+    ),
     ("mean_and_sd", "kind", (0.9, 0.01)),
+    ("mean_and_sd", "kind", lambda values: {"mean": np.mean(values), "sd": np.std(values, ddof=1)}),
+    ("mean_and_sd", "counter-example", spread(lambda values: round(values.std(ddof=1), 2))),
+    ("mean_and_sd", "counter-example", lambda values: (sum(values) / 3, np.std(values, ddof=1))),
+    ("mean_and_sd", "exception", lambda values: (values.mean(), values.std())),
     ("mean_and_sd", "kind", np.mean),
     ("mean_and_sd", "kind", lambda values: (values, values)),
     ("mean_and_sd", "swapped", lambda values: spread_by_hand(values)[::-1]),
@@ -217,7 +251,21 @@ WRONG: list[tuple[str, str, Any]] = [
     ("binomial_interval", "no images", plain_interval(lambda p, n: 1.96 * sqrt(p * (1 - p)))),
     ("binomial_interval", "no root", plain_interval(lambda p, n: 1.96 * p * (1 - p) / n)),
     ("binomial_interval", "counter-example", interval(z=3.0)),
+    ("binomial_interval", "exact", lambda right, images: stats.binomtest(right, images).proportion_ci()),
+    ("binomial_interval", "two", interval(z=2.0)),
+    (
+        "binomial_interval",
+        "middle",
+        interval(result=lambda middle, half, n: (middle - half + 1 / n, middle + half + 1 / n)),
+    ),
+    (
+        "binomial_interval",
+        "half width",
+        interval(result=lambda middle, half, n: (middle - half**2, middle + half**2)),
+    ),
+    ("binomial_interval", "kind", interval(result=lambda middle, half, n: {middle - half, middle + half})),
     ("mcnemar", "kind", 0.05),
+    ("mcnemar", "changes inputs", mcnemar_in_place),
     ("mcnemar", "kind", lambda one, other: one != other),
     ("mcnemar", "kind", lambda one, other: "not significant"),
     ("mcnemar", "counts", mcnemar_from_counts(lambda b, c, n: min(b, c))),

@@ -35,6 +35,10 @@ def pad_with_what_black_becomes(pixels: Any, mean: float, std: float) -> Any:
     return F.pad((pixels / 255 - mean) / std, (2, 2, 2, 2), value=-mean / std)
 
 
+def pad_with_what_is_darkest(pixels: Any, mean: float, std: float) -> Any:
+    return pad_late(((pixels / 255 - mean) / std).min().item())(pixels, mean, std)
+
+
 def pad_in_numpy(pixels: Any, mean: float, std: float) -> Any:
     framed = np.zeros((len(pixels), 1, 32, 32))
     framed[:, :, 2:30, 2:30] = pixels.numpy()
@@ -96,6 +100,10 @@ def standardise_but_zero(train: Any, test: Any) -> Any:
     one, other = standardise()(train, test)
     varies = train.std(dim=0) > 0
     return one * varies, other * varies
+
+
+def standardise_with(train: Any, test: Any, std: Any) -> Any:
+    return (train - train.mean(dim=0)) / std, (test - train.mean(dim=0)) / std
 
 
 def standardise_only_training(train: Any, test: Any) -> Any:
@@ -167,6 +175,7 @@ RIGHT: list[tuple[str, Any]] = [
     ("pad_to_32", pad()),
     ("pad_to_32", pad_with_what_black_becomes),
     ("pad_to_32", pad_in_numpy),
+    ("pad_to_32", lambda *images: pad()(*images).tolist()),
     ("linear_parameters", 28 * 28 * 10 + 10),
     ("linear_parameters", np.float32(7850)),
     ("standardise_pixels", standardise()),
@@ -174,7 +183,9 @@ RIGHT: list[tuple[str, Any]] = [
     ("standardise_pixels", standardise_by_column),
     ("confused_pairs", pairs()),
     ("confused_pairs", pairs_in_torch),
+    ("confused_pairs", lambda counts, most: (row for row in pairs()(counts, most))),
     ("right_in_last_epoch", last_epoch()),
+    ("right_in_last_epoch", last_epoch(finish=np.round)),
     ("right_in_last_epoch", last_epoch_by_counts),
 ]
 WRONG: list[tuple[str, str, Any]] = [
@@ -183,6 +194,8 @@ WRONG: list[tuple[str, str, Any]] = [
     ("images_apart", "thousand", 2.8),
     ("images_apart", "hundredfold", 280),
     ("images_apart", "sign", -28),
+    ("images_apart", "none", 0),
+    ("images_apart", "cut off", 27),
     ("images_apart", "wrong", 35),
     ("images_apart", "wrong", 63),
     ("images_apart", "right", 9937),
@@ -223,6 +236,11 @@ WRONG: list[tuple[str, str, Any]] = [
     ("pad_to_32", "no deviation", pad(normalise=lambda x, mean, std: x - mean)),
     ("pad_to_32", "counter-example", pad_and_turn),
     ("pad_to_32", "counter-example", lambda pixels, mean, std: torch.zeros(len(pixels), 1, 32, 32)),
+    ("pad_to_32", "counter-example", pad_with_what_is_darkest),
+    ("pad_to_32", "counter-example", lambda pixels, mean, std: pad()(pixels, mean, std)[:1]),
+    ("pad_to_32", "counter-example", lambda pixels, mean, std: pad()(pixels, 0.1307, 0.3081)),
+    ("pad_to_32", "frame of -mean", lambda pixels, mean, std: pad_late(-mean)(pixels, mean, std)),
+    ("pad_to_32", "brackets", pad(normalise=lambda x, mean, std: x - mean / std)),
     ("linear_parameters", "no biases", 7840),
     ("linear_parameters", "one bias", 7841),
     ("linear_parameters", "a bias per pixel", 7840 + 784),
@@ -250,7 +268,24 @@ WRONG: list[tuple[str, str, Any]] = [
     ("standardise_pixels", "test untouched", standardise_only_training),
     ("standardise_pixels", "zeroed", standardise_but_zero),
     ("standardise_pixels", "counter-example", lambda train, test: (train, test)),
+    ("standardise_pixels", "kind", lambda train, test: torch.cat(standardise()(train, test))),
+    (
+        "standardise_pixels",
+        "one added",
+        lambda train, test: standardise_with(train, test, train.std(dim=0) + 1),
+    ),
+    (
+        "standardise_pixels",
+        "nan",  # it takes pixels whose mean is 0 for those that never vary
+        lambda train, test: standardise_with(
+            train, test, train.std(dim=0).where(train.mean(dim=0) != 0, 1.0)
+        ),
+    ),
     ("confused_pairs", "kind", [(4, 9, 23, 0)]),
+    ("confused_pairs", "changes inputs", lambda counts, most: pairs()(counts.fill_diagonal_(0), most)),
+    ("confused_pairs", "larger first", pairs(show=lambda a, b, forth, back: (b, a, back, forth))),
+    ("confused_pairs", "exception", pairs(lambda k: unordered(10))),
+    ("confused_pairs", "length", lambda counts, most: pairs()(counts, 5)),
     ("confused_pairs", "kind", lambda counts, most: [("4", "nine")] * most),
     ("confused_pairs", "kind", pairs(show=lambda a, b, forth, back: (a, b, forth + back))),
     ("confused_pairs", "counter-example", pairs(show=lambda a, b, forth, back: (a, b, forth / 7, back / 7))),
@@ -266,6 +301,11 @@ WRONG: list[tuple[str, str, Any]] = [
     ("confused_pairs", "order", lambda counts, most: pairs()(counts, most)[::-1]),
     ("confused_pairs", "length", lambda counts, most: [(0, 1, 2, 3), (0, 2, 3, 1), (1, 2, 3, 4)]),
     ("right_in_last_epoch", "kind", 9878),
+    (
+        "right_in_last_epoch",
+        "counter-example",
+        lambda before, after, *_: last_epoch()(before, after, 50, 10_000),
+    ),
     ("right_in_last_epoch", "kind", lambda before, after, epochs, images: "9,878"),
     ("right_in_last_epoch", "percent", lambda *case: 100 * last_epoch()(*case) / case[3]),
     ("right_in_last_epoch", "share", lambda *case: last_epoch()(*case) / case[3]),

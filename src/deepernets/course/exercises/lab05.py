@@ -32,11 +32,7 @@ EQUAL_COST_EPOCHS = NumberExercise(
     expected="how many epochs",
     value=EXACT_EPOCHS // 1,
     mistakes=[
-        Mistake(
-            "not whole",
-            EXACT_EPOCHS,
-            "The ratio is right, but an unfinished epoch does not count. Which whole number is it?",
-        ),
+        Mistake("not whole", EXACT_EPOCHS, "The ratio is right. Which whole number of epochs fits into it?"),
         Mistake("too many", 6, "Rounded up, the last epoch would go over the budget."),
         Mistake(
             "the report", 15, "That is what the report gave it. What did 15 epochs cost, next to VGG-16's 20?"
@@ -129,7 +125,7 @@ UNEQUAL_TERMS = FunctionExercise(
     reference=_terms(),
     inputs=_pairs_of_terms,
     observe=_called,
-    shown=lambda one, other: f"a recipe with {show(one)}, a recipe with {show(other)}",
+    shown=lambda *pair: ", ".join(f"a recipe with {show(terms)}" if terms else "a recipe" for terms in pair),
     mistakes=[
         Mistake(
             "compared",
@@ -137,9 +133,7 @@ UNEQUAL_TERMS = FunctionExercise(
             "Name and model are what you compare: leave both of them out.",
         ),
         Mistake(
-            "equal ones",
-            [_terms(eq), _terms(eq, ())],
-            "Those are the fields that agree. You need those that differ.",
+            "equal ones", [_terms(eq), _terms(eq, ())], "Those are the fields that agree. Return the others."
         ),
         Mistake(
             "only one",
@@ -156,9 +150,7 @@ UNEQUAL_TERMS = FunctionExercise(
             "Fields whose value is 0, False or empty in one recipe are missing. These are values like any other.",
         ),
         Mistake(
-            "identity",
-            _terms(is_not),
-            "`is` asks whether two values are the same object. Compare the values themselves.",
+            "identity", _terms(is_not), "`is` compares objects. Two equal values may be different objects."
         ),
         Symptom(
             "no field",
@@ -240,9 +232,7 @@ MEAN_AND_SD = FunctionExercise(
             "That is the standard error of the mean. The exercise asks how far single runs are from it.",
         ),
         Mistake(
-            "range",
-            _spread(lambda runs: max(runs) - min(runs)),
-            "That is the range, which only grows with more runs.",
+            "range", _spread(lambda runs: max(runs) - min(runs)), "That is the range. More runs make it grow."
         ),
         Mistake(
             "not squared",
@@ -266,7 +256,7 @@ MEAN_AND_SD = FunctionExercise(
                 _spread(lambda runs: sqrt(_squares(runs)) / (len(runs) - 1)),
                 _spread(lambda runs: sqrt(_squares(runs)) / len(runs)),
             ],
-            "You take the root of the sum and divide afterwards. The division belongs under the root.",
+            "The root of the sum is divided by n or n - 1. The division belongs under the root.",
         ),
     ],
 )
@@ -330,11 +320,7 @@ BINOMIAL_INTERVAL = FunctionExercise(
     reference=_interval(_wilson),
     inputs=_counts,
     mistakes=[
-        Mistake(
-            "order",
-            _interval(lambda *parts: _wilson(*parts)[::-1]),
-            "The lower end comes first, then the upper one.",
-        ),
+        Mistake("order", _interval(lambda *parts: _wilson(*parts)[::-1]), "The lower end comes first."),
         Mistake(
             "percent",
             _interval(lambda p, n, m, h, d: _around(100 * m / d, 100 * h / d)),
@@ -351,14 +337,7 @@ BINOMIAL_INTERVAL = FunctionExercise(
             "Those are the middle and the half width. Subtract and add to get the two ends.",
         ),
         Mistake(
-            "normal",
-            _normal(Z),
-            "That is the normal interval. Where all images are right, it has no width at all, unlike Wilson's.",
-        ),
-        Mistake(
-            "exact",
-            _exact,
-            "That is the exact interval (Clopper–Pearson), a wider one. The exercise asks for Wilson's.",
+            "exact", _exact, "That is the exact (Clopper–Pearson) interval. The exercise asks for Wilson's."
         ),
         Mistake(
             "one sigma",
@@ -369,11 +348,7 @@ BINOMIAL_INTERVAL = FunctionExercise(
             ],
             "That covers the truth 68 times in 100: z is the half width of 95 %.",
         ),
-        Mistake(
-            "ninety",
-            _interval(_wilson, z=1.645),
-            "That z leaves out 5 % on each side, and so covers only 90 %.",
-        ),
+        Mistake("ninety", _interval(_wilson, z=1.645), "That z leaves out 5 % on each side: it covers 90 %."),
         Mistake("two", _interval(_wilson, z=2.0), "You rounded z to 2. Take the 1.96 of the text."),
         Mistake(
             "no division",
@@ -406,6 +381,11 @@ BINOMIAL_INTERVAL = FunctionExercise(
             partial(_agree, lambda ends: ends[1] - ends[0]),
             "The width of your interval is right, its middle is not. Compare it term by term.",
         ),
+        Symptom(
+            "normal",
+            lambda given, right: not given[1]["the lower end"] < 0.999,  # of 10 in 10
+            "Where all images are right, your interval has no width, like the normal one. Wilson's has more terms.",
+        ),
     ],
 )
 
@@ -433,6 +413,10 @@ def _rightness(draw: Random, counts: Counts) -> tuple[Tensor, Tensor]:
     return torch.tensor(one), torch.tensor(other)
 
 
+def _only(one: Tensor, other: Tensor) -> tuple[int, int]:
+    return int((one & ~other).sum()), int((other & ~one).sum())
+
+
 PValue = Callable[[int, int, int, int], float]  # of the counts
 
 
@@ -440,7 +424,7 @@ def _test(p_value: PValue, level: float | type[Exception] = 1.0) -> Callable[[Te
     """Return a test from its p-value; `level` is what it gives where no image tells the two networks apart."""
 
     def test(one: Tensor, other: Tensor) -> float:
-        b, c = int((one & ~other).sum()), int((other & ~one).sum())
+        b, c = _only(one, other)
         if b + c == 0:
             if isinstance(level, float):
                 return level
@@ -495,6 +479,8 @@ MCNEMAR = FunctionExercise(
     returns=number("the p-value"),
     reference=_test(_two_sided),
     inputs=_two_networks,
+    shown=lambda one, other: "images that only one gets right: {} and {}".format(*_only(one, other)),
+    keeps_inputs=True,
     mistakes=[
         Mistake(
             "nothing between them",

@@ -104,10 +104,11 @@ RELATIVE_ERROR_REDUCTION = FunctionExercise(
 
 
 def _images(draw: Random) -> list[tuple[Tensor, float, float]]:
-    """Return one image and three, bright at the edges too, each with a mean and a standard deviation."""
+    """Return an image without black, and three with it, all bright at the edges, each with a mean and an std."""
     drawn = [
         torch.tensor([*draw.randbytes(784 * n)], dtype=torch.uint8).reshape(n, 1, 28, 28) for n in (1, 3)
     ]
+    drawn[0].clamp_(min=20)
     return [(pixels, draw.uniform(0.1, 0.4), draw.uniform(0.1, 0.4)) for pixels in drawn]
 
 
@@ -228,11 +229,7 @@ LINEAR_PARAMETERS = NumberExercise(
     expected="how many parameters the model learns",
     value=7850,
     mistakes=[
-        Mistake(
-            "no biases",
-            7840,
-            "All weights are there. What does each class add to its sum, whatever the image?",
-        ),
+        Mistake("no biases", 7840, "All weights are there. What does each class add, whatever the image?"),
         Mistake("one bias", 7841, "One bias for all classes would change no decision. How many are there?"),
         Mistake(
             "a bias per pixel", 7840 + 784, "Biases belong to the outputs, not to the inputs: one per class."
@@ -240,7 +237,6 @@ LINEAR_PARAMETERS = NumberExercise(
         Mistake("one class", [785, 784], "That is for one class only. Every class has weights of its own."),
         Mistake("32", [10_250, 10_240], "That would be for images of 32×32. The linear model takes 28×28."),
         Mistake("sum", 794, "You add pixels and classes. Every class weighs every pixel."),
-        Mistake("one side", [290, 280], "An image has 28×28 pixels, not 28."),
     ],
     otherwise="Each of ten classes has a weight for each pixel of 28×28, and one more number. How many in all?",
 )
@@ -441,6 +437,7 @@ CONFUSED_PAIRS = FunctionExercise(
     returns=_rows,
     reference=_pairs(),
     inputs=_tables,
+    keeps_inputs=True,
     mistakes=[
         Symptom(
             "diagonal",
@@ -501,8 +498,8 @@ CONFUSED_PAIRS = FunctionExercise(
 def _means(draw: Random) -> list[tuple[float, float, int, int]]:
     """Return means over all epochs but the last and over all, in per cent to five decimals, epochs and images."""
     cases = [(80.0, 85.0, 2, 100)]
-    for images in (500, 2_000, 10_000):
-        counts = [draw.randint(images * 6 // 10, images) for _ in range(draw.randint(5, 50))]
+    for images in (500, 60_000, 60_000):
+        counts = [draw.randint(images * 6 // 10, images) for _ in range(draw.randint(20, 50))]
         shares = [100 * sum(part) / (images * len(part)) for part in (counts[:-1], counts)]
         cases.append((round(shares[0], 5), round(shares[1], 5), len(counts), images))
     return cases
@@ -525,6 +522,7 @@ RIGHT_IN_LAST_EPOCH = FunctionExercise(
     returns=number("how many images were right in the last epoch"),
     reference=baselines.right_in_last_epoch,
     inputs=_means,
+    shown=lambda *case: ", ".join(map(repr, case)),  # all decimals
     tolerance=1e-7,  # of a count
     mistakes=[
         Mistake(
@@ -559,15 +557,9 @@ RIGHT_IN_LAST_EPOCH = FunctionExercise(
             "That is the last epoch's accuracy as a share. Return the count of images.",
         ),
         Mistake(
-            "sign",
-            _finished(lambda *case: -_exact(*case)),
-            "The sign is wrong: which of the two counts is the larger?",
+            "sign", _finished(lambda *case: -_exact(*case)), "The sign is wrong: which count is the larger?"
         ),
-        Mistake(
-            "hundredfold",
-            _finished(lambda *case: 100 * _exact(*case)),
-            "A hundred times too many: the means are in per cent.",
-        ),
+        Mistake("hundredfold", _finished(lambda *case: 100 * _exact(*case)), "The means are in per cent."),
         Mistake(
             "difference of means",
             _finished(lambda b, a, epochs, n: (a - b) / 100 * n),
