@@ -117,7 +117,7 @@ whole_epochs = check("equal_cost_epochs", equal_cost_epochs).or_else(5)
 # is easy to believe that of two recipes, and easy to be wrong; so let code look.
 #
 # **Exercise 2.** Write `unequal_terms`: the names of all fields in which two recipes differ, apart from `name` and
-# `model`, as a list. `asdict(recipe)` gives a recipe's fields as a dictionary.
+# `model`, as a list in any order. `asdict(recipe)` gives a recipe's fields as a dictionary.
 
 
 # %%
@@ -224,7 +224,8 @@ for one, other in zip(*runs.values(), strict=True):
 #
 # $$s = \sqrt{\frac{1}{n-1} \sum_{i=1}^{n} (a_i - \bar a)^2}$$
 #
-# **Exercise 3.** Write `mean_and_sd`: the mean and the sample standard deviation of a list of accuracies.
+# **Exercise 3.** Write `mean_and_sd`: the mean and the sample standard deviation of a list of accuracies, as two
+# numbers in this order.
 
 
 # %%
@@ -286,7 +287,8 @@ accuracies_by_seed(accuracies)
 # For large $n$ that is nearly the **normal interval**, $\hat p \pm z \sqrt{\hat p (1-\hat p)/n}$. We take Wilson's,
 # because the normal one claims perfect certainty for a network without a mistake, on ten images as on ten thousand.
 #
-# **Exercise 4.** Write `binomial_interval`: the lower and the upper end of Wilson's 95 % interval.
+# **Exercise 4.** Write `binomial_interval`: the lower and the upper end of Wilson's 95 % interval, as shares between 0
+# and 1, with $z = 1.96$.
 
 
 # %%
@@ -342,7 +344,8 @@ print(f"10 of 10 right: {low:.1%} to {high:.1%}")
 #
 # **Exercise 5.** Write `mcnemar`. Both arguments are tensors of N booleans: which images the one network gets right,
 # and which the other. Return the exact two-sided p-value; `binomtest(heads, tosses).pvalue` does it for a fair coin
-# and at least one toss. What should it be where no image tells the two apart?
+# and at least one toss. What should it be where no image tells the two apart? Leave both tensors as they are: they are
+# used again.
 
 
 # %%

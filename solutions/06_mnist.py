@@ -278,7 +278,7 @@ for name, count in counted.items():
 # deviation is 0. Divide by 1 there.
 #
 # **Exercise 5.** Write `standardise_pixels`. `train` and `test` are tensors of shape (N, 784) and (M, 784); return
-# both, standardised.
+# both, standardised, the training images first. The standard deviation may be the one with N or with N - 1.
 
 
 # %%
@@ -396,6 +396,7 @@ error_intervals({name: (count, images) for name, count in wrong.items()})
 # **Exercise 6.** Write `confused_pairs`. `counts` is a confusion matrix, a tensor with one row per true class and
 # one column per prediction. Return a list of the `most` most frequent pairs, the most frequent first, each as
 # `(a, b, a_for_b, b_for_a)` with `a < b`: the two classes, how many `a` were taken for `b`, and how many `b` for `a`.
+# Leave `counts` as it is: it is used again.
 
 
 # %%

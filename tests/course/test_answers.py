@@ -32,7 +32,7 @@ WRONG = [row for module in ANSWERS.values() for row in module.WRONG]
 @pytest.mark.parametrize("name", exercises())
 def test_right_answers_pass_on_the_labs_and_on_hidden_inputs(name: str) -> None:
     for number, answer in enumerate(answer for tried, answer in RIGHT if tried == name):
-        assert repr(check(name, answer)) == f"{name}: right.", number
+        assert repr(check(name, answer)).startswith(f"{name}: right."), number
         for seed in HIDDEN_SEEDS:
             assert judge(name, answer, seed).status == "right", (number, seed)
 

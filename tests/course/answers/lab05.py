@@ -26,7 +26,7 @@ def terms_by_attribute(one: Any, other: Any) -> Any:
 
 
 def terms_as_arrays(one: Any, other: Any) -> Any:
-    return np.array(terms_as_in_the_solution(one, other), dtype=str)
+    return list(np.array(terms_as_in_the_solution(one, other), dtype=str))
 
 
 def terms_with(*more: str) -> Callable[[Any, Any], Any]:
@@ -115,6 +115,12 @@ def mcnemar_by_hand(one: Any, other: Any) -> Any:
     return min(1.0, 2 * sum(comb(b + c, k) for k in range(min(b, c) + 1)) / 2 ** (b + c))
 
 
+def mcnemar_in_place(one: Any, other: Any) -> Any:
+    only_one = int((one & other.logical_not_()).sum())
+    only_other = int((~one & ~other).sum())
+    return stats.binomtest(only_one, only_one + only_other).pvalue if only_one + only_other else 1.0
+
+
 def mcnemar_uncapped(one: Any, other: Any) -> Any:
     b, c = _apart(one, other)
     return 2 * stats.binom.cdf(min(b, c), b + c, 0.5)
@@ -144,7 +150,14 @@ RIGHT: list[tuple[str, Any]] = [
     ("unequal_terms", terms_as_in_the_solution),
     ("unequal_terms", terms_by_attribute),
     ("unequal_terms", terms_as_arrays),
+    (
+        "unequal_terms",
+        lambda one, other: (
+            {name for name, _ in asdict(one).items() - asdict(other).items()} - {"name", "model"}
+        ),
+    ),
     ("mean_and_sd", spread_by_hand),
+    ("mean_and_sd", lambda values: torch.stack([torch.tensor(values).mean(), torch.tensor(values).std()])),
     ("mean_and_sd", spread(lambda values: values.std(ddof=1))),
     ("mean_and_sd", lambda values: torch.std_mean(torch.tensor(values))[::-1]),
     ("mean_and_sd", spread(statistics.stdev, statistics.mean)),
@@ -164,34 +177,55 @@ WRONG: list[tuple[str, str, Any]] = [
     ("equal_cost_epochs", "parameters", 20 * 14_724_675 // 23_506_499),
     ("equal_cost_epochs", "parameters", 20 * 23_506_499 / 14_724_675),
     ("equal_cost_epochs", "three", 20 * 313_198_080 // (3 * 1_222_318_080)),
-    ("equal_cost_epochs", "no number", "five"),
+    ("equal_cost_epochs", "kind", "five"),
     ("equal_cost_epochs", "other", 0),
-    ("unequal_terms", "no function", ["epochs"]),
-    ("unequal_terms", "no names", lambda one, other: one != other),
-    ("unequal_terms", "no names", lambda one, other: len(terms_as_in_the_solution(one, other))),
-    ("unequal_terms", "no names", lambda one, other: ", ".join(terms_as_in_the_solution(one, other))),
+    ("unequal_terms", "kind", ["epochs"]),
+    ("unequal_terms", "kind", lambda one, other: one != other),
+    ("unequal_terms", "kind", lambda one, other: len(terms_as_in_the_solution(one, other))),
+    ("unequal_terms", "kind", lambda one, other: ", ".join(terms_as_in_the_solution(one, other))),
     ("unequal_terms", "no field", terms_by_value),
     ("unequal_terms", "compared", terms_with("name", "model")),
     ("unequal_terms", "compared", terms_with("model")),
     ("unequal_terms", "equal ones", terms_that_agree),
     ("unequal_terms", "only one", terms_ending_at_the_first),
-    ("unequal_terms", "missing", terms_without_zeros),
-    ("unequal_terms", "other", terms_with("data")),
-    ("mean_and_sd", "no function", (0.9, 0.01)),
-    ("mean_and_sd", "not two numbers", np.mean),
-    ("mean_and_sd", "not two numbers", lambda values: (values, values)),
+    ("unequal_terms", "zeros", terms_without_zeros),
+    ("unequal_terms", "counter-example", terms_with("data")),
+    ("unequal_terms", "kind", lambda one, other: iter(terms_as_in_the_solution(one, other))),
+    ("unequal_terms", "kind", lambda one, other: np.array(terms_as_in_the_solution(one, other))),
+    ("unequal_terms", "twice", lambda one, other: 2 * terms_as_in_the_solution(one, other)),
+    (
+        "unequal_terms",
+        "identity",
+        lambda one, other: [
+            name
+            for name in vars(one)
+            if name not in ("name", "model") and vars(one)[name] is not vars(other)[name]
+        ],
+    ),
+    (
+        "unequal_terms",
+        "counter-example",  # right as long as name and model are the first two that differ
+        lambda one, other: [name for name in vars(one) if vars(one)[name] != vars(other)[name]][2:],
+    ),
+    ("mean_and_sd", "kind", (0.9, 0.01)),
+    ("mean_and_sd", "kind", lambda values: {"mean": np.mean(values), "sd": np.std(values, ddof=1)}),
+    ("mean_and_sd", "counter-example", spread(lambda values: round(values.std(ddof=1), 2))),
+    ("mean_and_sd", "counter-example", lambda values: (sum(values) / 3, np.std(values, ddof=1))),
+    ("mean_and_sd", "exception", lambda values: (values.mean(), values.std())),
+    ("mean_and_sd", "kind", np.mean),
+    ("mean_and_sd", "kind", lambda values: (values, values)),
     ("mean_and_sd", "swapped", lambda values: spread_by_hand(values)[::-1]),
     ("mean_and_sd", "percent", lambda values: spread_by_hand([100 * value for value in values])),
     ("mean_and_sd", "median", spread(np.std, np.median)),
-    ("mean_and_sd", "mean", spread(statistics.stdev, max)),
+    ("mean_and_sd", "counter-example", spread(statistics.stdev, max)),
     ("mean_and_sd", "population", spread(np.std)),
     ("mean_and_sd", "variance", spread(statistics.variance)),
     ("mean_and_sd", "population variance", spread(np.var)),
     ("mean_and_sd", "standard error", spread(stats.sem)),
     ("mean_and_sd", "range", spread(np.ptp)),
-    ("mean_and_sd", "other", spread(lambda values: 2 * values.std(ddof=1))),
-    ("binomial_interval", "no function", (0.9, 0.92)),
-    ("binomial_interval", "not two numbers", interval(result=lambda middle, half, n: half)),
+    ("mean_and_sd", "counter-example", spread(lambda values: 2 * values.std(ddof=1))),
+    ("binomial_interval", "kind", (0.9, 0.92)),
+    ("binomial_interval", "kind", interval(result=lambda middle, half, n: half)),
     ("binomial_interval", "order", interval(result=lambda middle, half, n: (middle + half, middle - half))),
     (
         "binomial_interval",
@@ -216,10 +250,24 @@ WRONG: list[tuple[str, str, Any]] = [
     ),
     ("binomial_interval", "no images", plain_interval(lambda p, n: 1.96 * sqrt(p * (1 - p)))),
     ("binomial_interval", "no root", plain_interval(lambda p, n: 1.96 * p * (1 - p) / n)),
-    ("binomial_interval", "other", interval(z=3.0)),
-    ("mcnemar", "no function", 0.05),
-    ("mcnemar", "no number", lambda one, other: one != other),
-    ("mcnemar", "no number", lambda one, other: "not significant"),
+    ("binomial_interval", "counter-example", interval(z=3.0)),
+    ("binomial_interval", "exact", lambda right, images: stats.binomtest(right, images).proportion_ci()),
+    ("binomial_interval", "two", interval(z=2.0)),
+    (
+        "binomial_interval",
+        "middle",
+        interval(result=lambda middle, half, n: (middle - half + 1 / n, middle + half + 1 / n)),
+    ),
+    (
+        "binomial_interval",
+        "half width",
+        interval(result=lambda middle, half, n: (middle - half**2, middle + half**2)),
+    ),
+    ("binomial_interval", "kind", interval(result=lambda middle, half, n: {middle - half, middle + half})),
+    ("mcnemar", "kind", 0.05),
+    ("mcnemar", "changes inputs", mcnemar_in_place),
+    ("mcnemar", "kind", lambda one, other: one != other),
+    ("mcnemar", "kind", lambda one, other: "not significant"),
     ("mcnemar", "counts", mcnemar_from_counts(lambda b, c, n: min(b, c))),
     ("mcnemar", "complement", mcnemar_from_counts(lambda b, c, n: 1 - stats.binomtest(b, b + c).pvalue)),
     ("mcnemar", "one-sided", mcnemar_from_counts(lambda b, c, n: stats.binom.cdf(min(b, c), b + c, 0.5))),
@@ -244,5 +292,5 @@ WRONG: list[tuple[str, str, Any]] = [
         "nothing between them",
         mcnemar_from_counts(lambda b, c, n: stats.binomtest(b, b + c).pvalue),
     ),
-    ("mcnemar", "other", mcnemar_from_counts(lambda b, c, n: 0.5)),
+    ("mcnemar", "counter-example", mcnemar_from_counts(lambda b, c, n: 0.5)),
 ]

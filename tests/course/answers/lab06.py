@@ -35,6 +35,10 @@ def pad_with_what_black_becomes(pixels: Any, mean: float, std: float) -> Any:
     return F.pad((pixels / 255 - mean) / std, (2, 2, 2, 2), value=-mean / std)
 
 
+def pad_with_what_is_darkest(pixels: Any, mean: float, std: float) -> Any:
+    return pad_late(((pixels / 255 - mean) / std).min().item())(pixels, mean, std)
+
+
 def pad_in_numpy(pixels: Any, mean: float, std: float) -> Any:
     framed = np.zeros((len(pixels), 1, 32, 32))
     framed[:, :, 2:30, 2:30] = pixels.numpy()
@@ -98,6 +102,10 @@ def standardise_but_zero(train: Any, test: Any) -> Any:
     return one * varies, other * varies
 
 
+def standardise_with(train: Any, test: Any, std: Any) -> Any:
+    return (train - train.mean(dim=0)) / std, (test - train.mean(dim=0)) / std
+
+
 def standardise_only_training(train: Any, test: Any) -> Any:
     return standardise()(train, test)[0], test
 
@@ -136,7 +144,7 @@ def pairs_in_torch(counts: Any, most: int) -> Any:
     both = torch.triu(counts + counts.T, diagonal=1)
     cells = both.flatten().topk(most).indices
     a, b = cells // len(counts), cells % len(counts)
-    return torch.stack([b, a, counts[b, a], counts[a, b]], dim=1)
+    return torch.stack([a, b, counts[a, b], counts[b, a]], dim=1)
 
 
 def last_epoch(
@@ -167,6 +175,7 @@ RIGHT: list[tuple[str, Any]] = [
     ("pad_to_32", pad()),
     ("pad_to_32", pad_with_what_black_becomes),
     ("pad_to_32", pad_in_numpy),
+    ("pad_to_32", lambda *images: pad()(*images).tolist()),
     ("linear_parameters", 28 * 28 * 10 + 10),
     ("linear_parameters", np.float32(7850)),
     ("standardise_pixels", standardise()),
@@ -174,7 +183,9 @@ RIGHT: list[tuple[str, Any]] = [
     ("standardise_pixels", standardise_by_column),
     ("confused_pairs", pairs()),
     ("confused_pairs", pairs_in_torch),
+    ("confused_pairs", lambda counts, most: (row for row in pairs()(counts, most))),
     ("right_in_last_epoch", last_epoch()),
+    ("right_in_last_epoch", last_epoch(finish=np.round)),
     ("right_in_last_epoch", last_epoch_by_counts),
 ]
 WRONG: list[tuple[str, str, Any]] = [
@@ -183,13 +194,15 @@ WRONG: list[tuple[str, str, Any]] = [
     ("images_apart", "thousand", 2.8),
     ("images_apart", "hundredfold", 280),
     ("images_apart", "sign", -28),
+    ("images_apart", "none", 0),
+    ("images_apart", "cut off", 27),
     ("images_apart", "wrong", 35),
     ("images_apart", "wrong", 63),
     ("images_apart", "right", 9937),
     ("images_apart", "other", 3),
-    ("images_apart", "no number", "28 images"),
-    ("relative_error_reduction", "no function", 0.44),
-    ("relative_error_reduction", "no number", lambda before, after: f"{after - before:.2%}"),
+    ("images_apart", "kind", "28 images"),
+    ("relative_error_reduction", "kind", 0.44),
+    ("relative_error_reduction", "kind", lambda before, after: f"{after - before:.2%}"),
     ("relative_error_reduction", "percent", lambda before, after: 100 * (after - before) / (1 - before)),
     ("relative_error_reduction", "sign", lambda before, after: (before - after) / (1 - before)),
     ("relative_error_reduction", "always positive", lambda before, after: abs(after - before) / (1 - before)),
@@ -199,30 +212,35 @@ WRONG: list[tuple[str, str, Any]] = [
     ("relative_error_reduction", "of the new errors", lambda before, after: (1 - before) / (1 - after) - 1),
     ("relative_error_reduction", "what is left", lambda before, after: (1 - after) / (1 - before)),
     ("relative_error_reduction", "percent in", lambda before, after: 1 - (100 - after) / (100 - before)),
-    ("relative_error_reduction", "other", lambda before, after: 0.44),
-    ("pad_to_32", "no function", 32),
-    ("pad_to_32", "no images", lambda pixels, mean, std: None),
+    ("relative_error_reduction", "counter-example", lambda before, after: 0.44),
+    ("pad_to_32", "kind", 32),
+    ("pad_to_32", "kind", lambda pixels, mean, std: None),
     ("pad_to_32", "not padded", lambda pixels, mean, std: (pixels / 255 - mean) / std),
     ("pad_to_32", "four", pad((4, 4, 4, 4))),
     ("pad_to_32", "one dimension", pad((2, 2))),
     ("pad_to_32", "one dimension", pad((0, 0, 2, 2))),
     ("pad_to_32", "all dimensions", pad_everything),
     ("pad_to_32", "all dimensions", pad((2, 2, 2, 2, 2, 2))),
-    ("pad_to_32", "shape", lambda pixels, mean, std: pad()(pixels, mean, std).squeeze(1)),
+    ("pad_to_32", "no channels", lambda pixels, mean, std: pad()(pixels, mean, std).squeeze(1)),
     ("pad_to_32", "corner", pad((0, 4, 0, 4))),
     ("pad_to_32", "grey frame", pad_late()),
     ("pad_to_32", "frame of -1", pad_late(-1.0)),
     ("pad_to_32", "white frame", pad(value=1.0)),
-    ("pad_to_32", "repeated edge", pad(mode="replicate")),
-    ("pad_to_32", "mirrored edge", pad(mode="reflect")),
+    ("pad_to_32", "copied edge", pad(mode="replicate")),
+    ("pad_to_32", "copied edge", pad(mode="reflect")),
     ("pad_to_32", "resized", stretch()),
-    ("pad_to_32", "resized without blur", stretch("nearest")),
+    ("pad_to_32", "resized", stretch("nearest")),
     ("pad_to_32", "not normalised", pad(normalise=lambda x, mean, std: x)),
     ("pad_to_32", "neither", lambda pixels, mean, std: F.pad(pixels, (2, 2, 2, 2))),
     ("pad_to_32", "0 to 255", pad(scale=1.0)),
     ("pad_to_32", "no deviation", pad(normalise=lambda x, mean, std: x - mean)),
-    ("pad_to_32", "turned", pad_and_turn),
-    ("pad_to_32", "other", lambda pixels, mean, std: torch.zeros(len(pixels), 1, 32, 32)),
+    ("pad_to_32", "counter-example", pad_and_turn),
+    ("pad_to_32", "counter-example", lambda pixels, mean, std: torch.zeros(len(pixels), 1, 32, 32)),
+    ("pad_to_32", "counter-example", pad_with_what_is_darkest),
+    ("pad_to_32", "counter-example", lambda pixels, mean, std: pad()(pixels, mean, std)[:1]),
+    ("pad_to_32", "counter-example", lambda pixels, mean, std: pad()(pixels, 0.1307, 0.3081)),
+    ("pad_to_32", "frame of -mean", lambda pixels, mean, std: pad_late(-mean)(pixels, mean, std)),
+    ("pad_to_32", "brackets", pad(normalise=lambda x, mean, std: x - mean / std)),
     ("linear_parameters", "no biases", 7840),
     ("linear_parameters", "one bias", 7841),
     ("linear_parameters", "a bias per pixel", 7840 + 784),
@@ -232,12 +250,12 @@ WRONG: list[tuple[str, str, Any]] = [
     ("linear_parameters", "32", 10_240),
     ("linear_parameters", "sum", 794),
     ("linear_parameters", "other", 10),
-    ("linear_parameters", "no number", None),
-    ("standardise_pixels", "no function", 0.5),
-    ("standardise_pixels", "not two", lambda train, test: standardise()(train, test)[0]),
-    ("standardise_pixels", "not two", lambda train, test: ("one", "two")),
+    ("linear_parameters", "kind", None),
+    ("standardise_pixels", "kind", 0.5),
+    ("standardise_pixels", "kind", lambda train, test: standardise()(train, test)[0]),
+    ("standardise_pixels", "kind", lambda train, test: ("one", "two")),
     ("standardise_pixels", "swapped", standardise(swap=True)),
-    ("standardise_pixels", "shape", lambda train, test: (train.mean(0), test.mean(0))),
+    ("standardise_pixels", "counter-example", lambda train, test: (train.mean(0), test.mean(0))),
     ("standardise_pixels", "nan", standardise(zero="as it is")),
     ("standardise_pixels", "tiny divisor", standardise(zero="epsilon")),
     ("standardise_pixels", "test statistics", standardise(of_test="test")),
@@ -249,11 +267,28 @@ WRONG: list[tuple[str, str, Any]] = [
     ("standardise_pixels", "deviation only", scale_only),
     ("standardise_pixels", "test untouched", standardise_only_training),
     ("standardise_pixels", "zeroed", standardise_but_zero),
-    ("standardise_pixels", "other", lambda train, test: (train, test)),
-    ("confused_pairs", "no function", [(4, 9, 23, 0)]),
-    ("confused_pairs", "no rows", lambda counts, most: [("4", "nine")] * most),
-    ("confused_pairs", "no rows", pairs(show=lambda a, b, forth, back: (a, b, forth + back))),
-    ("confused_pairs", "no rows", pairs(show=lambda a, b, forth, back: (a, b, forth / 7, back / 7))),
+    ("standardise_pixels", "counter-example", lambda train, test: (train, test)),
+    ("standardise_pixels", "kind", lambda train, test: torch.cat(standardise()(train, test))),
+    (
+        "standardise_pixels",
+        "one added",
+        lambda train, test: standardise_with(train, test, train.std(dim=0) + 1),
+    ),
+    (
+        "standardise_pixels",
+        "nan",  # it takes pixels whose mean is 0 for those that never vary
+        lambda train, test: standardise_with(
+            train, test, train.std(dim=0).where(train.mean(dim=0) != 0, 1.0)
+        ),
+    ),
+    ("confused_pairs", "kind", [(4, 9, 23, 0)]),
+    ("confused_pairs", "changes inputs", lambda counts, most: pairs()(counts.fill_diagonal_(0), most)),
+    ("confused_pairs", "larger first", pairs(show=lambda a, b, forth, back: (b, a, back, forth))),
+    ("confused_pairs", "exception", pairs(lambda k: unordered(10))),
+    ("confused_pairs", "length", lambda counts, most: pairs()(counts, 5)),
+    ("confused_pairs", "kind", lambda counts, most: [("4", "nine")] * most),
+    ("confused_pairs", "kind", pairs(show=lambda a, b, forth, back: (a, b, forth + back))),
+    ("confused_pairs", "counter-example", pairs(show=lambda a, b, forth, back: (a, b, forth / 7, back / 7))),
     ("confused_pairs", "diagonal", pairs(lambda k: [(a, b) for a in range(k) for b in range(a, k)])),
     ("confused_pairs", "diagonal", pairs(lambda k: [(a, b) for a in range(k) for b in range(k)])),
     ("confused_pairs", "length", pairs(extra=1)),
@@ -264,11 +299,16 @@ WRONG: list[tuple[str, str, Any]] = [
     ("confused_pairs", "one direction", pairs(score=lambda forth, back: -back)),
     ("confused_pairs", "ascending", pairs(score=lambda forth, back: forth + back)),
     ("confused_pairs", "order", lambda counts, most: pairs()(counts, most)[::-1]),
-    ("confused_pairs", "other", lambda counts, most: [(0, 1, 2, 3), (0, 2, 3, 1), (1, 2, 3, 4)]),
-    ("right_in_last_epoch", "no function", 9878),
-    ("right_in_last_epoch", "no number", lambda before, after, epochs, images: "9,878"),
-    ("right_in_last_epoch", "percent", last_epoch(finish=lambda right: right / 100)),
-    ("right_in_last_epoch", "share", last_epoch(finish=lambda right: right / 10_000)),
+    ("confused_pairs", "length", lambda counts, most: [(0, 1, 2, 3), (0, 2, 3, 1), (1, 2, 3, 4)]),
+    ("right_in_last_epoch", "kind", 9878),
+    (
+        "right_in_last_epoch",
+        "counter-example",
+        lambda before, after, *_: last_epoch()(before, after, 50, 10_000),
+    ),
+    ("right_in_last_epoch", "kind", lambda before, after, epochs, images: "9,878"),
+    ("right_in_last_epoch", "percent", lambda *case: 100 * last_epoch()(*case) / case[3]),
+    ("right_in_last_epoch", "share", lambda *case: last_epoch()(*case) / case[3]),
     ("right_in_last_epoch", "sign", last_epoch(scale=-0.01)),
     ("right_in_last_epoch", "hundredfold", last_epoch(scale=1.0)),
     (
@@ -285,6 +325,6 @@ WRONG: list[tuple[str, str, Any]] = [
         last_epoch(lambda epochs: epochs, lambda epochs: epochs + 1),
     ),
     ("right_in_last_epoch", "not whole", last_epoch(finish=float)),
-    ("right_in_last_epoch", "cut off", last_epoch(finish=lambda right: round(right) - 1)),
-    ("right_in_last_epoch", "other", lambda before, after, epochs, images: images),
+    ("right_in_last_epoch", "cut off", last_epoch(finish=int)),
+    ("right_in_last_epoch", "counter-example", lambda before, after, epochs, images: images),
 ]

@@ -75,6 +75,14 @@ def adam_in_place(weight: Any, gradient: Any, mean: Any, square: Any, step: Any)
     return weight, mean, square
 
 
+def adam_with_epsilon_first(
+    weight: Any, gradient: Any, mean: Any, square: Any, step: Any
+) -> tuple[Any, Any, Any]:
+    _, mean, square = adam(weight, gradient, mean, square, step)
+    rate = 0.01 * math.sqrt(1 - 0.999**step) / (1 - 0.9**step)
+    return weight - rate * mean / (square.sqrt() + 1e-8), mean, square
+
+
 def wrong(**change: Any) -> Any:
     return lambda *args: adam(*args, **change)
 
@@ -82,7 +90,9 @@ def wrong(**change: Any) -> Any:
 RIGHT: list[tuple[str, Any]] = [
     ("rising_rates", rates),
     ("rising_rates", lambda low, high, steps: np.geomspace(low, high, steps)),
+    ("rising_rates", lambda low, high, steps: torch.logspace(math.log10(low), math.log10(high), steps)),
     ("smooth_losses", smooth),
+    ("smooth_losses", lambda losses, keep: torch.tensor(smooth(losses, keep))),
     ("smooth_losses", smooth_as_weighted_means),
     ("suggest_rate", lambda rates, losses: rates[np.argmin(losses)] / 3),
     ("suggest_rate", lambda rates, losses: min(zip(losses, rates, strict=True))[1] / 3),
@@ -99,6 +109,7 @@ RIGHT: list[tuple[str, Any]] = [
     ),
     ("adam_step", adam),
     ("adam_step", adam_in_place),
+    ("adam_step", lambda *before: [part.double() for part in adam(*before)]),
     ("steps_per_run", lambda images, batch_size, epochs: -(-images // batch_size) * epochs),
     ("steps_per_run", lambda images, batch_size, epochs: len(range(0, images, batch_size)) * epochs),
 ]
@@ -121,8 +132,14 @@ WRONG: list[tuple[str, str, Any]] = [
         lambda low, high, steps: np.linspace(math.log10(low), math.log10(high), steps),
     ),
     ("rising_rates", "falling", lambda low, high, steps: np.geomspace(high, low, steps)),
-    ("rising_rates", "no list", lambda low, high, steps: low),
-    ("rising_rates", "other", lambda low, high, steps: [low] * steps),
+    ("rising_rates", "kind", lambda low, high, steps: low),
+    ("rising_rates", "counter-example", lambda low, high, steps: [low] * steps),
+    ("rising_rates", "kind", lambda low, high, steps: map(float, np.geomspace(low, high, steps))),
+    ("rising_rates", "rates as exponents", np.logspace),
+    ("rising_rates", "fixed factor", lambda low, high, steps: [low * 2**step for step in range(steps)]),
+    ("smooth_losses", "step too early", lambda losses, keep: smooth(losses, keep, power=-1)),
+    ("smooth_losses", "kind", lambda losses, keep: iter(smooth(losses, keep))),
+    ("smooth_losses", "counter-example", lambda losses, keep: [0.0, *smooth(losses, keep)]),
     ("smooth_losses", "not corrected", lambda losses, keep: smooth(losses, keep, correct=False)),
     ("smooth_losses", "first loss", lambda losses, keep: smooth(losses, keep, losses[0], correct=False)),
     ("smooth_losses", "exchanged", lambda losses, keep: smooth(losses, 1 - keep)),
@@ -149,22 +166,22 @@ WRONG: list[tuple[str, str, Any]] = [
     ("smooth_losses", "last alone", lambda losses, keep: smooth(losses, keep)[-1:]),
     ("smooth_losses", "as they were", lambda losses, keep: losses),
     ("smooth_losses", "mean so far", lambda losses, keep: np.cumsum(losses) / np.arange(1, len(losses) + 1)),
-    ("smooth_losses", "no list", lambda losses, keep: sum(losses)),
-    ("smooth_losses", "other", lambda losses, keep: smooth(losses, keep)[::-1]),
+    ("smooth_losses", "last alone", lambda losses, keep: smooth(losses, keep)[-1]),
+    ("smooth_losses", "counter-example", lambda losses, keep: smooth(losses, keep)[::-1]),
     ("suggest_rate", "the edge", lambda rates, losses: rates[np.argmin(losses)]),
     ("suggest_rate", "position", lambda rates, losses: np.argmin(losses)),
-    ("suggest_rate", "a third of the position", lambda rates, losses: np.argmin(losses) / 3),
+    ("suggest_rate", "position", lambda rates, losses: np.argmin(losses) / 3),
     ("suggest_rate", "a third of the way", lambda rates, losses: rates[np.argmin(losses) // 3]),
     ("suggest_rate", "the loss", lambda rates, losses: min(losses)),
-    ("suggest_rate", "a third of the loss", lambda rates, losses: min(losses) / 3),
+    ("suggest_rate", "the loss", lambda rates, losses: min(losses) / 3),
     ("suggest_rate", "highest loss", lambda rates, losses: rates[np.argmax(losses)] / 3),
     ("suggest_rate", "lowest rate", lambda rates, losses: min(rates) / 3),
     ("suggest_rate", "times three", lambda rates, losses: rates[np.argmin(losses)] * 3),
     ("suggest_rate", "smoothed again", lambda rates, losses: rates[np.argmin(smooth(losses, 0.9))] / 3),
     ("suggest_rate", "steepest", lambda rates, losses: rates[np.argmin(np.diff(losses)) + 1]),
-    ("suggest_rate", "no number", lambda rates, losses: (rates, losses)),
-    ("suggest_rate", "no function", 0.1),
-    ("suggest_rate", "other", lambda rates, losses: 0.123),
+    ("suggest_rate", "kind", lambda rates, losses: (rates, losses)),
+    ("suggest_rate", "kind", 0.1),
+    ("suggest_rate", "counter-example", lambda rates, losses: 0.123),
     ("cosine_with_warm_up", "no warm-up", lambda p, peak: (1 + math.cos(math.pi * p)) / 2),
     ("cosine_with_warm_up", "no one", lambda p, peak: shape(p, peak, lambda x: math.cos(math.pi * x))),
     (
@@ -191,8 +208,20 @@ WRONG: list[tuple[str, str, Any]] = [
         lambda p, peak: p / peak if p < peak else (1 + math.cos(math.pi * (p - peak))) / 2,
     ),
     ("cosine_with_warm_up", "slow rise", lambda p, peak: p if p < peak else shape(p, peak)),
-    ("cosine_with_warm_up", "no number", lambda p, peak: None),
-    ("cosine_with_warm_up", "other", lambda p, peak: 1.0),
+    ("suggest_rate", "exception", lambda rates, losses: rates[losses.argmin()] / 3),
+    ("suggest_rate", "counter-example", lambda rates, losses: round(rates[np.argmin(losses)] / 3, 2)),
+    ("cosine_with_warm_up", "joint", lambda p, peak: None if p == peak else shape(p, peak)),
+    ("cosine_with_warm_up", "counter-example", lambda p, peak: shape(p, 0.2)),
+    ("cosine_with_warm_up", "kind", lambda p, peak: None),
+    ("cosine_with_warm_up", "counter-example", lambda p, peak: 1.0),
+    ("adam_step", "epsilon first", adam_with_epsilon_first),
+    ("adam_step", "kind", lambda *before: tuple(part.numpy() for part in adam(*before))),
+    ("adam_step", "order", lambda *before: (adam(*before)[0], *adam(*before)[:0:-1])),
+    (
+        "adam_step",
+        "rate",
+        lambda weight, *rest: (0.9 * weight + 0.1 * adam(weight, *rest)[0], *adam(weight, *rest)[1:]),
+    ),
     ("adam_step", "no correction", wrong(raw=True)),
     ("adam_step", "correction late", wrong(late=1)),
     ("adam_step", "no root", wrong(no_root=True)),
@@ -202,10 +231,14 @@ WRONG: list[tuple[str, str, Any]] = [
     ("adam_step", "correction early", adam_from_zero),
     ("adam_step", "epsilon inside", wrong(inside=True)),
     ("adam_step", "no epsilon", wrong(no_epsilon=True)),
-    ("adam_step", "betas exchanged", wrong(betas=(0.999, 0.9))),
+    ("adam_step", "betas", wrong(betas=(0.999, 0.9))),
     ("adam_step", "averages", adam_returning_corrected),
-    ("adam_step", "not three", lambda weight, gradient, mean, square, step: weight - 0.01 * gradient),
-    ("adam_step", "other", lambda weight, gradient, mean, square, step: (weight - gradient, mean, square)),
+    ("adam_step", "kind", lambda weight, gradient, mean, square, step: weight - 0.01 * gradient),
+    (
+        "adam_step",
+        "counter-example",
+        lambda weight, gradient, mean, square, step: (weight - gradient, mean, square),
+    ),
     ("steps_per_run", "last batch dropped", lambda images, batch_size, epochs: images // batch_size * epochs),
     ("steps_per_run", "not rounded", lambda images, batch_size, epochs: images / batch_size * epochs),
     (
@@ -216,6 +249,12 @@ WRONG: list[tuple[str, str, Any]] = [
     ("steps_per_run", "one epoch", lambda images, batch_size, epochs: -(-images // batch_size)),
     ("steps_per_run", "images", lambda images, batch_size, epochs: images * epochs),
     ("steps_per_run", "one more", lambda images, batch_size, epochs: (images // batch_size + 1) * epochs),
-    ("steps_per_run", "no number", lambda images, batch_size, epochs: torch.zeros(3)),
-    ("steps_per_run", "other", lambda images, batch_size, epochs: 0),
+    (
+        "steps_per_run",
+        "to the nearest",
+        lambda images, batch_size, epochs: round(images / batch_size) * epochs,
+    ),
+    ("steps_per_run", "counter-example", lambda images, batch_size, epochs: math.ceil(images / 128) * epochs),
+    ("steps_per_run", "kind", lambda images, batch_size, epochs: torch.zeros(3)),
+    ("steps_per_run", "counter-example", lambda images, batch_size, epochs: 0),
 ]

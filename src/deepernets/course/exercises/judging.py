@@ -132,9 +132,12 @@ class NumberExercise:
             return Finding("kind", str(error))
         if abs(given - self.reference) <= NUMBER_TOLERANCE:
             return None
-        for mistake in self.mistakes:
-            if any(abs(given - wrong) <= NUMBER_TOLERANCE for wrong in _several(mistake.produces)):
-                return Finding(mistake.key, mistake.hint)
+        distances = ((abs(given - wrong), m) for m in self.mistakes for wrong in _several(m.produces))
+        distance, nearest = min(
+            distances, key=lambda pair: pair[0]
+        )  # small numbers are within reach of each other
+        if distance <= NUMBER_TOLERANCE:
+            return Finding(nearest.key, nearest.hint)
         return Finding("other", self.otherwise)
 
 

@@ -1,137 +1,591 @@
-"""Exercises of lab 6: MNIST four ways. Those about numbers stand here, the others in `lab06_…`."""
+"""Exercises of lab 6: MNIST four ways."""
 
+import math
+from collections.abc import Callable, Sequence
+from itertools import combinations, islice, permutations
+from random import Random
 from typing import Any
 
 import torch
+from torch import Tensor
+from torch.nn import functional as F
 
 from deepernets.analysis import baselines
-from deepernets.course.exercises.judging import JudgedExercise as Exercise
-from deepernets.course.exercises.lab06_features import STANDARDISE_PIXELS
-from deepernets.course.exercises.lab06_images import PAD_TO_32
-from deepernets.course.exercises.lab06_means import RIGHT_IN_LAST_EPOCH
-from deepernets.course.exercises.lab06_pairs import CONFUSED_PAIRS
-from deepernets.course.exercises.numbers import close, draws, nearest, number
+from deepernets.course.exercises.judging import FunctionExercise, Mistake, NumberExercise, Symptom
+from deepernets.course.exercises.values import Unsuitable, array, attempt, kind_of, normal, number, numbers
 
-
-def judge_images_apart(answer: Any, seed: int) -> str | None:
-    """99.65 % against 99.37 % of 10,000 images are 28 images."""
-    try:
-        value = number(answer)
-    except (TypeError, ValueError, RuntimeError):
-        return "no number"
-    usual = {"percentage points": 0.28, "share": 0.0028, "thousand": 2.8, "hundredfold": 280.0, "sign": -28.0}
-    usual |= {"wrong of one": 35.0, "wrong of other": 63.0, "right of one": 9965.0, "right of other": 9937.0}
-    mistake = nearest(value, 28.0, usual, otherwise="other")
-    if mistake is not None and mistake.split()[0] in ("wrong", "right"):
-        return mistake.split()[0]
-    return mistake
-
-
-IMAGES_APART = Exercise(
+IMAGES_APART = NumberExercise(
     "images_apart",
-    judge_images_apart,
-    {
-        "no number": "A number is wanted: a count of test images.",
-        "percentage points": "That is the difference in percentage points; how many of the test images is it?",
-        "share": "That is the difference as a share; of how many test images?",
-        "thousand": "That would be the count of 1,000 test images; MNIST has more.",
-        "hundredfold": "Too many by a factor of ten: one per cent of the test images are how many?",
-        "sign": "A count of images is wanted, without a sign.",
-        "wrong": "That many images one of the two gets wrong; how many more does the other?",
-        "right": "That many images one of the two gets right; by how many do they differ?",
-        "other": "How many images does each of the two get wrong? The answer is the difference of the two counts.",
-    },
+    expected="a count of test images",
+    value=28,
+    mistakes=[
+        Mistake(
+            "percentage points", 0.28, "That is in percentage points. How many of the test images is it?"
+        ),
+        Mistake(
+            "share", 0.0028, "That is the difference as a share of all test images. How many images is it?"
+        ),
+        Mistake("none", 0, "A share below 1 rounds to 0. Multiply by the number of test images first."),
+        Mistake("thousand", 2.8, "That would be the count of 1,000 test images. MNIST has more."),
+        Mistake(
+            "hundredfold", 280, "Ten times too many: how many images are one per cent of the test images?"
+        ),
+        Mistake("sign", -28, "A count of images has no sign."),
+        Mistake("cut off", 27, "`int` cuts off the decimals of 27.99…; round instead."),
+        Mistake(
+            "wrong", [35, 63], "That many images one of the two gets wrong. How many more does the other?"
+        ),
+        Mistake(
+            "right", [9965, 9937], "That many images one of the two gets right. By how many do they differ?"
+        ),
+    ],
+    otherwise="How many images does each of the two get wrong? The answer is the difference of the two counts.",
+)
+
+RELATIVE_ERROR_REDUCTION = FunctionExercise(
+    "relative_error_reduction(before, after)",
+    returns=number("the share of the mistakes that is gone"),
+    reference=baselines.relative_error_reduction,
+    inputs=lambda draw: [
+        (0.9, 0.95),
+        (0.95, 0.9),
+        (0.98, 0.98),
+        (1 - draw.uniform(0.02, 0.03), 1 - draw.uniform(0.002, 0.02)),
+        (draw.uniform(0.5, 0.7), draw.uniform(0.71, 0.9)),
+    ],
+    mistakes=[
+        Mistake(
+            "percent",
+            lambda before, after: 100 * (after - before) / (1 - before),
+            "That is in per cent. Return a share, with 1 for all mistakes gone.",
+        ),
+        Mistake(
+            "sign",
+            lambda before, after: (before - after) / (1 - before),
+            "The sign is the other way round: fewer mistakes than before count as positive.",
+        ),
+        Mistake(
+            "always positive",
+            lambda before, after: abs(after - before) / (1 - before),
+            "Right where the second network is better. Where it is worse, the result is negative.",
+        ),
+        Mistake(
+            "never negative",
+            lambda before, after: max(0.0, (after - before) / (1 - before)),
+            "Where the second network is worse, return a negative number instead of 0.",
+        ),
+        Mistake(
+            "absolute",
+            lambda before, after: after - before,
+            "That is the difference of the accuracies. How large is it compared with the mistakes before?",
+        ),
+        Mistake(
+            "of the accuracy",
+            lambda before, after: (after - before) / before,
+            "You compare with the right answers. What can be reduced are the mistakes before.",
+        ),
+        Mistake(
+            "of the new errors",
+            lambda before, after: (after - before) / (1 - after),
+            "You divide by the mistakes after. Compare with those before.",
+        ),
+        Mistake(
+            "what is left",
+            lambda before, after: (1 - after) / (1 - before),
+            "That share of the mistakes is left. Which share is gone?",
+        ),
+        Mistake(
+            "percent in",
+            lambda before, after: (after - before) / (100 - before),
+            "The accuracies are shares between 0 and 1, not per cent. What is the error rate then?",
+        ),
+    ],
 )
 
 
-def _pairs_of_accuracies(seed: int) -> list[tuple[float, float]]:
-    """Return accuracies before and after, as shares; in the last pair the second is the worse one."""
-    generator = draws(seed, 61)
-    errors = 0.002 + 0.03 * torch.rand(3, 2, generator=generator, dtype=torch.double)
-    errors[:2, 0] += errors[:2, 1]
-    errors[2, 1] += errors[2, 0]
-    return [(1 - before, 1 - after) for before, after in errors.tolist()]
+def _images(draw: Random) -> list[tuple[Tensor, float, float]]:
+    """Return an image without black, and three with it, all bright at the edges, each with a mean and an std."""
+    drawn = [
+        torch.tensor([*draw.randbytes(784 * n)], dtype=torch.uint8).reshape(n, 1, 28, 28) for n in (1, 3)
+    ]
+    drawn[0].clamp_(min=20)
+    return [(pixels, draw.uniform(0.1, 0.4), draw.uniform(0.1, 0.4)) for pixels in drawn]
 
 
-def judge_relative_error_reduction(answer: Any, seed: int) -> str | None:
-    """The share of the mistakes that is gone, negative where there are more than before."""
-    if not callable(answer):
-        return "no function"
-    pairs = _pairs_of_accuracies(seed)
-    try:
-        values = [number(answer(before, after)) for before, after in pairs]
-    except (TypeError, ValueError, RuntimeError):
-        return "no number"
-    right = [baselines.relative_error_reduction(before, after) for before, after in pairs]
-    usual = {
-        "percent": [100 * value for value in right],
-        "sign": [-value for value in right],
-        "always positive": [abs(value) for value in right],
-        "never negative": [max(0.0, value) for value in right],
-        "absolute": [after - before for before, after in pairs],
-        "of the accuracy": [(after - before) / before for before, after in pairs],
-        "of the new errors": [(after - before) / (1 - after) for before, after in pairs],
-        "what is left": [(1 - after) / (1 - before) for before, after in pairs],
-        "percent in": [(after - before) / (100 - before) for before, after in pairs],
-    }
-    if all(map(close, values, right)):
-        return None
-    return next((mistake for mistake, wrong in usual.items() if all(map(close, values, wrong))), "other")
+Normalise = Callable[[Tensor, float, float], Tensor]
 
 
-RELATIVE_ERROR_REDUCTION = Exercise(
-    "relative_error_reduction",
-    judge_relative_error_reduction,
-    {
-        "no function": "A function is wanted: relative_error_reduction(before, after).",
-        "no number": "Return one number: the share of the mistakes that is gone.",
-        "percent": "A share is wanted, with 1 for all mistakes gone; percent are for showing.",
-        "sign": "The sign is the other way round: fewer mistakes than before count as positive.",
-        "always positive": "Right where the second network is better; where it is worse, there is no reduction.",
-        "never negative": "Where the second network is worse, say so with a negative number instead of 0.",
-        "absolute": "That is the absolute difference; how large is it beside the mistakes there were before?",
-        "of the accuracy": "You compare with the right answers; the mistakes before are what can be reduced.",
-        "of the new errors": "You divide by the mistakes there are after; compare with those there were before.",
-        "what is left": "That share of the mistakes is left; which share is gone?",
-        "percent in": "The accuracies come as shares between 0 and 1, not in percent: what is the error rate then?",
-        "other": "Turn both accuracies into error rates first. By which share of the first is the second smaller?",
-    },
+def _normal(pixels: Tensor, mean: float, std: float) -> Tensor:
+    return (pixels - mean) / std
+
+
+def _framed(
+    normalise: Normalise = _normal, frame: Sequence[int] = (2, 2, 2, 2), white: float = 0.0
+) -> Normalise:
+    """Return what pads first, then normalises."""
+    return lambda pixels, mean, std: normalise(F.pad(pixels / 255, frame, value=white), mean, std)
+
+
+def _framed_late(**how: Any) -> Normalise:
+    """Return what normalises first, then pads."""
+    return lambda pixels, mean, std: F.pad(_normal(pixels / 255, mean, std), (2, 2, 2, 2), **how)
+
+
+def _stretched(**how: Any) -> Normalise:
+    return lambda pixels, mean, std: _normal(F.interpolate(pixels / 255, size=(32, 32), **how), mean, std)
+
+
+def _of_shape(*shapes: tuple[int, ...]) -> Callable[[list[Tensor], list[Tensor]], bool]:
+    """Return whether the image alone has one of these shapes."""
+    return lambda given, right: tuple(given[0].shape) in shapes
+
+
+PAD_TO_32 = FunctionExercise(
+    "pad_to_32(pixels, mean, std)",
+    returns=array("the images, (N, 1, 32, 32)"),
+    reference=baselines.pad_and_normalise,
+    inputs=_images,
+    mistakes=[
+        Symptom("not padded", _of_shape((1, 1, 28, 28)), "The images are still 28×28: where is the frame?"),
+        Symptom(
+            "four", _of_shape((1, 1, 36, 36)), "You add four pixels on each side. Four are missing in all."
+        ),
+        Symptom(
+            "one dimension",
+            _of_shape((1, 1, 28, 32), (1, 1, 32, 28), (1, 1, 28, 30), (1, 1, 30, 28)),
+            "Only one of height and width has grown. F.pad takes two numbers for each, the last dimension first.",
+        ),
+        Symptom(
+            "all dimensions",
+            _of_shape((1, 5, 32, 32), (5, 5, 32, 32), (5, 1, 32, 32)),
+            "The images or the channels were padded too. Only height and width grow.",
+        ),
+        Symptom(
+            "no channels",
+            _of_shape((1, 32, 32), (32, 32), (1, 32, 32, 1)),
+            "A dimension is missing or moved: the shape is (N, 1, 32, 32), in this order.",
+        ),
+        Mistake(
+            "grey frame",
+            _framed_late(),
+            "The frame is 0 after normalisation, which is the mean grey, not black. What comes first?",
+        ),
+        Mistake(
+            "frame of -1",
+            _framed_late(value=-1.0),
+            "The frame is -1. What does a black pixel of the image become under this mean and std?",
+        ),
+        Mistake(
+            "frame of -mean",
+            lambda pixels, mean, std: _framed_late(value=-mean)(pixels, mean, std),
+            "The frame is -mean. A black pixel of the image is divided by the standard deviation, too.",
+        ),
+        Mistake(
+            "corner",
+            [_framed(frame=(0, 4, 0, 4)), _framed(frame=(4, 0, 4, 0))],
+            "The digit is no longer in the middle: spread the frame over both sides.",
+        ),
+        Mistake("white frame", _framed(white=1.0), "The frame is white. MNIST's background is black."),
+        Mistake(
+            "copied edge",
+            [_framed_late(mode="replicate"), _framed_late(mode="reflect")],
+            "The frame copies pixels of the image. It should be black.",
+        ),
+        Mistake(
+            "resized",
+            [_stretched(), _stretched(mode="bilinear"), _stretched(mode="bilinear", antialias=True)],
+            "The digit itself was stretched. Padding leaves its pixels as they are.",
+        ),
+        Mistake(
+            "not normalised",
+            _framed(lambda pixels, mean, std: pixels),
+            "The frame is right. Now subtract the mean and divide by the standard deviation.",
+        ),
+        Mistake(
+            "neither",
+            lambda pixels, mean, std: F.pad(pixels, (2, 2, 2, 2)),
+            "The frame is right. Scaling to [0, 1] and normalisation are missing.",
+        ),
+        Mistake(
+            "0 to 255",
+            _framed(lambda pixels, mean, std: _normal(255 * pixels, mean, std)),
+            "Mean and std are those of pixels scaled to [0, 1]. Yours go up to 255.",
+        ),
+        Mistake(
+            "no deviation",
+            _framed(lambda pixels, mean, std: pixels - mean),
+            "The mean is subtracted. What about the standard deviation?",
+        ),
+        Mistake(
+            "brackets",
+            _framed(lambda pixels, mean, std: pixels - mean / std),
+            "`pixels - mean / std` divides only the mean. Put brackets around the difference.",
+        ),
+    ],
 )
 
-
-def judge_linear_parameters(answer: Any, seed: int) -> str | None:
-    """One weight for each pixel and class, and one bias for each class: 7,850."""
-    try:
-        value = number(answer)
-    except (TypeError, ValueError, RuntimeError):
-        return "no number"
-    usual = {
-        "no biases": 7840.0,
-        "one bias": 7841.0,
-        "a bias per pixel": 7840.0 + 784,
-        "one class": 785.0,
-        "32": 10250.0,
-        "32 and no biases": 10240.0,
-        "sum": 794.0,
-        "pixels": 784.0,
-    }
-    mistake = nearest(value, 7850.0, usual, otherwise="other")
-    return {"32 and no biases": "32", "pixels": "one class"}.get(mistake or "", mistake)
-
-
-LINEAR_PARAMETERS = Exercise(
+LINEAR_PARAMETERS = NumberExercise(
     "linear_parameters",
-    judge_linear_parameters,
-    {
-        "no number": "A number is wanted: how many parameters the model learns.",
-        "no biases": "All weights are there; what does each class add to its sum, whatever the image?",
-        "one bias": "One bias for all classes would change no decision: how many does the model have?",
-        "a bias per pixel": "Biases belong to what comes out, not to what goes in: one to each class.",
-        "one class": "That is for one class only: every class has weights of its own.",
-        "32": "That would be for images of 32×32; the linear model has no pools and takes 28×28.",
-        "sum": "Pixels and classes are added there; every class weighs every pixel.",
-        "other": "Each of ten classes has a weight for each pixel of 28×28, and one more number: how many in all?",
-    },
+    expected="how many parameters the model learns",
+    value=7850,
+    mistakes=[
+        Mistake("no biases", 7840, "All weights are there. What does each class add, whatever the image?"),
+        Mistake("one bias", 7841, "One bias for all classes would change no decision. How many are there?"),
+        Mistake(
+            "a bias per pixel", 7840 + 784, "Biases belong to the outputs, not to the inputs: one per class."
+        ),
+        Mistake("one class", [785, 784], "That is for one class only. Every class has weights of its own."),
+        Mistake("32", [10_250, 10_240], "That would be for images of 32×32. The linear model takes 28×28."),
+        Mistake("sum", 794, "You add pixels and classes. Every class weighs every pixel."),
+    ],
+    otherwise="Each of ten classes has a weight for each pixel of 28×28, and one more number. How many in all?",
+)
+
+Features = tuple[Tensor, Tensor]
+
+
+def _features(draw: Random) -> list[Features]:
+    """Return training and test features; some never vary in training, and one of these does in the tests."""
+    cases = []
+    for images, tested, width in ((80, 5, 4), (90, 2, 5), (100, 30, 7)):
+        train, test = normal(draw, images, width), normal(draw, tested, width)
+        scale = 0.1 + normal(draw, width).abs()
+        train, test = scale * train + normal(draw, width), 0.2 + 1.5 * scale * test
+        train[:, 1] = 0.0
+        train[:, -1], test[:, -1] = 1.0, 1.0
+        cases.append((train, test))
+    return cases
+
+
+def _two_tensors(value: Any) -> dict[str, Tensor]:
+    parts = attempt(lambda: list(islice(value, 3))) if type(value) is not dict else None
+    if isinstance(value, Tensor) or not isinstance(parts, list) or len(parts) != 2:
+        raise Unsuitable(f"Expected two tensors: the training and the test images; got {kind_of(value)}.")
+    return {
+        name: array(name)(part)
+        for name, part in zip(("the training images", "the test images"), parts, strict=True)
+    }
+
+
+def _divisor(source: Tensor, dim: int | None = 0) -> Tensor:
+    std = source.std(dim=dim, keepdim=True)
+    return torch.where(std > 0, std, 1.0)
+
+
+def _by(
+    of_train: Callable[[Tensor, Tensor], Tensor],
+    of_test: Callable[[Tensor, Tensor], Tensor],
+    dim: int | None = 0,
+) -> Callable[[Tensor, Tensor], Features]:
+    """Return what standardises each of both by the statistics of another tensor, made from both."""
+
+    def standardise(train: Tensor, test: Tensor) -> Features:
+        sources = of_train(train, test), of_test(train, test)
+        one, other = (
+            (part - source.mean(dim=dim, keepdim=True)) / _divisor(source, dim)
+            for part, source in zip((train, test), sources, strict=True)
+        )
+        return one, other
+
+    return standardise
+
+
+def _each(rule: Callable[[Tensor, Tensor], Tensor]) -> Callable[[Tensor, Tensor], Features]:
+    """Return what applies a rule (part, train) to both parts."""
+    return lambda train, test: (rule(train, train), rule(test, train))
+
+
+def _training(train: Tensor, test: Tensor) -> Tensor:
+    return train
+
+
+def _joint(train: Tensor, test: Tensor) -> Tensor:
+    return torch.cat([train, test])
+
+
+def _standard(part: Tensor, train: Tensor) -> Tensor:
+    return (part - train.mean(dim=0)) / _divisor(train)
+
+
+def _values(outcome: dict[str, Tensor]) -> Tensor:
+    return torch.cat([part.flatten() for part in outcome.values()])
+
+
+STANDARDISE_PIXELS = FunctionExercise(
+    "standardise_pixels(train, test)",
+    returns=_two_tensors,
+    reference=_each(_standard),
+    inputs=_features,
+    tolerance=0.01,  # the standard deviation with n or with n - 1: both are in use, and 80 images are enough
+    mistakes=[
+        Mistake(
+            "swapped",
+            lambda train, test: (_standard(test, train), _standard(train, train)),
+            "Both are right, but the training images come first.",
+        ),
+        Symptom(
+            "nan",
+            lambda given, right: any(_values(outcome).isnan().any() for outcome in given),
+            "Some pixels are the same in every training image, and 0 / 0 gives nan. What is the divisor there?",
+        ),
+        Symptom(
+            "tiny divisor",
+            lambda given, right: any(_values(outcome).abs().max() > 1000 for outcome in given),
+            "A pixel that never varied in training explodes in the test images: you divide by (almost) 0.",
+        ),
+        Mistake(
+            "test statistics",
+            _by(_training, lambda train, test: test),
+            "You standardise the test images by their own statistics. A single new image would not have any.",
+        ),
+        Mistake(
+            "joint statistics",
+            _by(_joint, _joint),
+            "Mean and standard deviation come from both sets together. The test images must not count.",
+        ),
+        Mistake(
+            "all pixels alike",
+            _by(_training, _training, dim=None),
+            "You take one mean over all pixels. Each pixel, that is each column, has its own.",
+        ),
+        Mistake(
+            "per image",
+            _by(_training, lambda train, test: test, dim=1),
+            "You standardise each image by itself. The statistics of a pixel run over the images: dim=0.",
+        ),
+        Mistake(
+            "variance",
+            _each(lambda part, train: (part - train.mean(dim=0)) / _divisor(train) ** 2),
+            "You divide by the variance. The standard deviation is its root.",
+        ),
+        Mistake(
+            "mean only",
+            _each(lambda part, train: part - train.mean(dim=0)),
+            "The mean is gone. Divide by the standard deviation, too.",
+        ),
+        Mistake(
+            "deviation only",
+            _each(lambda part, train: part / _divisor(train)),
+            "You divide by the standard deviation. Subtract the mean first.",
+        ),
+        Mistake(
+            "test untouched",
+            lambda train, test: (_standard(train, train), test),
+            "The test images are as they were. They are standardised, too, by the training statistics.",
+        ),
+        Mistake(
+            "zeroed",
+            _each(lambda part, train: _standard(part, train) * (train.std(dim=0) > 0)),
+            "You set a pixel that never varied in training to 0. Dividing by 1 keeps what test images have there.",
+        ),
+        Mistake(
+            "one added",
+            _each(lambda part, train: (part - train.mean(dim=0)) / (train.std(dim=0) + 1)),
+            "You add 1 to every standard deviation. Only those that are 0 become 1.",
+        ),
+    ],
+)
+
+Row = tuple[int, ...]
+Pairs = Callable[[Tensor, int], list[Row]]
+
+
+def _tables(draw: Random) -> list[tuple[Tensor, int]]:
+    """Return confusion matrices of 3, 6 and 10 classes and how many pairs to list."""
+    return [(_table(draw, classes), most) for classes, most in ((3, 1), (6, 3), (10, 5))]
+
+
+def _table(draw: Random, classes: int) -> Tensor:
+    """Return a confusion matrix in which no two pairs are level, and each direction alone gives another order."""
+    pairs = list(combinations(range(classes), 2))
+    totals = draw.sample(range(40, 40 + 5 * len(pairs)), len(pairs))
+    counts = torch.diag(torch.tensor([draw.randint(200, 400) for _ in range(classes)]))
+    for rank, ((a, b), total) in enumerate(sorted(zip(pairs, totals, strict=True), key=lambda row: -row[1])):
+        fewer = (
+            draw.randint(0, 3) if rank % 2 else total // 2 - draw.randint(1, 4)
+        )  # every other pair is one-sided
+        forth = fewer if draw.random() < 0.5 else total - fewer
+        counts[a, b], counts[b, a] = forth, total - forth
+    return counts
+
+
+def _rows(value: Any) -> list[list[float]]:
+    rows = attempt(lambda: list(islice(value, 1000))) if not isinstance(value, str | dict) else None
+    if not isinstance(rows, list):
+        raise Unsuitable(
+            f"Expected a list with one row (a, b, a_for_b, b_for_a) for each pair; got {kind_of(value)}."
+        )
+    return [numbers("a, b, a_for_b, b_for_a", 4)(row) for row in rows]
+
+
+def _pairs(
+    score: Callable[[int, int], int] = lambda forth, back: forth + back,
+    places: Callable[..., Any] = combinations,
+    show: Callable[[Row], Row] = lambda row: row,
+) -> Pairs:
+    """Return pairs of classes by falling score of their counts."""
+
+    def listed(counts: Tensor, most: int) -> list[Row]:
+        rows = [(a, b, int(counts[a, b]), int(counts[b, a])) for a, b in places(range(len(counts)), 2)]
+        return [show(row) for row in sorted(rows, key=lambda row: -score(*row[2:]))[:most]]
+
+    return listed
+
+
+CONFUSED_PAIRS = FunctionExercise(
+    "confused_pairs(counts, most)",
+    returns=_rows,
+    reference=_pairs(),
+    inputs=_tables,
+    keeps_inputs=True,
+    mistakes=[
+        Symptom(
+            "diagonal",
+            lambda given, right: any(a == b for rows in given for a, b, _, _ in rows),
+            "A class is paired with itself. The diagonal holds the right answers.",
+        ),
+        Mistake(
+            "columns",
+            _pairs(show=lambda row: (*row[:2], *row[:1:-1])),
+            "The pairs are right, their two counts are exchanged. The row is the true class.",
+        ),
+        Mistake(
+            "larger first",
+            [
+                _pairs(show=lambda row: (*row[1::-1], *row[:1:-1])),
+                _pairs(show=lambda row: (*row[1::-1], *row[2:])),
+            ],
+            "The pairs are right, but the smaller class comes first: a < b.",
+        ),
+        Mistake(
+            "twice",
+            _pairs(places=permutations),
+            "The same pair is listed twice, once from each side. Visit only pairs with a < b.",
+        ),
+        Mistake(
+            "one direction",
+            [
+                _pairs(lambda forth, back: forth, permutations),
+                _pairs(lambda forth, back: forth),
+                _pairs(lambda forth, back: back),
+                _pairs(max),
+            ],
+            "You rank by one direction only. A pair counts as often as either class is taken for the other.",
+        ),
+        Mistake(
+            "ascending",
+            _pairs(lambda forth, back: -forth - back),
+            "Those are the least frequent pairs. The exercise asks for the most frequent.",
+        ),
+        Symptom(
+            "order",
+            lambda given, right: all(
+                sorted(rows) == sorted(these) for rows, these in zip(given, right, strict=True)
+            ),
+            "The right pairs in another order. The most frequent comes first, both directions added.",
+        ),
+        Symptom(
+            "length",
+            lambda given, right: any(
+                len(rows) != len(these) for rows, these in zip(given, right, strict=True)
+            ),
+            "Return as many pairs as `most` says, no more and no fewer.",
+        ),
+    ],
+)
+
+
+def _means(draw: Random) -> list[tuple[float, float, int, int]]:
+    """Return means over all epochs but the last and over all, in per cent to five decimals, epochs and images."""
+    cases = [(80.0, 85.0, 2, 100)]
+    for images in (500, 60_000, 60_000):
+        counts = [draw.randint(images * 6 // 10, images) for _ in range(draw.randint(20, 50))]
+        shares = [100 * sum(part) / (images * len(part)) for part in (counts[:-1], counts)]
+        cases.append((round(shares[0], 5), round(shares[1], 5), len(counts), images))
+    return cases
+
+
+Count = Callable[[float, float, int, int], float]
+
+
+def _finished(rule: Count) -> list[Count]:
+    """Return a rule, and the same with its result rounded or cut off."""
+    return [rule, lambda *case: round(rule(*case)), lambda *case: int(rule(*case))]
+
+
+def _exact(before: float, after: float, epochs: int, images: int) -> float:
+    return (after * epochs - before * (epochs - 1)) / 100 * images
+
+
+RIGHT_IN_LAST_EPOCH = FunctionExercise(
+    "right_in_last_epoch(before, after, epochs, images)",
+    returns=number("how many images were right in the last epoch"),
+    reference=baselines.right_in_last_epoch,
+    inputs=_means,
+    shown=lambda *case: ", ".join(map(repr, case)),  # all decimals
+    tolerance=1e-7,  # of a count
+    mistakes=[
+        Mistake(
+            "not whole",
+            [_exact, lambda *case: round(_exact(*case), 1), lambda *case: round(_exact(*case), 2)],
+            "Right but for the rounding of the means. A count of images is a whole number.",
+        ),
+        Mistake(
+            "cut off",
+            [
+                lambda *case: int(_exact(*case)),
+                lambda b, a, epochs, n: int(a / 100 * epochs * n) - int(b / 100 * (epochs - 1) * n),
+                lambda b, a, epochs, n: a / 100 * epochs * n // 1 - b / 100 * (epochs - 1) * n // 1,
+                lambda *case: math.ceil(_exact(*case)),
+            ],
+            "Off by one image here or there: cutting off or rounding up is not rounding.",
+        ),
+        Mistake(
+            "percent",
+            [
+                lambda *case: 100 * baselines.right_in_last_epoch(*case) / case[3],
+                lambda b, a, epochs, n: a * epochs - b * (epochs - 1),
+            ],
+            "That is the last epoch's accuracy in per cent. Return the count of images.",
+        ),
+        Mistake(
+            "share",
+            [
+                lambda *case: baselines.right_in_last_epoch(*case) / case[3],
+                lambda *case: _exact(*case) / case[3],
+            ],
+            "That is the last epoch's accuracy as a share. Return the count of images.",
+        ),
+        Mistake(
+            "sign", _finished(lambda *case: -_exact(*case)), "The sign is wrong: which count is the larger?"
+        ),
+        Mistake("hundredfold", _finished(lambda *case: 100 * _exact(*case)), "The means are in per cent."),
+        Mistake(
+            "difference of means",
+            _finished(lambda b, a, epochs, n: (a - b) / 100 * n),
+            "You subtract the means. They are over different numbers of answers: turn each into a count first.",
+        ),
+        Mistake(
+            "mean",
+            _finished(lambda b, a, epochs, n: a / 100 * n),
+            "That is the mean over all epochs again. Which part of it belongs to the last one?",
+        ),
+        Mistake(
+            "all epochs",
+            _finished(lambda b, a, epochs, n: a / 100 * n * epochs),
+            "Those are the right answers of all epochs. How many of them came before the last one?",
+        ),
+        Mistake(
+            "as many epochs",
+            _finished(lambda b, a, epochs, n: (a - b) / 100 * n * epochs),
+            "You multiply both means by the same number of epochs. Over how many is the first?",
+        ),
+        Mistake(
+            "an epoch too many",
+            _finished(lambda b, a, epochs, n: (a * (epochs + 1) - b * epochs) / 100 * n),
+            "You multiply each mean by one epoch too many: `after` is over `epochs` epochs.",
+        ),
+    ],
 )
 
 EXERCISES = (

@@ -1,87 +1,630 @@
 """Exercises of lab 7: learning rates."""
 
 import math
-import random
 from collections.abc import Callable
+from functools import partial
+from itertools import islice
+from random import Random
 from typing import Any
 
-from deepernets.course.exercises.judging import JudgedExercise as Exercise
-from deepernets.course.exercises.lab07_range import RISING_RATES, SMOOTH_LOSSES, SUGGEST_RATE
-from deepernets.course.exercises.lab07_steps import ADAM_STEP, STEPS_PER_RUN
-from deepernets.course.exercises.numbers import close, number
+import torch
+from torch import Tensor
 
-SHARES = [0.0, 0.1, 0.25, 0.4, 0.5, 0.75, 0.9, 1.0]
+from deepernets.course.exercises.judging import FunctionExercise, Mistake
+from deepernets.course.exercises.values import (
+    Reader,
+    Unsuitable,
+    attempt,
+    kind_of,
+    normal,
+    number,
+    numbers,
+    show,
+    tensor,
+)
 
 
-def _half_cosine(share: float) -> float:
-    return (1 + math.cos(math.pi * share)) / 2
+def _listed(what: str) -> Reader:
+    """Return a reader of a list of numbers that later cells may index and go through twice, unlike an iterator."""
+
+    def read(value: Any) -> Any:
+        if not hasattr(type(value), "__getitem__"):
+            raise Unsuitable(f"Expected a list of numbers: {what}; got {kind_of(value)}.")
+        return numbers(what)(value)
+
+    return read
+
+
+Ladder = Callable[[float, float, int], Any]
+
+
+def _rates(
+    share: Callable[[int, int], float] = lambda step, steps: step / (steps - 1), more: int = 0
+) -> Ladder:
+    """Return rates by the share of the way that a step has gone."""
+    return lambda low, high, steps: [low * (high / low) ** share(step, steps) for step in range(steps + more)]
+
+
+def _linear(low: float, high: float, steps: int) -> list[float]:
+    return [low + (high - low) * step / (steps - 1) for step in range(steps)]
+
+
+RISING_RATES = FunctionExercise(
+    "rising_rates(low, high, steps)",
+    returns=_listed("one rate per step"),
+    reference=_rates(),
+    inputs=lambda draw: [
+        (1.0, 16.0, 3),
+        (0.5, 2.0, 2),
+        (0.01, draw.uniform(1, 9), draw.randint(4, 15)),
+        (draw.uniform(0.001, 0.1), draw.uniform(1, 90), draw.choice((20, 51))),
+    ],
+    tolerance=1e-5,
+    mistakes=[
+        Mistake("linear", _linear, "The rates rise by the same amount at each step, not by the same factor."),
+        Mistake(
+            "stops short",
+            _rates(lambda step, steps: step / steps),
+            "The last rate is not `high`: between n rates there are n - 1 gaps.",
+        ),
+        Mistake(
+            "starts late",
+            _rates(lambda step, steps: (step + 1) / steps),
+            "The first rate is not `low`: the first step has number 0.",
+        ),
+        Mistake(
+            "one too many",
+            _rates(lambda step, steps: step / steps, more=1),
+            "That is one rate too many: both ends count among the steps.",
+        ),
+        Mistake(
+            "exponents",
+            [
+                lambda low, high, steps: _linear(math.log10(low), math.log10(high), steps),
+                lambda low, high, steps: _linear(math.log(low), math.log(high), steps),
+            ],
+            "Those are the logarithms of the rates. Which function undoes them?",
+        ),
+        Mistake(
+            "rates as exponents",
+            [
+                lambda low, high, steps: [10**rate for rate in _linear(low, high, steps)],
+                lambda low, high, steps: [math.exp(rate) for rate in _linear(low, high, steps)],
+            ],
+            "You take `low` and `high` for exponents, as `logspace` does. They are the rates themselves.",
+        ),
+        Mistake("falling", lambda low, high, steps: _rates()(high, low, steps), "Your rates fall."),
+        Mistake(
+            "no root",
+            [
+                _rates(lambda step, steps: step),
+                lambda low, high, steps: [low * (high / low / (steps - 1)) ** step for step in range(steps)],
+                lambda low, high, steps: [low * (high / low / steps) ** step for step in range(steps)],
+            ],
+            "Your factor is too large: taken steps - 1 times, it must be high / low.",
+        ),
+        Mistake(
+            "fixed factor",
+            [
+                lambda low, high, steps: [low * 2**step for step in range(steps)],
+                lambda low, high, steps: [low * 10**step for step in range(steps)],
+            ],
+            "Your factor is always the same. It follows from `low`, `high` and `steps`.",
+        ),
+    ],
+)
+
+
+def _losses(draw: Random) -> list[tuple[list[float], float]]:
+    """Return losses as of a range test, noisy, falling, then rising, and shares to keep."""
+    cases = [([2.0], 0.9), ([2.0, 1.0], 0.5)]
+    for count, keep in ((7, draw.choice((0.6, 0.7, 0.8))), (20, draw.choice((0.85, 0.9, 0.95)))):
+        around = (2.3 - 1.5 * math.exp(-(((step - count * 0.7) / 6) ** 2)) for step in range(count))
+        cases.append(([loss + draw.uniform(-0.3, 0.3) for loss in around], keep))
+    return cases
+
+
+Smooth = Callable[[list[float], float], Any]
+
+
+def _averages(
+    divisor: Callable[[float, int], float] = lambda keep, n: 1 - keep**n,
+    start: Callable[[list[float]], float] = lambda losses: 0.0,
+    kept: Callable[[float], float] = lambda keep: keep,
+) -> Smooth:
+    """Return exponential moving averages, the n-th divided by a function of what is kept and n."""
+
+    def smooth(losses: list[float], keep: float) -> list[float]:
+        average, averages, keep = start(losses), [], kept(keep)
+        for n, loss in enumerate(losses, start=1):
+            average = keep * average + (1 - keep) * loss
+            averages.append(average / divisor(keep, n))
+        return averages
+
+    return smooth
+
+
+def _uncorrected(keep: float, n: int) -> float:
+    return 1.0
+
+
+def _fed_back(losses: list[float], keep: float) -> list[float]:
+    average, averages = 0.0, []
+    for n, loss in enumerate(losses, start=1):
+        average = (keep * average + (1 - keep) * loss) / (1 - keep**n)
+        averages.append(average)
+    return averages
+
+
+SMOOTH_LOSSES = FunctionExercise(
+    "smooth_losses(losses, keep)",
+    returns=_listed("one average for each loss"),
+    reference=_averages(),
+    inputs=_losses,
+    mistakes=[
+        Mistake(
+            "not corrected",
+            _averages(_uncorrected),
+            "The averages start far too low: they still hold a share of the 0 at the start.",
+        ),
+        Mistake(
+            "first loss",
+            _averages(_uncorrected, start=lambda losses: losses[0]),
+            "You start with the first loss, which then counts too much. Start at 0 and correct for it.",
+        ),
+        Mistake(
+            "exchanged",
+            _averages(kept=lambda keep: 1 - keep),
+            "The weights are exchanged: `keep` is for the average so far, the rest for the new loss.",
+        ),
+        Mistake(
+            "exchanged, not corrected",
+            _averages(_uncorrected, kept=lambda keep: 1 - keep),
+            "`keep` is the weight of the average so far. The correction is missing as well.",
+        ),
+        Mistake(
+            "step too late",
+            _averages(lambda keep, n: 1 - keep ** (n + 1)),
+            "The correction is one step too far: at the first loss it divides by 1 - keep.",
+        ),
+        Mistake(
+            "step too early",
+            _averages(lambda keep, n: 1 - keep ** (n - 1)),
+            "At the first loss you divide by 1 - keep⁰, which is 0. Count the losses from 1.",
+        ),
+        Mistake(
+            "corrected alike",
+            _averages(lambda keep, n: 1 - keep),
+            "You divide by the same number at every step. The start weighs less and less.",
+        ),
+        Mistake(
+            "wrong share",
+            _averages(lambda keep, n: 1 - (1 - keep) ** n),
+            "After n losses the start still has the weight keep to the power of n.",
+        ),
+        Mistake(
+            "fed back",
+            _fed_back,
+            "You go on from the corrected average. The next one builds on the average before its correction.",
+        ),
+        Mistake(
+            "always 0.9",
+            [_averages(kept=lambda keep: 0.9), lambda losses, keep: _averages(_uncorrected)(losses, 0.9)],
+            "You average with 0.9 whatever `keep` is.",
+        ),
+        Mistake("as they were", lambda losses, keep: losses, "Those are the losses. Nothing is smoothed."),
+        Mistake(
+            "mean so far",
+            lambda losses, keep: [sum(losses[: n + 1]) / (n + 1) for n in range(len(losses))],
+            "That is the mean of all losses so far, in which old ones never fade.",
+        ),
+        Mistake(
+            "last alone",
+            [
+                lambda losses, keep: _averages()(losses, keep)[-1:],
+                lambda losses, keep: _averages()(losses, keep)[-1],
+            ],
+            "That is the last average alone. Return one for each loss.",
+        ),
+    ],
+)
+
+Suggest = Callable[[list[float], list[float]], float]
+
+
+def _range_tests(draw: Random) -> list[tuple[list[float], list[float]]]:
+    """Return rates and losses: one low point, another, and a noisy fall and rise with several."""
+    count, lowest = draw.randint(34, 40), draw.choice((19, 22, 25, 28))
+    rates = [10 ** (-3 + 4 * step / (count - 1)) for step in range(count)]
+    losses = [
+        1.1 - 0.6 * math.exp(-(((step - lowest) / 9) ** 2)) + max(0, step - lowest) ** 2 / 40
+        for step in range(count)
+    ]
+    noisy = [loss + draw.uniform(0.01, 0.1) * (step != lowest) for step, loss in enumerate(losses)]
+    return [([0.01, 0.1, 1.0, 10.0], [4.0, 1.2, 0.7, 3.0]), (rates, losses), (rates, noisy)]
+
+
+def _at(place: Callable[[list[float]], int], share: float = 1 / 3) -> Suggest:
+    """Return a share of the rate at a place that the losses decide."""
+    return lambda rates, losses: share * rates[place(losses)]
+
+
+def _lowest(losses: list[float]) -> int:
+    return losses.index(min(losses))
+
+
+def _steepest(losses: list[float]) -> int:
+    return min(range(1, len(losses)), key=lambda step: losses[step] - losses[step - 1])
+
+
+SUGGEST_RATE = FunctionExercise(
+    "suggest_rate(rates, losses)",
+    returns=number("the rate to train with"),
+    reference=_at(_lowest),
+    inputs=_range_tests,
+    mistakes=[
+        Mistake("the edge", _at(_lowest, 1), "There the loss is about to rise. Stay well below that edge."),
+        Mistake(
+            "position",
+            [lambda rates, losses: _lowest(losses), lambda rates, losses: _lowest(losses) / 3],
+            "You return a position in the list, or a third of one. Which rate is at that position?",
+        ),
+        Mistake(
+            "a third of the way",
+            _at(lambda losses: _lowest(losses) // 3, 1),
+            "That is the rate a third of the way along the list. Take a third of the rate.",
+        ),
+        Mistake(
+            "the loss",
+            [lambda rates, losses: min(losses), lambda rates, losses: min(losses) / 3],
+            "You return the lowest loss, or a third of it. Which rate had that loss?",
+        ),
+        Mistake(
+            "highest loss", _at(lambda losses: losses.index(max(losses))), "You look for the highest loss."
+        ),
+        Mistake(
+            "highest rate",
+            [_at(lambda losses: -1), _at(lambda losses: -1, 1)],
+            "The last rate has nothing to do with the losses: it is only where the test ended.",
+        ),
+        Mistake(
+            "lowest rate",
+            [_at(lambda losses: 0), _at(lambda losses: 0, 1)],
+            "You take the lowest of the rates. The exercise asks for the lowest of the losses.",
+        ),
+        Mistake(
+            "times three", _at(_lowest, 3), "Three times that rate is beyond the edge. Go the other way."
+        ),
+        Mistake(
+            "smoothed again",
+            _at(lambda losses: _lowest(_averages()(losses, 0.9))),
+            "The losses that you are given are smooth already. Smoothed twice, they lag twice.",
+        ),
+        Mistake(
+            "steepest",
+            [_at(_steepest, 1), _at(_steepest), _at(lambda losses: _steepest(losses) - 1, 1)],
+            "That is where the loss falls fastest, a rule that others use. Here the lowest loss decides.",
+        ),
+    ],
+)
+
+
+def _points(draw: Random) -> list[tuple[float, float]]:
+    """Return shares of the training done, and peaks: each peak with both ends, the peak itself, and between."""
+    points = []
+    for peak in (0.5, draw.choice((0.1, 0.2, 0.3)), draw.choice((0.6, 0.75, 0.9))):
+        points += [
+            (progress, peak) for progress in (0.0, peak / 2, peak, (peak + 1) / 2, draw.uniform(peak, 1), 1.0)
+        ]
+    return points
+
+
+Shape = Callable[[float, float], Any]
+
+
+def _half_cosine(x: float) -> float:
+    return (1 + math.cos(math.pi * x)) / 2
 
 
 def _shape(
-    peak: float, fall: Callable[[float], float], rise: Callable[[float], float] | None = None
-) -> list[float]:
-    """Return the factors of a schedule that rises before `peak`, and falls by the share of the rest after it."""
+    fall: Callable[[float], float] = _half_cosine,
+    rise: Callable[[float, float], float] = lambda progress, peak: progress / peak,
+    clock: Callable[[float, float], float] = lambda progress, peak: (progress - peak) / (1 - peak),
+    joint: Callable[[], Any] | None = None,
+) -> Shape:
+    """Return a schedule that rises, and then falls by the share of the rest that `clock` gives."""
+
+    def shape(progress: float, peak: float) -> Any:
+        if progress == peak and joint:
+            return joint()
+        return rise(progress, peak) if progress < peak else fall(clock(progress, peak))
+
+    return shape
+
+
+COSINE_WITH_WARM_UP = FunctionExercise(
+    "cosine_with_warm_up(progress, peak)",
+    returns=number("the factor of the learning rate"),
+    reference=_shape(),
+    inputs=_points,
+    mistakes=[
+        Mistake(
+            "no warm-up",
+            lambda progress, peak: _half_cosine(progress),
+            "The fall is right, but it begins too early. Before `peak` the factor rises from 0 to 1.",
+        ),
+        Mistake(
+            "no one", _shape(lambda x: math.cos(math.pi * x)), "A cosine goes down to -1, a rate must not."
+        ),
+        Mistake("not halved", _shape(lambda x: 1 + math.cos(math.pi * x)), "1 + cos starts at 2: halve it."),
+        Mistake(
+            "quarter",
+            _shape(lambda x: math.cos(math.pi * x / 2)),
+            "That is a quarter of a turn, which ends steeply. Half a turn ends flat: π, not π/2.",
+        ),
+        Mistake(
+            "full turn", _shape(lambda x: _half_cosine(2 * x)), "The factor rises again: half a turn is π."
+        ),
+        Mistake(
+            "degrees",
+            _shape(lambda x: (1 + math.cos(180 * x)) / 2),
+            "math.cos takes radians, in which half a turn is π, not 180.",
+        ),
+        Mistake(
+            "linear", _shape(lambda x: 1 - x), "You fall in a straight line. Half a cosine has flat ends."
+        ),
+        Mistake(
+            "clock not reset",
+            _shape(clock=lambda progress, peak: progress),
+            "At the peak the fall has not begun: measure x from `peak`.",
+        ),
+        Mistake(
+            "not stretched",
+            _shape(clock=lambda progress, peak: progress - peak),
+            "The fall does not arrive at 0: stretch what is left after `peak` to the length of 1.",
+        ),
+        Mistake(
+            "slow rise",
+            _shape(rise=lambda progress, peak: progress),
+            "The rise does not arrive at 1: at `peak`, which part of it is done?",
+        ),
+        Mistake(
+            "starts at the peak",
+            _shape(rise=lambda progress, peak: 1.0),
+            "Before `peak` the factor is 1 already. It rises from 0.",
+        ),
+        Mistake(
+            "peak mirrored",
+            lambda progress, peak: _shape()(progress, 1 - peak),
+            "The highest factor is in the wrong place: `peak` is counted from the start, not from the end.",
+        ),
+        Mistake(
+            "joint",
+            [_shape(joint=lambda: None), _shape(joint=lambda: 0.0)],
+            "Exactly at `peak` the factor is 1: neither part covers that point.",
+        ),
+    ],
+)
+
+State = tuple[Tensor, Tensor, Tensor]  # weight, mean, square
+Rule = Callable[[Tensor, Tensor, Tensor, Tensor, int], Any]
+
+
+def _adam(
+    weight: Tensor,
+    gradient: Tensor,
+    mean: Tensor,
+    square: Tensor,
+    step: int,
+    **wrong: Any,
+) -> State:
+    """Take one step of Adam (Kingma & Ba 2015, algorithm 1), right as it is; each keyword makes a mistake."""
+    first, second = wrong.get("betas", (0.9, 0.999))
+    mean = first * mean + (1 - first) * gradient
+    square = second * square + (1 - second) * wrong.get("size", torch.square)(gradient)
+    corrected = wrong.get("corrected", (True, True))
+    n = wrong.get("number", lambda step: step)(step)
+    unbiased = mean / (1 - first**n) if corrected[0] else mean
+    spread = square / (1 - second**n) if corrected[1] else square
+    change = wrong.get("rate", 0.01) * wrong.get("change", _change)(unbiased, spread)
+    return weight - change, mean, square
+
+
+def _change(mean: Tensor, square: Tensor) -> Tensor:
+    return mean / (square.sqrt() + 1e-8)
+
+
+def _wrong(**changes: Any) -> Rule:
+    return partial(_adam, **changes)
+
+
+def _epsilon_first(weight: Tensor, gradient: Tensor, mean: Tensor, square: Tensor, step: int) -> State:
+    """Add epsilon before the correction, as the second form of the paper does."""
+    _, mean, square = _adam(weight, gradient, mean, square, step)
+    rate = 0.01 * math.sqrt(1 - 0.999**step) / (1 - 0.9**step)
+    return weight - rate * mean / (square.sqrt() + 1e-8), mean, square
+
+
+def _corrected_averages(weight: Tensor, gradient: Tensor, mean: Tensor, square: Tensor, step: int) -> State:
+    weight, mean, square = _adam(weight, gradient, mean, square, step)
+    return weight, mean / (1 - 0.9**step), square / (1 - 0.999**step)
+
+
+def _exchanged(*before: Any) -> State:
+    weight, mean, square = _adam(*before)
+    return weight, square, mean
+
+
+def _runs_of_adam(draw: Random) -> list[tuple[State, list[Tensor], int]]:
+    """Return a state, the gradients of some steps, and the number of the first: from the start, and later on.
+
+    Of the gradients of 6 weights two are large, two so small that epsilon shows, and two are 0.
+    """
+    sizes = torch.tensor([10.0, 3e-6, 0.0]).repeat_interleave(2)
+    gradients = [
+        sizes * normal(draw, 6).sign() * (0.7 + 0.1 * normal(draw, 6).clamp(-3, 3)) for _ in range(3)
+    ]
+    later = normal(draw, 2, 3), normal(draw, 2, 3), normal(draw, 2, 3) ** 2 + 0.5
     return [
-        ((rise or (lambda p: p / peak))(p) if p < peak else fall((p - peak) / (1 - peak))) for p in SHARES
+        ((torch.tensor([1.0]), torch.zeros(1), torch.zeros(1)), [torch.tensor([2.0])], 1),
+        ((0.1 * normal(draw, 6), torch.zeros(6), torch.zeros(6)), gradients, 1),
+        (later, [normal(draw, 2, 3)], draw.randint(20, 60)),
     ]
 
 
-def judge_cosine_with_warm_up(answer: Any, seed: int) -> str | None:
-    """A straight line up to 1 at `peak`, then half a cosine down to 0."""
-    if not callable(answer):
-        return "no function"
-    peak = random.Random(seed).choice((0.15, 0.2, 0.3, 0.35))
-    values = [answer(progress, peak) for progress in SHARES]
-    at_peak = answer(peak, peak)  # neither part may leave the joint out
-    try:
-        given, joint = [number(value) for value in values], number(at_peak)
-    except (TypeError, ValueError, RuntimeError):
-        return "no number"
-    right = _shape(peak, _half_cosine)
-    usual = {
-        "no warm-up": [_half_cosine(p) for p in SHARES],
-        "no one": _shape(peak, lambda share: math.cos(math.pi * share)),
-        "not halved": _shape(peak, lambda share: 1 + math.cos(math.pi * share)),
-        "quarter": _shape(peak, lambda share: math.cos(math.pi * share / 2)),
-        "full turn": _shape(peak, lambda share: (1 + math.cos(2 * math.pi * share)) / 2),
-        "degrees": _shape(peak, lambda share: (1 + math.cos(180 * share)) / 2),
-        "linear": _shape(peak, lambda share: 1 - share),
-        "clock not reset": [p / peak if p < peak else _half_cosine(p) for p in SHARES],
-        "not stretched": [p / peak if p < peak else _half_cosine(p - peak) for p in SHARES],
-        "slow rise": _shape(peak, _half_cosine, rise=lambda p: p),
-        "starts at the peak": _shape(peak, _half_cosine, rise=lambda p: 1.0),
-        "peak mirrored": [
-            p / (1 - peak) if p < 1 - peak else _half_cosine((p - 1 + peak) / peak) for p in SHARES
-        ],
-        "per cent": _shape(peak, lambda share: _half_cosine(share / 100), rise=lambda p: p / peak / 100),
+def _three_tensors(value: Any, shape: torch.Size) -> dict[str, Tensor]:
+    parts = attempt(lambda: list(islice(value, 4)))
+    if isinstance(value, Tensor | dict) or not isinstance(parts, list) or len(parts) != 3:
+        raise Unsuitable(f"Expected three tensors: the new weight, mean and square; got {kind_of(value)}.")
+    read = {
+        name: tensor(name)(part) for name, part in zip(("the weight", "mean", "square"), parts, strict=True)
     }
-    if all(map(close, given, right)):
-        return None if close(joint, 1.0) else "joint"
-    return next((mistake for mistake, wrong in usual.items() if all(map(close, given, wrong))), "other")
+    for name, part in read.items():
+        if part.shape != shape:
+            raise Unsuitable(f"Expected {name} of shape {tuple(shape)}, as before; got {kind_of(part)}.")
+    return read
 
 
-COSINE_WITH_WARM_UP = Exercise(
-    "cosine_with_warm_up",
-    judge_cosine_with_warm_up,
-    {
-        "no function": "A function is wanted: cosine_with_warm_up(progress, peak).",
-        "no number": "A number is wanted for every progress from 0 to 1, both included.",
-        "no warm-up": "The fall is right; before `peak` it rises from 0 to 1 in a straight line.",
-        "no one": "A cosine goes down to -1, a rate must not: add 1, then halve.",
-        "not halved": "1 + cos starts at 2: halve it.",
-        "quarter": "That is a quarter of a turn, which ends steeply; half a turn ends flat: π, not π/2.",
-        "full turn": "The factor comes up again at the end: half a turn, π, not a whole one.",
-        "degrees": "math.cos takes radians: half a turn is π.",
-        "linear": "That falls in a straight line; half a cosine is flat at both ends.",
-        "clock not reset": "At the peak the fall has not begun: measure its progress from `peak`.",
-        "not stretched": "The fall does not arrive at 0: stretch what is left after `peak` to the length of 1.",
-        "slow rise": "The rise does not arrive at 1: at `peak`, which part of it is done?",
-        "starts at the peak": "Before `peak` the factor is 1 already; it rises to that from 0.",
-        "peak mirrored": "The highest factor comes too late: `peak` is counted from the start, not from the end.",
-        "per cent": "`progress` is a share, from 0 to 1, and not in per cent.",
-        "joint": "Exactly at `peak`, the factor is 1: neither part covers that point.",
-        "other": "Which share of the rise is done before `peak`, and which share of the fall after it?",
-    },
+def _train(function: Rule, state: State, gradients: list[Tensor], first: int) -> dict[str, Tensor]:
+    seen: dict[str, Tensor] = {}
+    for step, gradient in enumerate(gradients, start=first):
+        returned = function(state[0], gradient, state[1], state[2], step)
+        parts = _three_tensors(returned, gradient.shape)
+        seen |= {f"{name} after step {step}": part for name, part in parts.items()}
+        state = tuple(returned)
+    return seen
+
+
+ADAM_STEP = FunctionExercise(
+    "adam_step(weight, gradient, mean, square, step)",
+    returns=lambda value: value,  # read by `observe`, once for each step
+    reference=_adam,
+    inputs=_runs_of_adam,
+    observe=_train,
+    shown=lambda state, gradients, step: ", ".join(
+        [show(state[0]), show(gradients[0]), *map(show, state[1:]), str(step)]
+    ),
+    mistakes=[
+        Mistake(
+            "no correction",
+            _wrong(corrected=(False, False)),
+            "Both averages start at 0 and are too small at first: divide each by 1 - βⁿ.",
+        ),
+        Mistake(
+            "one correction",
+            [_wrong(corrected=(False, True)), _wrong(corrected=(True, False))],
+            "You correct only one of the two averages. Both start at 0.",
+        ),
+        Mistake(
+            "correction late",
+            _wrong(number=lambda step: step + 1),
+            "The correction is one step ahead: `step` is 1 at the first step.",
+        ),
+        Mistake(
+            "correction early",
+            _wrong(number=lambda step: step - 1),
+            "At the first step your correction divides by 1 - 1. `step` counts from 1, not from 0.",
+        ),
+        Mistake(
+            "no root",
+            _wrong(change=lambda mean, square: mean / (square + 1e-8)),
+            "The square root is missing: the mean is divided by the root of the mean square.",
+        ),
+        Mistake("uphill", _wrong(rate=-0.01), "The weight goes up the slope. Subtract the change."),
+        Mistake("rate", [_wrong(rate=0.001), _wrong(rate=0.1), _wrong(rate=1.0)], "In the text η is 0.01."),
+        Mistake(
+            "not squared",
+            [_wrong(size=torch.abs), _wrong(size=lambda gradient: gradient)],
+            "The second average is one of squared gradients.",
+        ),
+        Mistake(
+            "momentum alone",
+            _wrong(change=lambda mean, square: mean),
+            "That is momentum with a correction. Adam divides by the root of the second average.",
+        ),
+        Mistake(
+            "no epsilon",
+            _wrong(change=lambda mean, square: mean / square.sqrt()),
+            "A weight whose gradient has always been 0 comes out as nan. What keeps Adam from 0 / 0?",
+        ),
+        Mistake(
+            "epsilon inside",
+            _wrong(change=lambda mean, square: mean / (square + 1e-8).sqrt()),
+            "You add ε under the root. There it counts as much as a gradient of 10⁻⁴.",
+        ),
+        Mistake(
+            "epsilon first",
+            _epsilon_first,
+            "You add ε before the second average is corrected. In the formula it is added to the corrected root.",
+        ),
+        Mistake(
+            "betas",
+            [_wrong(betas=(0.999, 0.9)), _wrong(betas=(0.1, 0.001))],
+            "The betas are exchanged, or stand with the gradient instead of the average.",
+        ),
+        Mistake(
+            "averages",
+            _corrected_averages,
+            "The first weight is right. Return the averages as they were before the correction.",
+        ),
+        Mistake("order", _exchanged, "Mean and square are exchanged: return weight, mean, square."),
+    ],
+)
+
+
+def _steps(rule: Callable[[float], float]) -> Callable[[int, int, int], float]:
+    """Return the steps of a run from a rule that makes a whole number of batches."""
+    return lambda images, batch_size, epochs: rule(images / batch_size) * epochs
+
+
+STEPS_PER_RUN = FunctionExercise(
+    "steps_per_run(images, batch_size, epochs)",
+    returns=number("how many steps the whole run has"),
+    reference=_steps(math.ceil),
+    inputs=lambda draw: [
+        (10, 4, 2),
+        (640, 64, 3),
+        (5, 8, 1),
+        (14_000, 128, 15),
+        (32 * draw.randint(20, 30) + draw.randint(1, 31), 32, draw.randint(2, 9)),
+    ],
+    tolerance=1e-7,  # of a count
+    mistakes=[
+        Mistake(
+            "last batch dropped",
+            _steps(math.floor),
+            "The last batch of an epoch is smaller, but it is a step as well: round up.",
+        ),
+        Mistake(
+            "not rounded", _steps(float), "There are no half steps: the last batch of each epoch is smaller."
+        ),
+        Mistake("to the nearest", _steps(round), "You round to the nearest. A small batch counts, too."),
+        Mistake(
+            "rounded at the end",
+            [
+                lambda images, batch, epochs: math.ceil(images * epochs / batch),
+                lambda images, batch, epochs: images * epochs // batch,
+            ],
+            "Every epoch ends with a smaller batch of its own: round up before you multiply.",
+        ),
+        Mistake("one epoch", lambda images, batch, epochs: math.ceil(images / batch), "That is one epoch."),
+        Mistake(
+            "images",
+            lambda images, batch, epochs: images * epochs,
+            "That is how many images the run sees. A step takes a batch of them.",
+        ),
+        Mistake(
+            "one batch short", _steps(lambda batches: math.ceil(batches) - 1), "A batch per epoch is missing."
+        ),
+        Mistake(
+            "one more",
+            [
+                _steps(lambda batches: math.floor(batches) + 1),
+                lambda images, batch, epochs: images // batch * epochs + 1,
+            ],
+            "You add one batch whether or not images are left over. 640 images are 10 batches of 64.",
+        ),
+    ],
 )
 
 EXERCISES = (RISING_RATES, SMOOTH_LOSSES, SUGGEST_RATE, COSINE_WITH_WARM_UP, ADAM_STEP, STEPS_PER_RUN)

@@ -10,6 +10,7 @@ from random import Random
 from traceback import extract_tb
 from typing import Any
 
+import numpy as np
 import torch
 from torch import Tensor, nn
 
@@ -83,6 +84,31 @@ def numbers(what: str, length: int | None = None) -> Reader:
         if length is not None and len(entries) != length:
             raise Unsuitable(f"Expected {expected}; got {len(entries)} of them.")
         return [number(f"every entry of {what}")(entry) for entry in entries]
+
+    return read
+
+
+def named(*names: str) -> Reader:
+    """Return a reader of one number for each name; a hint names the one that is wrong.
+
+    >>> named("the mean", "the range")((1, 2.5))
+    {'the mean': 1.0, 'the range': 2.5}
+    """
+    read = numbers(" and ".join(names), len(names))
+    return lambda value: dict(zip(names, read(value), strict=True))
+
+
+def array(what: str) -> Reader:
+    """Return a reader of a tensor, a NumPy array or a nested list of numbers; it gives a tensor, as `tensor` does.
+
+    >>> array("the weights")([[1, 2], [3, 4]])
+    tensor([[1, 2],
+            [3, 4]])
+    """
+
+    def read(value: Any) -> Tensor:
+        plain = attempt(torch.as_tensor, value) if type(value) in (list, tuple, np.ndarray) else value
+        return tensor(what)(plain) if isinstance(plain, Tensor) else _refuse(f"a tensor: {what}", value)
 
     return read
 
