@@ -203,7 +203,7 @@ WRONG: list[tuple[str, str, Any]] = [
     ("heat_map", "kind", lambda m, g: liar(4, 5)),
     ("heat_map", "counter-example", lambda m, g: cam(m, g) + 1),
     ("hidden", "rows for columns", lambda i, r, c, s: hide(i, slice(c, c + s), slice(r, r + s))),
-    ("hidden", "one colour", lambda i, r, c, s: hide(i, slice(r, r + s), slice(c, c + s), 0)),
+    ("hidden", "one channel", lambda i, r, c, s: hide(i, slice(r, r + s), slice(c, c + s), 0)),
     ("hidden", "one more", lambda i, r, c, s: hide(i, slice(r, r + s + 1), slice(c, c + s + 1))),
     ("hidden", "end for size", lambda i, r, c, s: hide(i, slice(r, s), slice(c, s))),
     (
@@ -218,7 +218,7 @@ WRONG: list[tuple[str, str, Any]] = [
     ("hidden", "nothing hidden", lambda i, r, c, s: i),
     ("hidden", "square alone", lambda i, r, c, s: i - hide_with_a_mask(i, r, c, s)),
     ("hidden", "stripes", lambda i, r, c, s: hide(i, slice(None), slice(c, c + s))),
-    ("hidden", "colours for rows", hide_without_a_colon),
+    ("hidden", "channels for rows", hide_without_a_colon),
     ("hidden", "cut out", lambda i, r, c, s: i[:, r : r + s, c : c + s]),
     ("hidden", "counter-example", hide_always_there),
     ("hidden", "kind", lambda i, r, c, s: liar(3, 11, 12)),
@@ -235,7 +235,7 @@ WRONG: list[tuple[str, str, Any]] = [
     ),
     (
         "calibration_error",
-        "unweighted over all",
+        "unweighted",
         lambda c, r, b: error(c, r, b, weight=lambda here: 1, total="bins"),
     ),
     ("calibration_error", "not divided", lambda c, r, b: error(c, r, b, total=lambda all: 1)),
@@ -278,7 +278,7 @@ WRONG: list[tuple[str, str, Any]] = [
     ("projected", "counter-example", lambda x, k: torch.zeros(len(x), k)),
     ("between_weights", "backwards", mixed(lambda a, b, share: share * a + (1 - share) * b)),
     ("between_weights", "sum", mixed(lambda a, b, share: a + share * b)),
-    ("between_weights", "difference alone", mixed(lambda a, b, share: share * (b - a))),
+    ("between_weights", "difference", mixed(lambda a, b, share: share * (b - a))),
     ("between_weights", "mean", mixed(lambda a, b, share: (a + b) / 2)),
     (
         "between_weights",

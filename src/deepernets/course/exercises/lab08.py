@@ -116,6 +116,7 @@ DIAGNOSE_DEPTH = FunctionExercise(
     reference=signals.diagnosis,
     inputs=_pairs,
     shown=_show_pair,
+    keeps_inputs=True,
     mistakes=[
         Mistake(
             "validation",
@@ -127,7 +128,7 @@ DIAGNOSE_DEPTH = FunctionExercise(
             "Degradation shows on the images that were trained on. Which accuracy do you compare first?",
         ),
         Mistake(
-            "convergence by validation",
+            "converged on validation",
             _by(lambda a, b, tol, far: _verdict(a, b, tol, far, a[::-1], b[::-1])),
             "You ask the validation error whether a run has converged. Step 1 is about the training error.",
         ),
@@ -136,15 +137,11 @@ DIAGNOSE_DEPTH = FunctionExercise(
             _by(lambda a, b, *limits: _verdict(b, a, *limits)),
             "The two are exchanged: an error is one minus an accuracy, and the second network is deeper.",
         ),
-        Mistake(
-            "always unconverged",
-            lambda *pair: "not converged",
-            'You always return "not converged". An error is one minus an accuracy.',
-        ),
+        Mistake("always unconverged", lambda *pair: "not converged", "An error is one minus an accuracy."),
         Mistake(
             "first epoch",
             _by(_verdict, lambda epochs: epochs[0]),
-            "You judge by the first epoch. Which epoch says how training ended?",
+            "You judge by the first epoch, not by the last.",
         ),
         Mistake(
             "best epoch",
@@ -154,11 +151,7 @@ DIAGNOSE_DEPTH = FunctionExercise(
             ],
             "You judge by the best epoch. Which epoch says how training ended?",
         ),
-        Mistake(
-            "both",
-            _by(_degraded_on_both),
-            "A deeper network with the higher training error is degraded, whatever its validation error.",
-        ),
+        Mistake("both", _by(_degraded_on_both), "Step 2 asks for the training error alone."),
         Mistake(
             "gap",
             [
@@ -233,13 +226,9 @@ IDENTITY_CONVOLUTION = FunctionExercise(
         Symptom(
             "one map each",
             lambda given, right: [each.shape for each in given] == [each[:, :1].shape for each in right],
-            "Every channel out has a kernel for every channel in, most of them zero.",
+            "Every channel out has a kernel for every channel in.",
         ),
-        Mistake(
-            "no side",
-            [torch.eye, _eye],
-            "Each pair of channels has 3×3 weights, one of which is over the pixel itself.",
-        ),
+        Mistake("no side", [torch.eye, _eye], "Each pair of channels needs a kernel of 3×3 weights."),
         Mistake(
             "off centre",
             [
@@ -293,9 +282,7 @@ LAYERS_AT_START = NumberExercise(
     mistakes=[
         Mistake("all", 56, "Those are all layers. What do the 54 in the blocks add, if multiplied by 0?"),
         Mistake("convolutions", 55, "Those are all convolutions. Most of them come before a γ of 0."),
-        Mistake(
-            "halves", [28, 29], "A block's first convolution computes something. Does it get past the last γ?"
-        ),
+        Mistake("halves", [28, 29], "A block's first convolution does not get past its last γ."),
         Mistake("shallower", 20, "ResNet-20's blocks would be their shortcuts, too. What is left of those?"),
         Mistake("one", 1, "One layer is before the blocks and one after them. Which have you left out?"),
         Mistake("none", 0, "The blocks do nothing yet, but some layers are outside them."),
@@ -342,7 +329,10 @@ def _observe_norms(
     return {
         "the first result": norms[0],
         "the second result (for other images)": norms[1],
-        "whether the weights are as before": all(map(torch.equal, network.parameters(), weights)),
+        "whether the weights are as before": all(
+            one.dtype == other.dtype and torch.equal(one, other)
+            for one, other in zip(network.parameters(), weights, strict=True)
+        ),
         "whether the mode is as before": all(module.training == training for module in network.modules()),
     }
 
@@ -391,7 +381,7 @@ GRADIENT_NORMS = FunctionExercise(
     inputs=_networks_and_batches,
     observe=_observe_norms,
     shown=lambda nested, training, *_: (
-        f"a network of {4 if nested else 1} convolution(s) in {'training' if training else 'evaluation'} mode, …"
+        f"a network with {'4 convolutions' if nested else '1 convolution'}, training={training}, …"
     ),
     mistakes=[
         Symptom(
@@ -415,9 +405,7 @@ GRADIENT_NORMS = FunctionExercise(
             "Too few numbers: return one for every convolution, those inside blocks included.",
         ),
         Mistake(
-            "reversed",
-            lambda *batch: _norms()(*batch)[::-1],
-            "The numbers are right, in the wrong order: begin with the convolution next to the image.",
+            "reversed", lambda *batch: _norms()(*batch)[::-1], "Begin with the convolution next to the image."
         ),
         Mistake("bias", _with_biases, "The biases' gradients are included. Take those of the weights alone."),
         Mistake(
@@ -440,9 +428,7 @@ GRADIENT_NORMS = FunctionExercise(
             [_norms(torch.max), _norms(lambda slope: slope.abs().max())],
             "That is the largest entry. The Euclidean norm takes all of them.",
         ),
-        Mistake(
-            "squared", _norms(lambda slope: slope.square().sum()), "Those are squared norms: take the root."
-        ),
+        Mistake("squared", _norms(lambda slope: slope.square().sum()), "You forgot the root."),
         Mistake(
             "weights",
             lambda network, *batch: [layer.weight.norm() for layer in _convolutions(network)],
@@ -461,17 +447,13 @@ GRADIENT_NORMS = FunctionExercise(
         Mistake(
             "evaluation mode",
             _norms(training=False),
-            "You run the network in evaluation mode. Where it is in training mode, leave it there.",
+            "Where the network is in training mode, leave it there.",
         ),
         Mistake(
-            "training mode",
-            _norms(training=True),
-            "You run the network in training mode. Where it is in evaluation mode, leave it there.",
+            "training mode", _norms(training=True), "Where the network is in evaluation mode, leave it there."
         ),
         Mistake(
-            "accumulated",
-            _accumulated,
-            "The first call is right. In the second one, the gradients of the first batch are still there.",
+            "accumulated", _accumulated, "In a second call, the first batch's gradients are still there."
         ),
     ],
 )
@@ -486,52 +468,26 @@ HE_STD = FunctionExercise(
         (64, 16, 3),
     ],
     mistakes=[
+        Mistake("fan out", lambda i, o, k: sqrt(2 / (k**2 * o)), "You count outputs. Inputs are added up."),
+        Mistake("variance", lambda i, o, k: 2 / (k**2 * i), "That is the variance."),
+        Mistake("factor 1", lambda i, o, k: sqrt(1 / (k**2 * i)), "That is right without a ReLU."),
         Mistake(
-            "fan out",
-            lambda c_in, c_out, k: sqrt(2 / (k**2 * c_out)),
-            "That counts the outputs that a unit reaches. Going forward, a unit adds up its inputs.",
-        ),
-        Mistake("variance", lambda c_in, c_out, k: 2 / (k**2 * c_in), "That is the variance: take its root."),
-        Mistake(
-            "factor 1",
-            lambda c_in, c_out, k: sqrt(1 / (k**2 * c_in)),
-            "Without a ReLU that would be right. How much of the signal does a ReLU take away?",
-        ),
-        Mistake(
-            "half",
-            lambda c_in, c_out, k: sqrt(1 / (2 * k**2 * c_in)),
-            "A ReLU halves the signal. Must the weights be larger or smaller to make up for it?",
+            "half", lambda i, o, k: sqrt(1 / (2 * k**2 * i)), "A ReLU halves the signal. Make up for it."
         ),
         Mistake(
             "half a root",
-            [lambda c_in, c_out, k: 2 / (k * sqrt(c_in)), lambda c_in, c_out, k: sqrt(2) / (k**2 * c_in)],
+            [lambda i, o, k: 2 / (k * sqrt(i)), lambda i, o, k: sqrt(2) / (k**2 * i)],
             "Your root is of one part of the variance only. Take it of the whole fraction.",
         ),
+        Mistake("glorot", signals.glorot_deviation, "That is Glorot's, which is for layers without ReLU."),
         Mistake(
-            "glorot",
-            signals.glorot_deviation,
-            "That is Glorot's, the mean of both directions. Here only the inputs count, and the ReLU.",
+            "kernel not squared", lambda i, o, k: sqrt(2 / (k * i)), "A kernel is as high as it is wide."
         ),
+        Mistake("no kernel", lambda i, o, k: sqrt(2 / i), "A unit adds up more than one input per channel."),
         Mistake(
-            "kernel not squared",
-            lambda c_in, c_out, k: sqrt(2 / (k * c_in)),
-            "A kernel is as high as it is wide. How many inputs does one unit add up?",
+            "upside down", lambda i, o, k: sqrt(k**2 * i / 2), "The more inputs, the smaller each weight."
         ),
-        Mistake(
-            "no kernel",
-            lambda c_in, c_out, k: sqrt(2 / c_in),
-            "A unit of a convolution adds up more than one input per channel.",
-        ),
-        Mistake(
-            "upside down",
-            lambda c_in, c_out, k: sqrt(k**2 * c_in / 2),
-            "The more inputs are added up, the smaller each weight has to be.",
-        ),
-        Mistake(
-            "uniform",
-            lambda c_in, c_out, k: sqrt(6 / (k**2 * c_in)),
-            "That is the bound of a uniform distribution. Return the standard deviation.",
-        ),
+        Mistake("uniform", lambda i, o, k: sqrt(6 / (k**2 * i)), "That is a uniform distribution's bound."),
     ],
 )
 

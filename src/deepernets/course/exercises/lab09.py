@@ -10,7 +10,7 @@ from torch import Tensor
 
 from deepernets.analysis import insight
 from deepernets.course.exercises.judging import FunctionExercise, Mistake, Symptom
-from deepernets.course.exercises.values import Raised, Unsuitable, kind_of, normal, number, tensor
+from deepernets.course.exercises.values import Raised, Unsuitable, kind_of, normal, number, show, tensor
 
 
 def _heat(
@@ -22,6 +22,10 @@ def _heat(
 
 def _weights(gradients: Tensor) -> Tensor:
     return gradients.mean(dim=(1, 2), keepdim=True)  # (C, 1, 1)
+
+
+def _of_weights(change: Callable[[Tensor], Tensor], **last: Any) -> Callable[[Tensor, Tensor], Tensor]:
+    return lambda maps, gradients: _heat(maps, change(_weights(gradients)), **last)
 
 
 def _maps_and_gradients(draw: Random) -> list[tuple[Tensor, Tensor]]:
@@ -41,107 +45,75 @@ HEAT_MAP = FunctionExercise(
     reference=_heat,
     inputs=_maps_and_gradients,
     mistakes=[
-        Mistake(
-            "no relu",
-            partial(_heat, last=torch.clone),
-            "What speaks against the class is still in it. Which function keeps what is positive?",
-        ),
-        Mistake(
-            "summed",
-            lambda maps, gradients: _heat(maps, gradients) * maps[0].numel(),
-            "α is a mean over rows and columns. You take the sum.",
-        ),
+        Mistake("no relu", partial(_heat, last=torch.clone), "What speaks against the class is still in it."),
+        Mistake("summed", lambda m, g: _heat(m, g) * m[0].numel(), "You sum gradients. α is their mean."),
         Mistake(
             "stretched",
-            [
-                lambda maps, gradients: _heat(maps, gradients) / _heat(maps, gradients).max(),
-                lambda maps, gradients: _heat(maps, gradients) / len(maps),
-            ],
-            "Right up to a factor. Return L as the equation has it, neither stretched nor averaged.",
+            [lambda m, g: _heat(m, g) / _heat(m, g).max(), lambda m, g: _heat(m, g) / len(m)],
+            "Right up to a factor: do not divide by the largest value or the number of channels.",
         ),
         Mistake(
             "relu each",
-            lambda maps, gradients: (_weights(gradients) * maps).relu().sum(dim=0),
-            "Apply the ReLU once, after the sum over channels: they may speak against each other.",
+            lambda m, g: (_weights(g) * m).relu().sum(dim=0),
+            "Channels may speak against each other: first add them up, then take the ReLU.",
         ),
         Mistake(
             "relu of weights",
-            [
-                lambda maps, gradients: _heat(maps, _weights(gradients).relu()),
-                lambda maps, gradients: _heat(maps, _weights(gradients).relu(), last=torch.clone),
-            ],
+            [_of_weights(torch.relu), _of_weights(torch.relu, last=torch.clone)],
             "Channels with a negative weight belong to the sum. The ReLU comes after it.",
         ),
         Mistake(
-            "relu of gradients",
-            lambda maps, gradients: _heat(maps, gradients.relu()),
-            "Negative gradients belong to the mean. The ReLU comes at the end.",
+            "relu of gradients", lambda m, g: _heat(m, g.relu()), "Average all gradients, negative ones too."
         ),
         Mistake(
             "not averaged",
-            [
-                lambda maps, gradients: (gradients * maps).sum(dim=0),
-                lambda maps, gradients: (gradients * maps).sum(dim=0).relu(),
-            ],
+            [lambda m, g: (g * m).sum(dim=0), lambda m, g: (g * m).sum(dim=0).relu()],
             "Each channel has one weight, the mean of its gradients over rows and columns.",
         ),
         Mistake(
             "maps alone",
             [
-                lambda maps, _, change=change, last=last: last(change(maps, 0))
-                for change in (torch.sum, torch.mean)
-                for last in (torch.clone, torch.relu)
+                lambda m, g: m.sum(0),
+                lambda m, g: m.mean(0),
+                lambda m, g: m.sum(0).relu(),
+                lambda m, g: m.mean(0).relu(),
             ],
             "The maps are not weighted yet. How much does each channel matter for the class?",
         ),
-        Mistake(
-            "gradients alone",
-            [
-                lambda _, gradients: gradients.sum(dim=0).relu(),
-                lambda _, gradients: gradients.mean(dim=0).relu(),
-            ],
-            "Those are gradients alone. What should they weight?",
-        ),
+        Mistake("gradients alone", lambda m, g: g.sum(dim=0).relu(), "Those are gradients without maps."),
         Mistake(
             "one dimension",
-            [partial(_heat, dim=0), partial(_heat, dim=1), partial(_heat, dim=2)],
+            [partial(_heat, dim=dim) for dim in range(3)],
             "You average over one dimension only. Each channel has one number: which two go?",
         ),
-        Mistake(
-            "exchanged",
-            lambda maps, gradients: _heat(gradients, maps),
-            "The mean of the gradients weights the maps, not the other way round.",
-        ),
+        Mistake("exchanged", lambda m, g: _heat(g, m), "The gradients weight the maps, not vice versa."),
         Mistake(
             "not summed",
-            [
-                lambda maps, gradients: (_weights(gradients) * maps).relu(),
-                lambda maps, gradients: _weights(gradients) * maps,
-            ],
-            "One map per channel is left. Sum them over the channels.",
+            [lambda m, g: (_weights(g) * m).relu(), lambda m, g: _weights(g) * m],
+            "One map per channel is left. Add them up.",
         ),
-        Mistake(
-            "absolute",
-            partial(_heat, last=torch.abs),
-            "The sign matters: what speaks against the class is set to 0, not counted for it.",
-        ),
-        Mistake(
-            "backwards",
-            lambda maps, gradients: _heat(maps, -gradients),
-            "That is what speaks against the class. Is there a minus sign too many?",
-        ),
+        Mistake("absolute", partial(_heat, last=torch.abs), "What speaks against the class becomes 0."),
+        Mistake("backwards", lambda m, g: _heat(m, -g), "That is what speaks against the class."),
     ],
 )
 
 
-def _hide(image: Tensor, rows: Any, columns: Any, colours: Any = slice(None), value: float = 0.0) -> Tensor:
+ALL = slice(None)
+
+
+def _hide(image: Tensor, rows: slice, columns: slice, channels: Any = ALL, value: float = 0.0) -> Tensor:
     copy = image.clone()
-    copy[colours, rows, columns] = value
+    copy[channels, rows, columns] = value
     return copy
 
 
 def _hidden(image: Tensor, row: int, column: int, size: int, **changes: Any) -> Tensor:
     return _hide(image, slice(row, row + size), slice(column, column + size), **changes)
+
+
+def _around(image: Tensor, row: int, column: int, size: int, odd: int) -> Tensor:
+    rows, columns = (slice(max(at - size // 2, 0), at + size // 2 + odd) for at in (row, column))
+    return _hide(image, rows, columns)
 
 
 def _images_and_squares(draw: Random) -> list[tuple[Tensor, int, int, int]]:
@@ -153,7 +125,6 @@ def _images_and_squares(draw: Random) -> list[tuple[Tensor, int, int, int]]:
     ]
 
 
-ALL = slice(None)
 HIDDEN = FunctionExercise(
     "hidden(image, row, column, size)",
     returns=tensor("the changed copy of the image"),
@@ -161,113 +132,86 @@ HIDDEN = FunctionExercise(
     inputs=_images_and_squares,
     keeps_inputs=True,
     mistakes=[
+        Mistake("rows for columns", lambda i, r, c, s: _hidden(i, c, r, s), "You exchange row and column."),
         Mistake(
-            "rows for columns",
-            lambda image, row, column, size: _hidden(image, column, row, size),
-            "Rows and columns are exchanged: dimension 1 is the row, dimension 2 the column.",
-        ),
-        Mistake(
-            "one colour",
-            [partial(_hidden, colours=colour) for colour in (0, -1)],
+            "one channel",
+            [partial(_hidden, channels=0), partial(_hidden, channels=-1)],
             "Only one channel is hidden. The square covers all of them.",
         ),
         Mistake(
-            "colours for rows",
+            "channels for rows",
             [
-                lambda image, row, column, size: _hide(
-                    image, slice(column, column + size), ALL, slice(row, row + size)
-                ),
-                lambda image, row, column, size: _hide(image, ALL, ALL, slice(row, row + size)),
+                lambda i, r, c, s: _hide(i, slice(c, c + s), ALL, slice(r, r + s)),
+                lambda i, r, c, s: _hide(i, ALL, ALL, slice(r, r + s)),
             ],
             "The first dimension is the channel, and all channels are hidden. The row comes second.",
         ),
-        Mistake(
-            "one more",
-            lambda image, row, column, size: _hidden(image, row, column, size + 1),
-            "The square is one pixel too large: a slice ends before its end.",
-        ),
+        Mistake("one more", lambda i, r, c, s: _hidden(i, r, c, s + 1), "The square is one pixel too large."),
         Mistake(
             "one less",
-            [
-                lambda image, row, column, size: _hidden(image, row, column, size - 1),
-                lambda image, row, column, size: _hidden(image, row + 1, column + 1, size - 1),
-            ],
+            [lambda i, r, c, s: _hidden(i, r, c, s - 1), lambda i, r, c, s: _hidden(i, r + 1, c + 1, s - 1)],
             "The square is one pixel too small: a slice includes its start, and ends before its end.",
         ),
         Mistake(
             "end for size",
-            lambda image, row, column, size: _hide(image, slice(row, size), slice(column, size)),
-            "The slice ends at `size`. It must end at the place plus the size.",
+            lambda i, r, c, s: _hide(i, slice(r, s), slice(c, s)),
+            "A slice ends at its end, not after `size` entries.",
         ),
         Mistake(
             "centred",
-            [
-                lambda image, row, column, size, odd=odd: _hide(
-                    image,
-                    *(slice(max(place - size // 2, 0), place + size // 2 + odd) for place in (row, column)),
-                )
-                for odd in (0, 1)
-            ],
-            "The square starts at the given place. Yours is around it.",
+            [partial(_around, odd=0), partial(_around, odd=1)],
+            "Your square is around the given place. It starts there.",
         ),
         Mistake(
             "other value",
-            [
-                partial(_hidden, value=1.0),
-                lambda image, *square: torch.where(
-                    _hidden(torch.ones_like(image), *square) > 0, image, image.mean()
-                ),
-            ],
+            [partial(_hidden, value=1.0), lambda i, *square: _hidden(i, *square, value=float(i.mean()))],
             "The square has another value than 0, the mean colour of a normalised image.",
         ),
         Mistake(
             "stripes",
             [
-                lambda image, row, column, size: _hide(image, slice(row, row + size), ALL),
-                lambda image, row, column, size: _hide(image, ALL, slice(column, column + size)),
-                lambda image, *square: _hidden(_hidden(image, square[0], 0, 99), 0, square[1], 99),
+                lambda i, r, c, s: _hide(i, slice(r, r + s), ALL),
+                lambda i, r, c, s: _hide(i, ALL, slice(c, c + s)),
             ],
             "Whole rows or columns are hidden. Only `size` pixels of each should be.",
         ),
-        Mistake(
-            "nothing hidden",
-            lambda image, *square: image,
-            "Nothing has changed. Did you set the square in the copy that you return?",
-        ),
-        Mistake(
-            "square alone",
-            lambda image, *square: image - _hidden(image, *square),
-            "Only the square is left. It should be the part that is missing.",
-        ),
+        Mistake("nothing hidden", lambda i, *square: i, "Nothing has changed in the copy that you return."),
+        Mistake("square alone", lambda i, *square: i - _hidden(i, *square), "Only the square is left."),
         Mistake(
             "cut out",
-            lambda image, row, column, size: image[:, row : row + size, column : column + size],
-            "That is the square, cut out. Return the whole image, with zeros in the square.",
+            lambda i, r, c, s: i[:, r : r + s, c : c + s],
+            "You cut the square out. Return the whole image.",
         ),
     ],
 )
 
 
+Places = Callable[[Tensor, int], Tensor]
+
+
 def _place(confidence: Tensor, bins: int) -> Tensor:
-    return (confidence * bins).long().clamp(max=bins - 1)
+    return (confidence * bins).floor().clamp(max=bins - 1)
+
+
+def _gaps(confidence: Tensor, right: Tensor, bins: int, place: Places) -> tuple[Tensor, Tensor]:
+    """Return, for each bin that is not empty, accuracy less confidence, and its number of images."""
+    places = place(confidence, bins)
+    found = [places == bin_ for bin_ in range(bins) if (places == bin_).any()]
+    gaps = [(right[here].double() - confidence[here].double()).mean() for here in found]
+    return torch.stack(gaps), torch.stack([here.sum() for here in found])
 
 
 def _calibration(
-    confidence: Tensor,
-    right: Tensor,
-    bins: int,
-    place: Callable[[Tensor, int], Tensor] = _place,
-    gap: Callable[[float, int], float] = lambda gap, images: abs(gap) * images,
-    divide: Callable[[Tensor, Tensor, int], int] = lambda places, filled, bins: len(places),
+    confidence: Tensor, right: Tensor, bins: int, place: Places = _place, more: int = 0
 ) -> float:
-    """Return the calibration error; or one with other bins, other gaps or another divisor."""
-    places = place(confidence, bins)
-    filled = torch.unique(places[(places >= 0) & (places < bins)])
-    total = 0.0
-    for here in (places == bin_ for bin_ in filled):
-        gap_here = (right[here].double() - confidence[here].double()).mean().item()
-        total += gap(gap_here, int(here.sum()))
-    return total / divide(places, filled, bins)
+    """Return the calibration error; or one with bins of another kind, and `more` of them at the end."""
+    gaps, images = _gaps(confidence, right, bins + more, lambda c, _: place(c, bins))
+    return float((gaps.abs() * images).sum()) / len(confidence)
+
+
+def _by(rule: Callable[[Tensor, Tensor, int], Tensor]) -> Callable[[Tensor, Tensor, int], float]:
+    """Return a `calibration_error` by a rule on gaps, images of each bin that is not empty, and number of bins."""
+    return lambda confidence, right, bins: float(rule(*_gaps(confidence, right, bins, _place), bins))
 
 
 def _answers(draw: Random) -> list[tuple[Tensor, Tensor, int]]:
@@ -291,7 +235,7 @@ CALIBRATION_ERROR = FunctionExercise(
         Symptom(
             "empty bins",
             lambda given, right: any(
-                (isinstance(one, Raised) and isinstance(one.error, ZeroDivisionError)) or one != one
+                isinstance(one.error, ZeroDivisionError) if isinstance(one, Raised) else one != one
                 for one in given
             ),
             "A bin without images has no mean, and gives nan or a division by 0: leave it out.",
@@ -299,104 +243,75 @@ CALIBRATION_ERROR = FunctionExercise(
         Mistake(
             "signed",
             [
-                partial(_calibration, gap=lambda gap, images: gap * images),
-                partial(_calibration, gap=lambda gap, images: -gap * images),
+                _by(lambda gaps, n, _: (gaps * n).sum() / n.sum()),
+                _by(lambda gaps, n, _: -(gaps * n).sum() / n.sum()),
             ],
             "Gaps of different sign cancel. Take their size in each bin.",
         ),
         Mistake(
             "squared",
             [
-                partial(_calibration, gap=lambda gap, images: gap**2 * images),
-                lambda *answers: _calibration(*answers, gap=lambda gap, images: gap**2 * images) ** 0.5,
+                _by(lambda gaps, n, _: (gaps**2 * n).sum() / n.sum()),
+                _by(lambda g, n, _: ((g**2 * n).sum() / n.sum()).sqrt()),
             ],
-            "The gaps are squared. Take their size.",
+            "You square the gaps. Take their size.",
         ),
         Mistake(
             "unweighted",
-            partial(
-                _calibration, gap=lambda gap, _: abs(gap), divide=lambda places, filled, bins: len(filled)
-            ),
+            [
+                _by(lambda gaps, n, bins: gaps.abs().mean()),
+                _by(lambda gaps, n, bins: gaps.abs().sum() / bins),
+            ],
             "A bin with one image counts as much as one with twenty: weight each gap with its images.",
         ),
         Mistake(
-            "unweighted over all",
-            partial(_calibration, gap=lambda gap, _: abs(gap), divide=lambda places, filled, bins: bins),
-            "Weight each gap with its images, and divide by all images, not by the bins.",
-        ),
-        Mistake(
             "not divided",
-            [partial(_calibration, divide=lambda *_: 1), partial(_calibration, divide=lambda *each: each[2])],
+            [
+                _by(lambda gaps, n, _: (gaps.abs() * n).sum()),
+                _by(lambda gaps, n, bins: (gaps.abs() * n).sum() / bins),
+            ],
             "Divide the weighted gaps by the number of all images.",
         ),
-        Mistake(
-            "largest",
-            lambda confidence, right, bins: max(
-                abs((right[here].double() - confidence[here].double()).mean().item())
-                for here in (_place(confidence, bins) == bin_ for bin_ in range(bins))
-                if here.any()
-            ),
-            "That is the largest gap of all bins. Take their weighted mean.",
-        ),
+        Mistake("sum", _by(lambda gaps, n, _: gaps.abs().sum()), "That is the sum of all gaps."),
+        Mistake("largest", _by(lambda gaps, n, _: gaps.abs().max()), "That is the largest gap only."),
         Mistake(
             "last bin",
-            partial(_calibration, place=lambda confidence, bins: (confidence * bins).long()),
+            partial(_calibration, place=lambda c, bins: (c * bins).floor()),
             "Images with a confidence of exactly 1 are in no bin of yours. Where do they belong?",
         ),
         Mistake(
             "one bin more",
-            lambda confidence, right, bins: _calibration(
-                confidence, right, bins + 1, place=lambda confidence, more: (confidence * (more - 1)).long()
-            ),
+            partial(_calibration, place=lambda c, bins: (c * bins).floor(), more=1),
             "Images with a confidence of exactly 1 have a bin of their own. They belong to the last one.",
         ),
         Mistake(
             "first bin",
-            partial(_calibration, place=lambda confidence, bins: _place(confidence, bins) - 1),
-            "The images of the first bin are missing: bins count from 0.",
+            partial(_calibration, place=lambda c, bins: _place(c, bins) - 1),
+            "Bins count from 0.",
         ),
         Mistake(
             "upper edge",
             [
-                partial(_calibration, place=lambda confidence, bins: (confidence * bins).ceil().long() - 1),
-                partial(
-                    _calibration,
-                    place=lambda confidence, bins: ((confidence * bins).ceil().long() - 1).clamp(min=0),
-                ),
+                partial(_calibration, place=lambda c, bins: (c * bins).ceil() - 1),
+                partial(_calibration, place=lambda c, bins: ((c * bins).ceil() - 1).clamp(min=0)),
             ],
             "A confidence at the edge of two bins, such as 0.5 with four bins, belongs to the upper one.",
         ),
         Mistake(
             "rounded",
-            lambda confidence, right, bins: _calibration(
-                confidence,
-                right,
-                bins + 1,
-                place=lambda confidence, more: (confidence * (more - 1)).round().long(),
-            ),
+            partial(_calibration, place=lambda c, bins: (c * bins).round(), more=1),
             "You round to the nearest bin. A bin reaches from its lower edge up to the next.",
         ),
-        Mistake(
-            "one bin",
-            lambda confidence, right, bins: _calibration(confidence, right, 1),
-            "That is the gap over all images at once: over- and underconfidence cancel. Use bins.",
-        ),
+        Mistake("one bin", lambda c, r, bins: _calibration(c, r, 1), "That is one gap over all images."),
         Mistake(
             "image by image",
-            lambda confidence, right, bins: (right.double() - confidence).abs().mean(),
+            lambda c, r, bins: (r.double() - c).abs().mean(),
             "A single image is right or wrong: compare shares, in bins of like confidence.",
         ),
-        Mistake(
-            "percent",
-            lambda *answers: 100 * _calibration(*answers),
-            "Return a share between 0 and 1, not percent.",
-        ),
+        Mistake("percent", lambda *answers: 100 * _calibration(*answers), "Return a share, not percent."),
         Mistake(
             "fixed bins",
-            [
-                lambda confidence, right, bins, fixed=fixed: _calibration(confidence, right, fixed)
-                for fixed in (10, 15)
-            ],
+            [lambda c, r, bins: _calibration(c, r, 10), lambda c, r, bins: _calibration(c, r, 15)],
             "You always use the same number of bins. Where is `bins` used?",
         ),
     ],
@@ -435,21 +350,24 @@ def _along_own(features: Tensor, k: int) -> Tensor:
     return features @ _rows(features)[:k].T
 
 
+def _standardised(features: Tensor, k: int, correction: int) -> Tensor:
+    return _along_own(_centred(features) / features.std(dim=0, correction=correction), k)
+
+
+_right = insight.principal_components
 PROJECTED = FunctionExercise(
     "projected(features, k)",
     returns=tensor("the coordinates, (N, k)", arrays=True),
-    reference=insight.principal_components,
+    reference=_right,
     inputs=_features_and_counts,
     observe=_observe_points,
     tolerance=0.01,  # single and double precision differ in the fourth decimal where features are far from 0
     mistakes=[
-        Mistake(
-            "not centred", _along_own, "Without taking the mean off, the first direction points at the mean."
-        ),
+        Mistake("not centred", _along_own, "Your first direction points at the mean."),
         Mistake(
             "centred for directions only",
             lambda x, k: x @ _rows(_centred(x))[:k].T,
-            "The directions are right. Project the centred features, too.",
+            "Project the centred features, too.",
         ),
         Mistake(
             "centred too late",
@@ -460,15 +378,11 @@ PROJECTED = FunctionExercise(
             "last directions",
             [
                 lambda x, k: _centred(x) @ _rows(_centred(x))[-k:].T,
-                lambda x, k: _centred(x) @ _rows(_centred(x)).flip(0)[:k].T,
+                lambda x, k: _right(x, min(x.shape)).flip(1)[:, :k],
             ],
             "Those are the directions of least variance. svd gives the largest first.",
         ),
-        Mistake(
-            "ascending",
-            lambda x, k: insight.principal_components(x, k).flip(1),
-            "The directions are right, in the wrong order. The first has the largest variance.",
-        ),
+        Mistake("ascending", lambda x, k: _right(x, k).flip(1), "The first column has the largest variance."),
         Mistake(
             "first columns",
             [lambda x, k: _centred(x)[:, :k], lambda x, k: x[:, :k]],
@@ -479,55 +393,36 @@ PROJECTED = FunctionExercise(
             lambda x, k: _along_own(x - x.mean(dim=1, keepdim=True), k),
             "You take the mean of each image. Take each feature's mean over the images.",
         ),
-        Mistake(
-            "one mean",
-            lambda x, k: _along_own(x - x.mean(), k),
-            "You take one mean over everything. Each feature has a mean of its own.",
-        ),
+        Mistake("one mean", lambda x, k: _along_own(x - x.mean(), k), "Each feature has a mean of its own."),
         Mistake(
             "directions",
             [lambda x, k: _rows(_centred(x))[:k], lambda x, k: _rows(_centred(x))[:k].T],
-            "Those are the directions. Project the features on them.",
+            "Project the features on these directions.",
         ),
         Mistake(
             "not stretched",
             lambda x, k: torch.linalg.svd(_centred(x), full_matrices=False)[0][:, :k],
-            "Right but for the lengths: multiply each direction by its singular value.",
+            "Right but for the lengths: each column still lacks its singular value.",
         ),
-        Mistake(
-            "transposed",
-            lambda x, k: insight.principal_components(x, k).T,
-            "Transposed: return one row per image, one column per direction.",
-        ),
+        Mistake("transposed", lambda x, k: _right(x, k).T, "Transposed: return one row per image."),
         Mistake(
             "rows for columns",
             [
                 lambda x, k: _centred(x) @ _rows(_centred(x))[:, :k],
                 lambda x, k: _centred(x) @ torch.linalg.svd(_centred(x))[2][:, :k],
             ],
-            "svd's third result has one direction per row. Take the first k rows.",
+            "svd's third result has one direction per row. You take columns.",
         ),
         Mistake(
             "standardised",
-            [
-                lambda x, k: _along_own(_centred(x) / x.std(dim=0), k),
-                lambda x, k: _along_own(_centred(x) / x.std(dim=0, correction=0), k),
-            ],
+            [partial(_standardised, correction=0), partial(_standardised, correction=1)],
             "Take the mean off only. Dividing by the standard deviation changes the directions.",
         ),
-        Mistake(
-            "all directions",
-            lambda x, k: _along_own(_centred(x), x.shape[1]),
-            "Those are the coordinates along all directions. Return the first k only.",
-        ),
-        Mistake(
-            "signs lost",
-            lambda x, k: insight.principal_components(x, k).abs(),
-            "A direction may point either way, but each image must keep its side of the mean.",
-        ),
+        Mistake("all directions", lambda x, k: _right(x, x.shape[1]), "Return the first k columns only."),
+        Mistake("signs lost", lambda x, k: _right(x, k).abs(), "Each image must keep its side of the mean."),
         Mistake(
             "fixed number",
-            [lambda x, k, fixed=fixed: insight.principal_components(x, fixed) for fixed in (2, 3)],
+            [lambda x, k: _right(x, 2), lambda x, k: _right(x, 3)],
             "You always return the same number of columns. Where is `k` used?",
         ),
     ],
@@ -573,6 +468,10 @@ def _observe_state(function: Callable[..., Any], start: State, end: State, share
     return {name: read[name] for name, (_, kind) in wanted.items() if kind.is_floating_point}
 
 
+def _show_state(state: State) -> str:
+    return "{" + ", ".join(f"{name!r}: {show(value)}" for name, value in state.items()) + "}"
+
+
 def _each(rule: Callable[[Tensor, Tensor, float], Tensor]) -> Callable[[State, State, float], State]:
     """Return a `between_weights` by a rule for one tensor; counters stay."""
     return lambda start, end, share: {
@@ -587,35 +486,22 @@ BETWEEN_WEIGHTS = FunctionExercise(
     reference=insight.interpolated,
     inputs=_states_and_shares,
     observe=_observe_state,
+    shown=lambda start, end, share: f"{_show_state(start)}, {_show_state(end)}, {share}",
     keeps_inputs=True,
     mistakes=[
         Mistake(
-            "backwards",
-            _each(lambda a, b, t: t * a + (1 - t) * b),
-            "You go backwards: share 0 is the start, share 1 the end.",
+            "backwards", _each(lambda a, b, t: t * a + (1 - t) * b), "Share 0 is the start, share 1 the end."
         ),
-        Mistake(
-            "sum",
-            [_each(lambda a, b, t: a + t * b), _each(lambda a, b, t: a + b)],
-            "That leaves the start whole. It loses what the end gains.",
-        ),
-        Mistake(
-            "difference alone",
-            _each(lambda a, b, t: t * (b - a)),
-            "That is the step away from the start. Add it to the start.",
-        ),
-        Mistake(
-            "wrong way",
-            [_each(lambda a, b, t: a + t * (a - b)), _each(lambda a, b, t: b + t * (b - a))],
-            "Where are you at share 0, and where at share 1? One of the two is wrong.",
-        ),
+        Mistake("sum", _each(lambda a, b, t: a + t * b), "The start must lose what the end gains."),
+        Mistake("difference", _each(lambda a, b, t: t * (b - a)), "That is the step without its start."),
+        Mistake("away", _each(lambda a, b, t: a + t * (a - b)), "You start right, and go away from the end."),
+        Mistake("from the end", _each(lambda a, b, t: b + t * (b - a)), "You start from the end."),
         Mistake("mean", _each(lambda a, b, t: (a + b) / 2), "That is the middle, whatever the share."),
         Mistake(
             "stops",
             [
-                _each(lambda a, b, t: torch.lerp(a, b, min(max(t, 0.0), 1.0))),
-                _each(lambda a, b, t: torch.lerp(a, b, min(t, 1.0))),
-                _each(lambda a, b, t: torch.lerp(a, b, max(t, 0.0))),
+                _each(lambda a, b, t: torch.lerp(a, b, min(max(t, 0), 1))),
+                _each(lambda a, b, t: torch.lerp(a, b, min(t, 1))),
             ],
             "A share above 1 goes on beyond the end, and one below 0 goes the other way.",
         ),

@@ -65,27 +65,15 @@ MEDIAN_SECONDS = FunctionExercise(
     inputs=_seconds_of_calls,
     observe=_observe_timing,
     shown=lambda seconds, warm_up, repeats: (
-        f"work, clock, {warm_up}, {repeats}), where calls of work() take "
-        f"{', '.join(f'{s:.3g}' for s in seconds[: warm_up + repeats])} s ("
+        f"work, clock, warm_up={warm_up}, repeats={repeats}; calls of work() take "
+        f"{', '.join(f'{s:.3g}' for s in seconds[: warm_up + repeats])} s"
     ),
     mistakes=[
-        Mistake(
-            "mean", partial(_timed, summary=mean), "One disturbed call moves the mean, but not the median."
-        ),
-        Mistake(
-            "minimum",
-            partial(_timed, summary=min),
-            "That is the fastest call. How long does a usual one take?",
-        ),
-        Mistake(
-            "maximum",
-            partial(_timed, summary=max),
-            "That is the slowest call. How long does a usual one take?",
-        ),
+        Mistake("mean", partial(_timed, summary=mean), "One disturbed call moves the mean."),
+        Mistake("minimum", partial(_timed, summary=min), "That is the fastest call, not a usual one."),
+        Mistake("maximum", partial(_timed, summary=max), "That is the slowest call, not a usual one."),
         Mistake("total", partial(_timed, summary=sum), "That is the time of all calls together."),
-        Mistake(
-            "last call", partial(_timed, summary=lambda times: times[-1]), "That is the last call alone."
-        ),
+        Mistake("last call", partial(_timed, summary=lambda times: times[-1]), "That is the last call."),
         Mistake(
             "middle without order",
             partial(_timed, summary=lambda times: times[len(times) // 2]),
@@ -115,14 +103,10 @@ MEDIAN_SECONDS = FunctionExercise(
             "You time repeats - warm_up calls. The warm-up comes in addition to the repeats.",
         ),
         Mistake(
-            "per second",
-            lambda *case: 1 / _timed(*case),
-            "That is calls per second. Return seconds per call.",
+            "per second", lambda *case: 1 / _timed(*case), "Return seconds per call, not calls per second."
         ),
         Mistake(
-            "milliseconds",
-            lambda *case: 1000 * _timed(*case),
-            "The clock counts seconds. Return them as they are.",
+            "milliseconds", lambda *case: 1000 * _timed(*case), "Return seconds, as the clock counts them."
         ),
         Symptom(
             "own clock",
@@ -160,46 +144,28 @@ FLIPPED = FunctionExercise(
     inputs=_batches,
     keeps_inputs=True,
     mistakes=[
-        Mistake(
-            "all alike",
-            lambda images, _: images.flip(3),
-            "All images are mirrored. Each has an entry in `flips`.",
-        ),
-        Mistake("none", lambda images, _: images, "No image is mirrored."),
-        Mistake(
-            "the others",
-            lambda images, flips: _flip(images, ~flips),
-            "You mirror those whose entry is False.",
-        ),
-        Mistake(
-            "upside down",
-            partial(_flip, dims=(2,)),
-            "You exchange top and bottom. Which dimension is the width?",
-        ),
-        Mistake(
-            "both ways",
-            partial(_flip, dims=(2, 3)),
-            "You turn images by half a turn. Reverse the width only.",
-        ),
-        Mistake(
-            "channels", partial(_flip, dims=(1,)), "You reverse the channels. Which dimension is the width?"
-        ),
+        Mistake("all alike", lambda i, _: i.flip(3), "You mirror all images. Each has its entry in `flips`."),
+        Mistake("none", lambda i, _: i, "No image is mirrored."),
+        Mistake("the others", lambda i, flips: _flip(i, ~flips), "You mirror those whose entry is False."),
+        Mistake("upside down", partial(_flip, dims=(2,)), "You exchange top and bottom."),
+        Mistake("both ways", partial(_flip, dims=(2, 3)), "You turn images by half a turn."),
+        Mistake("channels", partial(_flip, dims=(1,)), "You reverse the channels, not the width."),
         Mistake("batch", partial(_flip, dims=(0,)), "You reverse the batch, so images lose their labels."),
         Mistake(
             "transposed",
-            lambda images, flips: _flip(images, flips, (2, 3)).transpose(2, 3),
+            lambda i, flips: _flip(i, flips, (2, 3)).transpose(2, 3),
             "You exchange height and width. Reverse the width only.",
         ),
         Mistake(
             "some missing",
-            [lambda images, flips: images[flips].flip(3), lambda images, flips: images[~flips]],
+            [lambda i, flips: i[flips].flip(3), lambda i, flips: i[~flips]],
             "Only some of the images are left. Return all, in their places.",
         ),
         Mistake(
             "moved",
             [
-                lambda images, flips: torch.cat([images[~flips], images[flips].flip(3)]),
-                lambda images, flips: torch.cat([images[flips].flip(3), images[~flips]]),
+                lambda i, flips: torch.cat([i[~flips], i[flips].flip(3)]),
+                lambda i, flips: torch.cat([i[flips].flip(3), i[~flips]]),
             ],
             "Mirrored images come back at another place. Their labels stay where they were.",
         ),
@@ -219,40 +185,16 @@ OVERALL_SPEEDUP = FunctionExercise(
         (draw.uniform(0.2, 0.45), draw.uniform(3, 9)),
     ],
     mistakes=[
-        Mistake(
-            "time left",
-            lambda s, f: (1 - s) + s / f,
-            "That is the time that is left. The speed is its inverse.",
-        ),
-        Mistake(
-            "multiplied", lambda s, f: 1 / ((1 - s) + s * f), "What becomes faster takes less time, not more."
-        ),
-        Mistake(
-            "exchanged",
-            lambda s, f: 1 / (s + (1 - s) / f),
-            "It is the share that becomes faster, not the rest.",
-        ),
-        Mistake(
-            "weighted", lambda s, f: (1 - s) + s * f, "Times add up, speeds do not: add what each part takes."
-        ),
-        Mistake(
-            "factor", lambda s, f: f, "Only a share becomes faster by that. The rest takes as long as before."
-        ),
+        Mistake("time left", lambda s, f: (1 - s) + s / f, "That is the time that is left, not a speed."),
+        Mistake("multiplied", lambda s, f: 1 / ((1 - s) + s * f), "What becomes faster takes less time."),
+        Mistake("exchanged", lambda s, f: 1 / (s + (1 - s) / f), "The share becomes faster, not the rest."),
+        Mistake("weighted", lambda s, f: (1 - s) + s * f, "Times add up, speeds do not."),
+        Mistake("factor", lambda s, f: f, "Only a share becomes that much faster."),
         Mistake("share of the factor", lambda s, f: s * f, "Times add up: that of the rest is missing."),
         Mistake("rest forgotten", lambda s, f: f / s, "The rest takes as long as before, and it is missing."),
-        Mistake(
-            "saving", lambda s, f: s - s / f, "That is the share of the time that is saved, not a speed."
-        ),
-        Mistake(
-            "gain",
-            lambda s, f: 1 / (1 - s + s / f) - 1,
-            "That is how many times *faster*: 1 means twice as fast.",
-        ),
-        Mistake(
-            "limit",
-            lambda s, f: 1 / (1 - s),
-            "That is the limit for an endless factor. Where is `factor` used?",
-        ),
+        Mistake("saving", lambda s, f: s - s / f, "That is the share of time that is saved."),
+        Mistake("gain", lambda s, f: 1 / (1 - s + s / f) - 1, "That is 1 where the whole is twice as fast."),
+        Mistake("limit", lambda s, f: 1 / (1 - s), "That is the limit for an endless factor."),
         Mistake("percent", lambda s, f: 100 / (1 - s + s / f), "Return how many times as fast, not percent."),
     ],
 )
@@ -304,7 +246,7 @@ SHARD = FunctionExercise(
             ),
             "You ask for an entry beyond the end of the list. Do all shards end before it does?",
         ),
-        Mistake("everything", lambda i, *_: i, "Every process gets all indices, and does all of the work."),
+        Mistake("everything", lambda i, *_: i, "Every process gets all indices."),
         Symptom(
             "all the same",
             lambda given, right: all(
@@ -348,7 +290,7 @@ def _average(
 
 def _gradients_and_images(draw: Random) -> list[tuple[list[Tensor], list[int]]]:
     cases = [([torch.tensor([1.0, 2.0]), torch.tensor([5.0, 6.0])], [3, 1])]
-    for counts, shape in (([30, 30, 4], (4,)), ([draw.randint(5, 9), 1, 2, 2], (5, 3)), ([6], (2, 1, 3, 3))):
+    for counts, shape in (([30, 30, 4], (4,)), ([1, draw.randint(5, 9), 2, 2], (5, 3)), ([6], (2, 1, 3, 3))):
         cases.append(([normal(draw, *shape) for _ in counts], counts))
     return cases
 
@@ -362,36 +304,26 @@ AVERAGED = FunctionExercise(
     mistakes=[
         Mistake(
             "unweighted",
-            lambda gradients, images: torch.stack(gradients).mean(dim=0),
+            lambda g, n: torch.stack(g).mean(dim=0),
             "A process with 1 image counts as much as one with 3: weight each with its images.",
         ),
-        Mistake(
-            "sum", lambda gradients, _: torch.stack(gradients).sum(dim=0), "That is the sum, not the mean."
-        ),
-        Mistake(
-            "not divided",
-            partial(_average, divide=lambda images: 1),
-            "The weights are right. Divide by the number of all images.",
-        ),
-        Mistake(
-            "processes",
-            partial(_average, divide=len),
-            "Divide by the number of all images, not of processes.",
-        ),
+        Mistake("sum", lambda g, _: torch.stack(g).sum(dim=0), "That is a sum, not a mean."),
+        Mistake("not divided", partial(_average, divide=lambda n: 1), "Divide by the number of all images."),
+        Mistake("processes", partial(_average, divide=len), "Divide by all images, not by processes."),
         Mistake(
             "divided already",
-            lambda gradients, images: torch.stack(gradients).sum(dim=0) / sum(images),
+            lambda g, n: torch.stack(g).sum(dim=0) / sum(n),
             "Each gradient is a mean already: multiply it by its images before you divide.",
         ),
         Mistake(
             "inverse",
-            lambda gradients, images: _average(gradients, [1 / count for count in images]),
+            lambda g, n: _average(g, [1 / count for count in n]),
             "The process with the fewest images has the largest weight. Turn it round.",
         ),
-        Mistake("first", lambda gradients, _: gradients[0], "That is the first process's gradient alone."),
+        Mistake("first", lambda g, _: g[0], "That is the first process's gradient alone."),
         Mistake(
             "one number",
-            lambda gradients, images: _average(gradients, images).mean(),
+            lambda g, n: _average(g, n).mean(),
             "Average over the processes only: the result has the shape of one gradient.",
         ),
     ],
@@ -424,52 +356,44 @@ def _scaled(covariance: Tensor, power: float = -0.5) -> Tensor:
 WHITENING = FunctionExercise(
     "whitening(covariance)",
     returns=tensor("W, as large as the covariance"),
-    reference=lambda covariance: torch.linalg.inv(torch.linalg.cholesky(covariance)),
+    reference=lambda c: torch.linalg.inv(torch.linalg.cholesky(c)),
     inputs=_covariances,
     observe=_observe_whitening,
     tolerance=0.01,
     mistakes=[
         Mistake(
             "transposed",
-            [_scaled, lambda covariance: torch.linalg.inv(torch.linalg.cholesky(covariance)).T],
+            [_scaled, lambda c: torch.linalg.inv(torch.linalg.cholesky(c)).T],
             "Your filters are the columns of W. They should be its rows.",
         ),
-        Mistake(
-            "turned only",
-            lambda covariance: _scaled(covariance, 0).T,
-            "The answers are uncorrelated, but not of variance 1: scale each row.",
-        ),
+        Mistake("turned only", lambda c: _scaled(c, 0).T, "The variances are not 1 yet: scale each row."),
         Mistake(
             "turned only, transposed",
-            lambda covariance: _scaled(covariance, 0),
+            lambda c: _scaled(c, 0),
             "eigh returns directions as columns, W has filters as rows. They are not scaled yet, either.",
         ),
         Mistake(
             "divided by variances",
-            lambda covariance: _scaled(covariance, -1).T,
+            lambda c: _scaled(c, -1).T,
             "You divide by Λ. What does a variance become if a filter is divided by 2?",
         ),
         Mistake(
             "multiplied",
-            [lambda covariance: _scaled(covariance, 0.5).T, lambda covariance: _scaled(covariance, 1).T],
+            [lambda c: _scaled(c, 0.5).T, lambda c: _scaled(c, 1).T],
             "You make large variances larger still. Divide instead of multiplying.",
         ),
         Mistake(
             "not inverted",
-            [torch.linalg.cholesky, lambda covariance: _scaled(covariance, 0.5) @ _scaled(covariance, 0).T],
+            [torch.linalg.cholesky, lambda c: _scaled(c, 0.5) @ _scaled(c, 0).T],
             "That is a root of Σ. W undoes it.",
         ),
         Mistake(
             "scaled only",
-            lambda covariance: covariance.diag().rsqrt().diag(),
+            lambda c: c.diag().rsqrt().diag(),
             "Each answer has variance 1, but they are still correlated: turn first.",
         ),
-        Mistake(
-            "inverse",
-            torch.linalg.inv,
-            "W appears twice in W Σ Wᵀ. What is it then, if not the inverse of Σ?",
-        ),
-        Mistake("nothing", lambda covariance: torch.eye(len(covariance)), "That W changes nothing."),
+        Mistake("inverse", torch.linalg.inv, "W appears twice in W Σ Wᵀ, so it is no inverse."),
+        Mistake("nothing", lambda c: torch.eye(len(c)), "That W changes nothing."),
     ],
 )
 
