@@ -176,6 +176,23 @@ def norms_asleep(network: Any, images: Any, labels: Any) -> Any:
     return norms_as_in_the_solution(network, images, labels)
 
 
+def norms_in_mode(mode: bool) -> Any:
+    """Set a mode, and put back the one that there was."""
+
+    def gradient_norms(network: Any, images: Any, labels: Any) -> Any:
+        before = network.training
+        norms = norms_as_in_the_solution(network.train(mode), images, labels)
+        network.train(before)
+        return norms
+
+    return gradient_norms
+
+
+def norms_of_children(network: Any, images: Any, labels: Any) -> Any:
+    weights = [layer.weight for layer in network.children() if isinstance(layer, nn.Conv2d)]
+    return [slope.norm() for slope in torch.autograd.grad(mean_loss(network, images, labels), weights)]
+
+
 def norms_after_a_step(network: Any, images: Any, labels: Any) -> Any:
     optimizer = torch.optim.SGD(network.parameters(), lr=0.1)
     norms = norms_accumulated(network, images, labels)
@@ -254,6 +271,24 @@ WRONG: list[tuple[str, str, Any]] = [
     ("layers_at_start", "kind", "two"),
     ("gradient_norms", "accumulated", norms_accumulated),
     ("gradient_norms", "counter-example", norms_added_up),
+    ("gradient_norms", "evaluation mode", norms_in_mode(False)),
+    ("gradient_norms", "training mode", norms_in_mode(True)),
+    (
+        "gradient_norms",
+        "changes mode",
+        lambda network, *batch: norms_as_in_the_solution(network.train(), *batch),
+    ),
+    ("gradient_norms", "too few", norms_of_children),
+    ("gradient_norms", "kind", lambda *batch: iter(norms_as_in_the_solution(*batch))),
+    ("gradient_norms", "counter-example", lambda *batch: sorted(norms_as_in_the_solution(*batch))),
+    (
+        "diagnose_depth",
+        "changes inputs",
+        lambda s, d, *limits: diagnose_as_in_the_solution([s.pop()], d, *limits),
+    ),
+    ("identity_convolution", "kind", lambda channels: identity_as_in_the_solution(channels).tolist()),
+    ("identity_convolution", "counter-example", lambda channels: identity_as_in_the_solution(3)),
+    ("he_std", "half a root", lambda c_in, c_out, kernel: 2 / math.sqrt(kernel**2 * c_in)),
     ("gradient_norms", "changes weights", norms_after_a_step),
     ("gradient_norms", "bias", norms_with_biases),
     ("gradient_norms", "other layers", norms_of_all_parameters),

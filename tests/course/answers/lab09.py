@@ -169,6 +169,7 @@ RIGHT: list[tuple[str, Any]] = [
     ("heat_map", cam),
     ("heat_map", cam_in_a_loop),
     ("heat_map", cam_in_numpy),
+    ("heat_map", lambda maps, gradients: cam(maps.double(), gradients.double())),
     (
         "hidden",
         lambda image, row, column, size: hide(image, slice(row, row + size), slice(column, column + size)),
@@ -176,7 +177,6 @@ RIGHT: list[tuple[str, Any]] = [
     ("hidden", hide_with_a_mask),
     ("calibration_error", error),
     ("calibration_error", error_by_sums),
-    ("calibration_error", error_with_half_open_bins),
     ("projected", pca),
     ("projected", pca_by_covariance),
     ("projected", pca_by_scikit_learn),
@@ -184,6 +184,21 @@ RIGHT: list[tuple[str, Any]] = [
     ("between_weights", mixed(lambda a, b, share: torch.lerp(a.float(), b.float(), share))),
 ]
 WRONG: list[tuple[str, str, Any]] = [
+    ("heat_map", "summed", lambda m, g: cam(m, g) * g[0].numel()),
+    ("heat_map", "stretched", lambda m, g: cam(m, g) / cam(m, g).max()),
+    ("heat_map", "kind", lambda m, g: cam(m, g).tolist()),
+    ("calibration_error", "upper edge", error_with_half_open_bins),
+    ("calibration_error", "counter-example", lambda c, r, b: round(error(c, r, b), 3)),
+    ("projected", "ascending", lambda x, k: pca(x, k).flip(1)),
+    ("projected", "kind", lambda x, k: pca(x, k).tolist()),
+    ("between_weights", "kind", mixed(lambda a, b, share: ((1 - share) * a + share * b).double())),
+    ("between_weights", "kind", mixed(lambda a, b, share: ((1 - share) * a + share * b).numpy())),
+    (
+        "between_weights",
+        "kind",
+        lambda start, end, share: {name: start[name] for name in start if "weight" in name},
+    ),
+    ("between_weights", "exception", mixed(torch.lerp)),
     ("heat_map", "no relu", lambda maps, gradients: cam(maps, gradients, relu=False)),
     ("heat_map", "relu each", lambda m, g: (g.mean(dim=(1, 2), keepdim=True) * m).relu().sum(dim=0)),
     ("heat_map", "relu of weights", lambda m, g: (g.mean(dim=(1, 2), keepdim=True).relu() * m).sum(dim=0)),

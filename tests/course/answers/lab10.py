@@ -2,6 +2,7 @@
 
 import statistics
 from functools import partial
+from time import perf_counter
 from typing import Any
 
 import numpy as np
@@ -102,9 +103,30 @@ RIGHT: list[tuple[str, Any]] = [
     ),
     ("whitening", whitened),
     ("whitening", whitened_by_cholesky),
+    ("whitening", lambda covariance: whitened(covariance.double())),
+    (
+        "averaged",
+        lambda gradients, images: torch.tensor(np.average(np.stack(gradients), axis=0, weights=images)),
+    ),
+    ("shard", lambda indices, rank, world: np.array_split(indices, world)[rank]),
+    ("shard", lambda indices, rank, world: torch.tensor(indices)[rank::world]),
     ("whitening", whitened_symmetrically),
 ]
 WRONG: list[tuple[str, str, Any]] = [
+    ("median_seconds", "even", partial(timed, summary=statistics.median_high)),
+    ("median_seconds", "own clock", lambda work, clock, *calls: timed(work, perf_counter, *calls)),
+    ("flipped", "moved", lambda images, flips: torch.cat([images[~flips], images[flips].flip(3)])),
+    ("flipped", "kind", lambda images, flips: flip(images, flips).numpy()),
+    ("flipped", "counter-example", lambda images, flips: images.flip(3) if flips[0] else images),
+    ("shard", "kind", lambda indices, rank, world: tuple(indices[rank::world])),
+    ("shard", "kind", lambda indices, rank, world: [float(index) for index in indices[rank::world]]),
+    ("shard", "uneven", lambda indices, rank, world: [index for index in indices if index % world == rank]),
+    ("averaged", "kind", lambda gradients, images: weighted(gradients, images).numpy()),
+    ("averaged", "one number", lambda gradients, images: weighted(gradients, images).mean()),
+    ("whitening", "kind", lambda covariance: whitened(covariance).to(torch.complex64)),
+    ("whitening", "transposed", lambda covariance: whitened_by_cholesky(covariance).T),
+    ("whitening", "not inverted", torch.linalg.cholesky),
+    ("whitening", "counter-example", lambda covariance: len(covariance) * whitened(covariance)),
     ("median_seconds", "mean", partial(timed, summary=statistics.mean)),
     ("median_seconds", "minimum", partial(timed, summary=min)),
     ("median_seconds", "total", partial(timed, summary=sum)),
@@ -142,7 +164,7 @@ WRONG: list[tuple[str, str, Any]] = [
     ("overall_speedup", "kind", lambda share, factor: None),
     ("overall_speedup", "counter-example", lambda share, factor: 7.0),
     ("shard", "everything", lambda indices, rank, world: indices),
-    ("shard", "all the same", lambda indices, rank, world: indices[:: world + 1]),
+    ("shard", "all the same", lambda indices, rank, world: indices[::world]),
     ("shard", "positions", lambda indices, rank, world: list(range(rank, len(indices), world))),
     (
         "shard",

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 from copy import deepcopy
+from functools import partial
 from itertools import product
 from math import sqrt
 from operator import gt, lt
@@ -180,10 +181,7 @@ DIAGNOSE_DEPTH = FunctionExercise(
         ),
         Mistake(
             "never unconverged",
-            [
-                _by(lambda a, b, tol, far: _verdict(a, b, tol, 1)),
-                _by(lambda a, b, *limits: _verdict(a, b, 0, 1)),
-            ],
+            [_by(lambda a, b, tol, far: _verdict(a, b, tol, 1)), _by(lambda a, b, *_: _verdict(a, b, 0, 1))],
             "Some of these runs end with a training error above `far`. What can be said about them?",
         ),
         Mistake(
@@ -217,6 +215,10 @@ def _eye(channels: int) -> Tensor:
     return torch.eye(channels)[..., None, None]
 
 
+def _off_centre(channels: int, by: tuple[int, ...]) -> Tensor:
+    return signals.identity_weights(channels).roll(by, (2, 3))
+
+
 IDENTITY_CONVOLUTION = FunctionExercise(
     "identity_convolution(channels)",
     returns=tensor("the weights of a 3×3 convolution", arrays=True),
@@ -231,11 +233,7 @@ IDENTITY_CONVOLUTION = FunctionExercise(
         Mistake("no side", [torch.eye, _eye], "Each pair of channels needs a kernel of 3×3 weights."),
         Mistake(
             "off centre",
-            [
-                lambda channels, by=by: signals.identity_weights(channels).roll(by, (2, 3))
-                for by in product((-1, 0, 1), repeat=2)
-                if any(by)
-            ],
+            [partial(_off_centre, by=by) for by in product((-1, 0, 1), repeat=2) if any(by)],
             "Those weights move the image by a pixel. Which of the nine is over the pixel itself?",
         ),
         Mistake(
@@ -248,30 +246,16 @@ IDENTITY_CONVOLUTION = FunctionExercise(
         ),
         Mistake(
             "every tap",
-            [
-                lambda channels: _eye(channels).expand(-1, -1, 3, 3),
-                lambda c: _eye(c).expand(-1, -1, 3, 3) / 9,
-            ],
+            [lambda c: _eye(c).expand(-1, -1, 3, 3), lambda c: _eye(c).expand(-1, -1, 3, 3) / 9],
             "The channels are right, but each pixel is mixed with its eight neighbours.",
         ),
         Mistake(
             "diagonal kernels",
-            [
-                lambda channels: torch.eye(3).expand(channels, channels, 3, 3),
-                lambda c: _eye(c) * torch.eye(3),
-            ],
+            [lambda c: torch.eye(3).expand(c, c, 3, 3), lambda c: _eye(c) * torch.eye(3)],
             "Your kernels have ones along a diagonal, so that each adds up three pixels.",
         ),
-        Mistake(
-            "ones",
-            lambda channels: torch.ones(channels, channels, 3, 3),
-            "Ones everywhere mix all channels and all neighbours. Nearly all weights must be zero.",
-        ),
-        Mistake(
-            "zeros",
-            lambda channels: torch.zeros(channels, channels, 3, 3),
-            "Weights of zero give zero. Only in a branch with a shortcut does that change nothing.",
-        ),
+        Mistake("ones", lambda c: torch.ones(c, c, 3, 3), "Nearly all weights must be zero."),
+        Mistake("zeros", lambda c: torch.zeros(c, c, 3, 3), "Weights of zero give zero, not the input."),
     ],
 )
 
@@ -415,12 +399,7 @@ GRADIENT_NORMS = FunctionExercise(
         ),
         Mistake(
             "mean",
-            [
-                _norms(torch.mean),
-                _norms(lambda slope: slope.abs().mean()),
-                _norms(lambda slope: slope.square().mean()),
-                _norms(lambda slope: slope.square().mean().sqrt()),
-            ],
+            [_norms(lambda g: g.abs().mean()), _norms(lambda g: g.square().mean().sqrt())],
             "You take a mean over the gradient. A norm does not divide by the number of weights.",
         ),
         Mistake(

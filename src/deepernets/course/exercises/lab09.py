@@ -72,12 +72,7 @@ HEAT_MAP = FunctionExercise(
         ),
         Mistake(
             "maps alone",
-            [
-                lambda m, g: m.sum(0),
-                lambda m, g: m.mean(0),
-                lambda m, g: m.sum(0).relu(),
-                lambda m, g: m.mean(0).relu(),
-            ],
+            [lambda m, _: m.sum(0), lambda m, _: m.sum(0).relu(), lambda m, _: m.mean(0).relu()],
             "The maps are not weighted yet. How much does each channel matter for the class?",
         ),
         Mistake("gradients alone", lambda m, g: g.sum(dim=0).relu(), "Those are gradients without maps."),
@@ -140,11 +135,8 @@ HIDDEN = FunctionExercise(
         ),
         Mistake(
             "channels for rows",
-            [
-                lambda i, r, c, s: _hide(i, slice(c, c + s), ALL, slice(r, r + s)),
-                lambda i, r, c, s: _hide(i, ALL, ALL, slice(r, r + s)),
-            ],
-            "The first dimension is the channel, and all channels are hidden. The row comes second.",
+            lambda i, r, c, s: _hide(i, slice(c, c + s), ALL, slice(r, r + s)),
+            "The first dimension is the channel. The row comes second.",
         ),
         Mistake("one more", lambda i, r, c, s: _hidden(i, r, c, s + 1), "The square is one pixel too large."),
         Mistake(
@@ -221,7 +213,7 @@ def _answers(draw: Random) -> list[tuple[Tensor, Tensor, int]]:
         drawn = [draw.randrange(1, 256, 2) / 256 for _ in range(40)]  # never at the edge of a bin
         cases.append((drawn, [confidence > 0.9 or draw.random() < 0.55 for confidence in drawn], bins))
     ends = [1.0, 1.0, 0.0, *cases[1][0]], [True, False, True, *cases[1][1]], 10
-    edges = [0.25, 0.5, 0.5, 0.75, 0.375], [True, True, False, False, True], 4
+    edges = [0.5, 0.375, 0.75, 0.625], [False, True, True, False], 4
     return [(torch.tensor(sure), torch.tensor(right), bins) for sure, right, bins in (*cases, ends, edges)]
 
 
@@ -242,34 +234,18 @@ CALIBRATION_ERROR = FunctionExercise(
         ),
         Mistake(
             "signed",
-            [
-                _by(lambda gaps, n, _: (gaps * n).sum() / n.sum()),
-                _by(lambda gaps, n, _: -(gaps * n).sum() / n.sum()),
-            ],
+            [_by(lambda g, n, _: (g * n).sum() / n.sum()), _by(lambda g, n, _: -(g * n).sum() / n.sum())],
             "Gaps of different sign cancel. Take their size in each bin.",
         ),
-        Mistake(
-            "squared",
-            [
-                _by(lambda gaps, n, _: (gaps**2 * n).sum() / n.sum()),
-                _by(lambda g, n, _: ((g**2 * n).sum() / n.sum()).sqrt()),
-            ],
-            "You square the gaps. Take their size.",
-        ),
+        Mistake("squared", _by(lambda g, n, _: (g**2 * n).sum() / n.sum()), "You square the gaps."),
         Mistake(
             "unweighted",
-            [
-                _by(lambda gaps, n, bins: gaps.abs().mean()),
-                _by(lambda gaps, n, bins: gaps.abs().sum() / bins),
-            ],
+            [_by(lambda g, n, bins: g.abs().mean()), _by(lambda g, n, bins: g.abs().sum() / bins)],
             "A bin with one image counts as much as one with twenty: weight each gap with its images.",
         ),
         Mistake(
             "not divided",
-            [
-                _by(lambda gaps, n, _: (gaps.abs() * n).sum()),
-                _by(lambda gaps, n, bins: (gaps.abs() * n).sum() / bins),
-            ],
+            [_by(lambda g, n, _: (g.abs() * n).sum()), _by(lambda g, n, bins: (g.abs() * n).sum() / bins)],
             "Divide the weighted gaps by the number of all images.",
         ),
         Mistake("sum", _by(lambda gaps, n, _: gaps.abs().sum()), "That is the sum of all gaps."),

@@ -86,16 +86,13 @@ MEDIAN_SECONDS = FunctionExercise(
         ),
         Mistake(
             "no warm-up",
-            [
-                lambda work, clock, warm_up, repeats: _timed(work, clock, 0, repeats),
-                lambda work, clock, warm_up, repeats: _timed(work, clock, 0, repeats, mean),
-            ],
+            [lambda w, c, _, n: _timed(w, c, 0, n), lambda w, c, _, n: _timed(w, c, 0, n, mean)],
             "The first calls are slow, and are among your times. Call work() first without timing it.",
         ),
         Mistake(
             "warm-up counted",
-            lambda work, clock, warm_up, repeats: _timed(work, clock, 0, warm_up + repeats),
-            "The warm-up calls are among the times. They must not count.",
+            lambda w, c, warm, n: _timed(w, c, 0, warm + n),
+            "Warm-up calls must not count.",
         ),
         Mistake(
             "warm-up included in repeats",
@@ -247,13 +244,9 @@ SHARD = FunctionExercise(
             "You ask for an entry beyond the end of the list. Do all shards end before it does?",
         ),
         Mistake("everything", lambda i, *_: i, "Every process gets all indices."),
-        Symptom(
+        Mistake(
             "all the same",
-            lambda given, right: all(
-                _entries(one)
-                == sorted([*set(_entries(one))] * len(one["the sorted list of the shards' lengths"]))
-                for one in given
-            ),
+            [lambda i, rank, world: i[::world], lambda i, rank, world: i[: len(i) // world]],
             "Every process gets the same shard. Where is `rank` used?",
         ),
         Symptom(
