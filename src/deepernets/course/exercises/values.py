@@ -98,7 +98,8 @@ def tensor(what: str, arrays: bool = False) -> Reader:
 
     def read(value: Any) -> Tensor:
         if arrays and type(value) is np.ndarray:
-            value = attempt(torch.tensor, value)
+            made = attempt(torch.from_numpy, value.copy())  # arrays of text have no tensor
+            value = made if isinstance(made, Tensor) else value
         if type(value) not in (
             Tensor,
             nn.Parameter,
