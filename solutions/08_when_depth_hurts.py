@@ -65,6 +65,7 @@ PROFILE = os.environ.get(
 # 4. Otherwise, return `"neither"`.
 #
 # In steps 2 and 3, "higher" means higher by more than `tolerance`: two runs of the *same* network differ a little.
+# The two lists may differ in length. Leave them unchanged.
 # The value 20 % for `far` suits CIFAR-10, where ResNet-20 fits all but a few per cent of its training images after
 # fifty epochs. On ImageNet training errors stay higher.
 
@@ -245,7 +246,7 @@ training_and_validation_error(
 #
 # **Exercise 2.** Write `identity_convolution`: the weights of a 3×3 convolution (padding 1, no bias) from
 # `channels` maps to as many that gives back what it gets. PyTorch stores weights as (channels out, channels in,
-# height, width).
+# height, width). Return a tensor or an array of this shape.
 
 
 # %%

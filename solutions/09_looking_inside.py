@@ -112,7 +112,8 @@ feature_maps(test.pixels[shown[0]], by_layer)
 # $$\alpha_k = \frac{1}{hw} \sum_{i,j} \frac{\partial y}{\partial A^k_{ij}}, \qquad
 # L = \mathrm{ReLU}\Bigl(\sum_k \alpha_k A^k\Bigr).$$
 #
-# **Exercise 1.** Write `heat_map`. Both arguments are (C, h, w), for one image; return (h, w).
+# **Exercise 1.** Write `heat_map`. Both arguments are (C, h, w), for one image; return L, (h, w), a tensor or an
+# array.
 
 
 # %%
@@ -150,7 +151,7 @@ pairs = zip(
     ),
     strict=True,
 )
-heat = torch.stack([torch.as_tensor(warmth(*pair)) for pair in pairs])
+heat = torch.stack([torch.as_tensor(warmth(*pair)) for pair in pairs]).float()
 reference = interpretability.grad_cam(model, images[shown], LAYERS[-1], said)
 assert heat.max() > 0
 assert torch.allclose(heat / heat.max(), reference / reference.max(), atol=1e-3)
@@ -167,7 +168,7 @@ heat_maps(test.pixels[shown], {"": heat}, [f"says {name}" for name in names])
 # the probability (Zeiler and Fergus 2014).
 #
 # **Exercise 2.** Write `hidden`: a *copy* of the image (C, H, W) with a square of zeros, the mean colour, in all
-# channels; the square's upper left pixel is at `row`, `column`.
+# channels; the square's upper left pixel is at `row`, `column`. Return a tensor, and leave the image unchanged.
 
 
 # %%
@@ -308,7 +309,7 @@ reliability_diagrams({"this network": found})
 #
 # **Exercise 4.** Write `projected`: centre the features (N, D), and return their coordinates (N, k) along the first
 # `k` directions. `torch.linalg.svd(x, full_matrices=False)` returns U, S and V, transposed: one direction per *row*.
-# Signs do not matter.
+# Signs do not matter. Return a tensor or an array.
 
 
 # %%
@@ -350,8 +351,8 @@ projected_features({"two directions": points}, labels, dataset.classes)
 #
 # **Exercise 5.** Write `between_weights`. `start` and `end` are dictionaries of tensors with the same names; return a
 # new dictionary with $(1 - t) \cdot \text{start} + t \cdot \text{end}$ for each, where $t$ is the share of the way,
-# which may lie below 0 or above 1. Batch normalisation's counters are among them, tensors of whole numbers: what
-# becomes of these does not matter.
+# which may lie below 0 or above 1. Keep the type of the weights (float32), and leave both dictionaries unchanged.
+# Batch normalisation's counters are among them, tensors of whole numbers: what becomes of these does not matter.
 
 
 # %%

@@ -50,7 +50,8 @@ PROFILE = os.environ.get(
 # another program wants the machine.
 #
 # **Exercise 1.** Write `median_seconds`: call `work()` `warm_up` times without timing it, then `repeats` times between
-# two readings of `clock()`, and return the **median** of those times. (`statistics.median` takes a list.)
+# two readings of `clock()`, and return the **median** of those times: of an even number, the mean of the middle two.
+# (`statistics.median` takes a list.)
 
 
 # %%
@@ -338,7 +339,8 @@ for share in (0.1, 0.5, 0.9, 0.99):
 # its gradient, and all average their gradients, so that the copies stay equal. The sum of the work is the same.
 #
 # **Exercise 4.** Write `shard`: the part of the list `indices` that process `rank` of `world` processes takes; ranks
-# count from 0. Every index is in exactly one shard, and no shard is more than one longer than another.
+# count from 0. Every index is in exactly one shard, and no shard is more than one longer than another. Return a
+# list; within a shard, the order does not matter.
 
 
 # %%
@@ -365,7 +367,7 @@ for rank in range(3):
 
 # %% [markdown]
 # **Exercise 5.** Write `averaged`. `gradients` holds one tensor per process, the **mean** gradient over its images, and
-# `images` how many those were. Return the mean gradient over *all* images.
+# `images` how many those were. Return the mean gradient over *all* images, a tensor.
 
 
 # %%
@@ -406,7 +408,7 @@ together = combine(
 )
 print(
     "three shards give the gradient of the whole batch:",
-    torch.allclose(together, gradient(inputs, targets), atol=1e-6),
+    torch.allclose(together.float(), gradient(inputs, targets), atol=1e-6),
 )
 
 # %% [markdown]
@@ -475,8 +477,9 @@ assert done.stdout.count("largest difference") == 2
 # $d$ filters, one in each row, whose answers to the patches are uncorrelated and have variance 1. The covariance of the
 # answers is $W \Sigma W^\top$, and it is to be the identity.
 #
-# **Exercise 6.** Write `whitening`: from the covariance, $(d, d)$, to $W$, $(d, d)$. `torch.linalg.eigh(covariance)`
-# returns the variances $\Lambda$ and, as *columns* of a matrix $V$, the directions, with $\Sigma = V \Lambda V^\top$.
+# **Exercise 6.** Write `whitening`: from the covariance, $(d, d)$, to $W$, $(d, d)$, a tensor.
+# `torch.linalg.eigh(covariance)` returns the variances $\Lambda$ and, as *columns* of a matrix $V$, the directions,
+# with $\Sigma = V \Lambda V^\top$.
 
 
 # %%
@@ -501,7 +504,7 @@ normalised = Transform(mean, std).normalise(few.pixels)
 patches = nn.functional.unfold(normalised, kernel_size=2)  # (N, 12, patches)
 rows = patches.transpose(1, 2).flatten(0, 1)  # (patches of all images, 12)
 before = torch.cov(rows.T)
-filters = whitener(before)
+filters = whitener(before).float()
 after = torch.cov((rows @ filters.T).T)
 others = ~torch.eye(12, dtype=torch.bool)
 print("largest covariance of two pixels: before whitening", end=" ")

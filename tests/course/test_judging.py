@@ -148,12 +148,19 @@ def test_a_number_is_right_to_two_decimals_and_has_a_hint_otherwise() -> None:
         (numbers("n", length=2), [1, 2, 3]),
         (tensor("t"), [1.0]),
         (tensor("t"), np.zeros(3)),
+        (tensor("t", arrays=True), np.array(["a"])),
+        (tensor("t"), torch.zeros(3, dtype=torch.complex64)),
+        (numbers("n"), iter([1, 2])),
         (network("a net"), nn.ReLU),
     ],
 )
 def test_what_is_of_another_kind_is_refused_with_a_sentence(read: Any, value: Any) -> None:
     with pytest.raises(Unsuitable, match=r"^Expected .*\.$"):
         read(value)
+
+
+def test_arrays_are_read_where_they_will_do() -> None:
+    assert torch.equal(tensor("t", arrays=True)(np.eye(2)[::-1]), torch.eye(2, dtype=torch.float64).flip(0))
 
 
 def test_outcomes_differ_at_a_place_that_the_hint_names() -> None:

@@ -23,65 +23,60 @@ def diagnose_as_in_the_solution(shallow: Any, deep: Any, tolerance: float = 0.01
     return "overfitting" if deep_validation > validation + tolerance else "neither"
 
 
-def diagnose_by_accuracies(shallow: Any, deep: Any) -> str:
-    if min(epochs[-1]["train_accuracy"] for epochs in (shallow, deep)) < 0.8:
+def diagnose_by_accuracies(shallow: Any, deep: Any, tolerance: float = 0.01, far: float = 0.2) -> str:
+    if min(epochs[-1]["train_accuracy"] for epochs in (shallow, deep)) < 1 - far:
         return "not converged"
     last = {key: deep[-1][key] - shallow[-1][key] for key in ("train_accuracy", "validation_accuracy")}
-    worse = "overfitting" if last["validation_accuracy"] < -0.01 else "neither"
-    return "degradation" if last["train_accuracy"] < -0.01 else worse
+    worse = "overfitting" if last["validation_accuracy"] < -tolerance else "neither"
+    return "degradation" if last["train_accuracy"] < -tolerance else worse
 
 
 def diagnosis(
     place: int = -1, first: int = 0, reverse: bool = False, both: bool = False, gap: bool = False
-) -> Callable[[Any, Any], str]:
+) -> Callable[..., str]:
     """Return a `diagnose_depth` with a mistake built in."""
 
-    def diagnose(shallow: Any, deep: Any) -> str:
+    def diagnose(shallow: Any, deep: Any, tolerance: float = 0.01, far: float = 0.2) -> str:
         one, other = end_errors(shallow, place), end_errors(deep, place)
-        if max(one[0], other[0]) > 0.2:
+        if max(one[0], other[0]) > far:
             return "not converged"
         if reverse:
             one, other = other, one
-        if other[first] > one[first] + 0.01 and (not both or other[1] > one[1] + 0.01):
+        if other[first] > one[first] + tolerance and (not both or other[1] > one[1] + tolerance):
             return "degradation"
-        if other[0] > one[0] + 0.01 and both:
+        if other[0] > one[0] + tolerance and both:
             return "neither"
-        worse = other[1] > other[0] if gap else other[1 - first] > one[1 - first] + 0.01
+        worse = other[1] > other[0] + tolerance if gap else other[1 - first] > one[1 - first] + tolerance
         return "overfitting" if worse else "neither"
 
     return diagnose
 
 
-def diagnose_at_best(shallow: Any, deep: Any) -> str:
-    if max(end_errors(shallow)[0], end_errors(deep)[0]) > 0.2:
+def diagnose_at_best(shallow: Any, deep: Any, tolerance: float = 0.01, far: float = 0.2) -> str:
+    best = [max(epochs, key=lambda epoch: epoch["validation_accuracy"]) for epochs in (shallow, deep)]
+    return diagnose_as_in_the_solution([best[0]], [best[1]], tolerance, far)
+
+
+def diagnose_validation_alone(shallow: Any, deep: Any, tolerance: float = 0.01, far: float = 0.2) -> str:
+    if max(end_errors(shallow)[0], end_errors(deep)[0]) > far:
         return "not converged"
-    one, other = (
-        [{key: max(epoch[key] for epoch in epochs) for key in ("train_accuracy", "validation_accuracy")}]
-        for epochs in (shallow, deep)
-    )
-    return diagnose_as_in_the_solution(one, other)
+    return "degradation" if end_errors(deep)[1] > end_errors(shallow)[1] + tolerance else "neither"
 
 
-def diagnose_validation_alone(shallow: Any, deep: Any) -> str:
-    if max(end_errors(shallow)[0], end_errors(deep)[0]) > 0.2:
-        return "not converged"
-    return "degradation" if end_errors(deep)[1] > end_errors(shallow)[1] + 0.01 else "neither"
-
-
-def diagnose_one_run(place: int) -> Callable[[Any, Any], str]:
+def diagnose_one_run(place: int) -> Callable[..., str]:
     """Ask only one of the two runs whether it has converged."""
 
-    def diagnose(shallow: Any, deep: Any) -> str:
-        if end_errors((shallow, deep)[place])[0] > 0.2:
+    def diagnose(shallow: Any, deep: Any, tolerance: float = 0.01, far: float = 0.2) -> str:
+        if end_errors((shallow, deep)[place])[0] > far:
             return "not converged"
-        return diagnose_as_in_the_solution(shallow, deep, far=1)
+        return diagnose_as_in_the_solution(shallow, deep, tolerance, far=1)
 
     return diagnose
 
 
-def diagnose_convergence_last(shallow: Any, deep: Any) -> str:
-    found = diagnose_as_in_the_solution(shallow, deep, far=1)
-    return diagnose_as_in_the_solution(shallow, deep) if found == "neither" else found
+def diagnose_convergence_last(shallow: Any, deep: Any, tolerance: float = 0.01, far: float = 0.2) -> str:
+    found = diagnose_as_in_the_solution(shallow, deep, tolerance, far=1)
+    return diagnose_as_in_the_solution(shallow, deep, tolerance, far) if found == "neither" else found
 
 
 def identity_as_in_the_solution(channels: int) -> Any:
@@ -165,6 +160,7 @@ def norms_of(read: Any = torch.norm, kinds: tuple[Any, ...] = (), loss: Any = F.
 
 
 def norms_with_biases(network: Any, images: Any, labels: Any) -> Any:
+    network.zero_grad()
     norms_accumulated(network, images, labels)
     layers: list[Any] = [layer for layer in network.modules() if isinstance(layer, nn.Conv2d)]
     return [torch.cat([value.grad.flatten() for value in layer.parameters()]).norm() for layer in layers]
@@ -178,6 +174,23 @@ def norms_of_all_parameters(network: Any, images: Any, labels: Any) -> Any:
 def norms_asleep(network: Any, images: Any, labels: Any) -> Any:
     network.eval()
     return norms_as_in_the_solution(network, images, labels)
+
+
+def norms_in_mode(mode: bool) -> Any:
+    """Set a mode, and put back the one that there was."""
+
+    def gradient_norms(network: Any, images: Any, labels: Any) -> Any:
+        before = network.training
+        norms = norms_as_in_the_solution(network.train(mode), images, labels)
+        network.train(before)
+        return norms
+
+    return gradient_norms
+
+
+def norms_of_children(network: Any, images: Any, labels: Any) -> Any:
+    weights = [layer.weight for layer in network.children() if isinstance(layer, nn.Conv2d)]
+    return [slope.norm() for slope in torch.autograd.grad(mean_loss(network, images, labels), weights)]
 
 
 def norms_after_a_step(network: Any, images: Any, labels: Any) -> Any:
@@ -209,16 +222,26 @@ WRONG: list[tuple[str, str, Any]] = [
     ("diagnose_depth", "best epoch", diagnose_at_best),
     ("diagnose_depth", "both", diagnosis(both=True)),
     ("diagnose_depth", "gap", diagnosis(gap=True)),
-    ("diagnose_depth", "no tolerance", lambda one, two: diagnose_as_in_the_solution(one, two, 0)),
-    ("diagnose_depth", "never unconverged", lambda one, two: diagnose_as_in_the_solution(one, two, far=1)),
-    ("diagnose_depth", "never unconverged", lambda one, two: diagnose_as_in_the_solution(one, two, 0, 1)),
+    (
+        "diagnose_depth",
+        "no tolerance",
+        lambda s, d, tolerance=0, far=0.2: diagnose_as_in_the_solution(s, d, 0, far),
+    ),
+    (
+        "diagnose_depth",
+        "never unconverged",
+        lambda s, d, tolerance=0.01, far=0.2: diagnose_as_in_the_solution(s, d, tolerance, 1),
+    ),
+    ("diagnose_depth", "never unconverged", lambda s, d, *limits: diagnose_as_in_the_solution(s, d, 0, 1)),
     ("diagnose_depth", "one run", diagnose_one_run(0)),
     ("diagnose_depth", "one run", diagnose_one_run(1)),
     ("diagnose_depth", "convergence last", diagnose_convergence_last),
-    ("diagnose_depth", "words", lambda shallow, deep: end_errors(deep)[0] > end_errors(shallow)[0]),
-    ("diagnose_depth", "other", lambda shallow, deep: "degradation"),
-    ("diagnose_depth", "other", lambda shallow, deep: "not converged"),
-    ("diagnose_depth", "no function", "degradation"),
+    ("diagnose_depth", "kind", lambda shallow, deep, *limits: end_errors(deep)[0] > end_errors(shallow)[0]),
+    ("diagnose_depth", "fixed limits", lambda s, d: diagnose_as_in_the_solution(s, d)),
+    ("diagnose_depth", "fixed limits", lambda s, d, *limits: diagnose_as_in_the_solution(s, d)),
+    ("diagnose_depth", "counter-example", lambda shallow, deep, *limits: "degradation"),
+    ("diagnose_depth", "always unconverged", lambda shallow, deep, *limits: "not converged"),
+    ("diagnose_depth", "kind", "degradation"),
     ("identity_convolution", "off centre", identity_at(0, 0)),
     ("identity_convolution", "off centre", identity_at(2, 2)),
     ("identity_convolution", "off centre", identity_at(1, 0)),
@@ -229,11 +252,11 @@ WRONG: list[tuple[str, str, Any]] = [
     ("identity_convolution", "ones", lambda channels: torch.ones(channels, channels, 3, 3)),
     ("identity_convolution", "zeros", lambda channels: torch.zeros(channels, channels, 3, 3)),
     ("identity_convolution", "one map each", lambda channels: identity_as_in_the_solution(channels)[:, :1]),
-    ("identity_convolution", "shape", lambda channels: torch.eye(channels)),
-    ("identity_convolution", "shape", lambda channels: torch.eye(channels)[..., None, None]),
-    ("identity_convolution", "no weights", lambda channels: nn.Conv2d(channels, channels, 3)),
-    ("identity_convolution", "other", lambda channels: 2 * identity_as_in_the_solution(channels)),
-    ("identity_convolution", "no function", torch.eye(3)),
+    ("identity_convolution", "no side", lambda channels: torch.eye(channels)),
+    ("identity_convolution", "no side", lambda channels: torch.eye(channels)[..., None, None]),
+    ("identity_convolution", "kind", lambda channels: nn.Conv2d(channels, channels, 3)),
+    ("identity_convolution", "counter-example", lambda channels: 2 * identity_as_in_the_solution(channels)),
+    ("identity_convolution", "kind", torch.eye(3)),
     ("layers_at_start", "all", 56),
     ("layers_at_start", "convolutions", 55),
     ("layers_at_start", "halves", 29),
@@ -242,18 +265,38 @@ WRONG: list[tuple[str, str, Any]] = [
     ("layers_at_start", "none", 0),
     ("layers_at_start", "blocks", 27),
     ("layers_at_start", "inside", 54),
-    ("layers_at_start", "other", 28),
-    ("layers_at_start", "no number", "two"),
+    ("layers_at_start", "halves", 28),
+    ("layers_at_start", "stages", 4),
+    ("layers_at_start", "other", 10),
+    ("layers_at_start", "kind", "two"),
     ("gradient_norms", "accumulated", norms_accumulated),
-    ("gradient_norms", "second call", norms_added_up),
+    ("gradient_norms", "counter-example", norms_added_up),
+    ("gradient_norms", "evaluation mode", norms_in_mode(False)),
+    ("gradient_norms", "training mode", norms_in_mode(True)),
+    (
+        "gradient_norms",
+        "changes mode",
+        lambda network, *batch: norms_as_in_the_solution(network.train(), *batch),
+    ),
+    ("gradient_norms", "too few", norms_of_children),
+    ("gradient_norms", "kind", lambda *batch: iter(norms_as_in_the_solution(*batch))),
+    ("gradient_norms", "counter-example", lambda *batch: sorted(norms_as_in_the_solution(*batch))),
+    (
+        "diagnose_depth",
+        "changes inputs",
+        lambda s, d, *limits: diagnose_as_in_the_solution([s.pop()], d, *limits),
+    ),
+    ("identity_convolution", "kind", lambda channels: identity_as_in_the_solution(channels).tolist()),
+    ("identity_convolution", "counter-example", lambda channels: identity_as_in_the_solution(3)),
+    ("he_std", "half a root", lambda c_in, c_out, kernel: 2 / math.sqrt(kernel**2 * c_in)),
     ("gradient_norms", "changes weights", norms_after_a_step),
     ("gradient_norms", "bias", norms_with_biases),
     ("gradient_norms", "other layers", norms_of_all_parameters),
     ("gradient_norms", "other layers", norms_of(kinds=(nn.Conv2d, nn.Linear))),
     ("gradient_norms", "too few", lambda *batch: norms_as_in_the_solution(*batch)[:1]),
     ("gradient_norms", "too few", lambda *batch: ()),
-    ("gradient_norms", "no numbers", lambda *batch: sum(norms_as_in_the_solution(*batch))),
-    ("gradient_norms", "no numbers", lambda *batch: dict(enumerate("abc", 1)).values()),
+    ("gradient_norms", "kind", lambda *batch: sum(norms_as_in_the_solution(*batch))),
+    ("gradient_norms", "kind", lambda *batch: dict(enumerate("abc", 1)).values()),
     ("gradient_norms", "reversed", lambda *batch: norms_as_in_the_solution(*batch)[::-1]),
     ("gradient_norms", "sum", norms_of(torch.sum)),
     ("gradient_norms", "sum", norms_of(lambda gradient: gradient.abs().sum())),
@@ -264,9 +307,9 @@ WRONG: list[tuple[str, str, Any]] = [
     ("gradient_norms", "weights", lambda network, *batch: [w.norm() for w in weights_of(network)]),
     ("gradient_norms", "softmax", norms_of(loss=lambda x, y: F.cross_entropy(x.softmax(dim=1), y))),
     ("gradient_norms", "summed loss", norms_of(loss=nn.CrossEntropyLoss(reduction="sum"))),
-    ("gradient_norms", "evaluation mode", norms_asleep),
-    ("gradient_norms", "other", norms_of(loss=lambda x, y: -x[range(len(y)), y].mean())),
-    ("gradient_norms", "no function", [1.0, 2.0, 3.0]),
+    ("gradient_norms", "changes mode", norms_asleep),
+    ("gradient_norms", "counter-example", norms_of(loss=lambda x, y: -x[range(len(y)), y].mean())),
+    ("gradient_norms", "kind", [1.0, 2.0, 3.0]),
     ("he_std", "fan out", lambda c_in, c_out, kernel: math.sqrt(2 / (kernel**2 * c_out))),
     ("he_std", "variance", lambda c_in, c_out, kernel: 2 / (kernel**2 * c_in)),
     ("he_std", "factor 1", lambda c_in, c_out, kernel: 1 / (kernel * math.sqrt(c_in))),
@@ -275,7 +318,7 @@ WRONG: list[tuple[str, str, Any]] = [
     ("he_std", "no kernel", lambda c_in, c_out, kernel: math.sqrt(2 / c_in)),
     ("he_std", "upside down", lambda c_in, c_out, kernel: math.sqrt(c_in / 2) * kernel),
     ("he_std", "uniform", lambda c_in, c_out, kernel: math.sqrt(6 / c_in) / kernel),
-    ("he_std", "other", lambda c_in, c_out, kernel: 0.1),
-    ("he_std", "no number", lambda c_in, c_out, kernel: "small"),
-    ("he_std", "no function", 0.059),
+    ("he_std", "counter-example", lambda c_in, c_out, kernel: 0.0589),
+    ("he_std", "kind", lambda c_in, c_out, kernel: "small"),
+    ("he_std", "kind", 0.059),
 ]

@@ -30,7 +30,7 @@ def _roundings(value: float) -> list[float]:
 EQUAL_COST_EPOCHS = NumberExercise(
     "equal_cost_epochs",
     expected="how many epochs",
-    value=EXACT_EPOCHS // 1,
+    reference=EXACT_EPOCHS // 1,
     mistakes=[
         Mistake("not whole", EXACT_EPOCHS, "The ratio is right. Which whole number of epochs fits into it?"),
         Mistake("too many", 6, "Rounded up, the last epoch would go over the budget."),

@@ -17,7 +17,7 @@ from deepernets.course.exercises.values import Unsuitable, array, attempt, kind_
 IMAGES_APART = NumberExercise(
     "images_apart",
     expected="a count of test images",
-    value=28,
+    reference=28,
     mistakes=[
         Mistake(
             "percentage points", 0.28, "That is in percentage points. How many of the test images is it?"
@@ -227,7 +227,7 @@ PAD_TO_32 = FunctionExercise(
 LINEAR_PARAMETERS = NumberExercise(
     "linear_parameters",
     expected="how many parameters the model learns",
-    value=7850,
+    reference=7850,
     mistakes=[
         Mistake("no biases", 7840, "All weights are there. What does each class add, whatever the image?"),
         Mistake("one bias", 7841, "One bias for all classes would change no decision. How many are there?"),

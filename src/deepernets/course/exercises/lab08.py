@@ -1,293 +1,474 @@
-"""Exercises of lab 8: degradation, identity layers, zero γ; `lab08_signals` has gradients and first weights."""
+"""Exercises of lab 8: degradation, identity layers, zero γ, gradients by depth, initial weights."""
 
 from collections.abc import Callable
+from copy import deepcopy
+from functools import partial
+from itertools import product
+from math import sqrt
+from operator import gt, lt
+from random import Random
 from typing import Any
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 from torch.nn import functional as F
 
-from deepernets.course.exercises.judging import JudgedExercise as Exercise
-from deepernets.course.exercises.lab08_signals import GRADIENT_NORMS, HE_STD
-from deepernets.course.exercises.numbers import draws, nearest, number
+from deepernets.analysis import depth
+from deepernets.course.exercises.judging import FunctionExercise, Mistake, NumberExercise, Symptom
+from deepernets.course.exercises.values import Unsuitable, kind_of, normal, number, numbers, tensor
+from deepernets.models.layers import glorot_std, he_std
 
-DEGRADATION, OVERFITTING, NEITHER, UNCONVERGED = WORDS = (
-    "degradation",
-    "overfitting",
-    "neither",
-    "not converged",
-)
-SPLITS = ("train", "validation")
-TOLERANCE, FAR = 0.01, 0.2
+WORDS = ("not converged", "degradation", "overfitting", "neither")
 
 Epochs = list[dict[str, float]]
-Pair = tuple[Epochs, Epochs]
 Errors = tuple[float, float]  # training, validation
 
-# For each pair of nets, whether the deeper one has the higher (training, validation) error: in the first epoch,
-# at its best, at the end. The end is what counts; the others tell mistakes apart.
-ORDERS = (
-    ((False, False), (False, True), (True, True)),
-    ((True, True), (False, False), (False, True)),
-    ((False, True), (True, True), (False, False)),
-    ((False, True), (False, False), (True, False)),
-)
-LEVELS = (0.12, 0.01, 0.07)  # of the errors then
-MARGIN = 0.03  # by how much one net is worse, at least: beyond the tolerance
-# The last errors of pairs that are too close to tell, and of pairs of which one net or both have not converged:
-# the lower error, whether the deeper one is higher, and by how much.
-CLOSE = ((0.07, True, 0.004), (0.07, False, 0.004))
-FAR_OFF = ((0.07, True, 0.5), (0.07, False, 0.5), (0.35, True, 0.1), (0.35, False, 0.1))
+# Errors by epoch, in percent, of a shallow network and of a deeper one; the last epoch is what counts.
+ERRORS: list[tuple[list[Errors], list[Errors]]] = [
+    ([(5, 12)], [(9, 16)]),
+    ([(12, 16), (6, 12)], [(15, 18), (3, 15), (3, 16)]),
+    ([(12, 20), (8, 14), (9, 15)], [(15, 22), (4, 10), (5, 11)]),
+    ([(5, 16), (4, 15)], [(6, 14), (8, 13)]),
+    ([(9, 16), (5, 14), (5, 14)], [(4, 13), (3, 12), (12, 17)]),
+    ([(9, 16), (6, 12)], [(9, 13), (4, 11), (5, 15)]),
+    ([(12, 36)], [(3, 29)]),
+    ([(7, 12)], [(7.4, 12.4)]),  # too close to tell
+    ([(7, 12)], [(6.5, 12.5)]),
+    ([(7, 12)], [(7.5, 15)]),
+    ([(30, 34), (7, 12)], [(15, 18), (45, 47)]),  # not converged
+    ([(45, 47)], [(7, 40), (6, 50)]),
+    ([(45, 47)], [(40, 52)]),
+    ([(35, 37)], [(35.5, 37)]),
+]
 
 
-def _epoch(
-    number: int, base: float, margin: float, deep_is_higher: tuple[bool, bool]
-) -> list[dict[str, float]]:
-    """Return one epoch of the shallow net and one of the deep net."""
+def _epochs(errors: list[Errors], more: float = 0.0) -> Epochs:
+    """Return the epochs of a record with these errors in percent, and `more` points added to each."""
     epochs = []
-    for is_deep in (False, True):
-        epoch: dict[str, float] = {"epoch": number}
-        for split, higher in zip(SPLITS, deep_is_higher, strict=True):
-            # above the training error of either net, so that "validation above training" tells nothing
-            error = base + margin * (higher == is_deep) + 0.06 * (split == "validation")
-            epoch |= {f"{split}_loss": 2 * error, f"{split}_accuracy": 1 - error}
+    for place, pair in enumerate(errors, 1):
+        epoch: dict[str, float] = {"epoch": place}
+        for split, error in zip(("train", "validation"), pair, strict=True):
+            epoch |= {f"{split}_loss": (error + more) / 50, f"{split}_accuracy": 1 - (error + more) / 100}
         epochs.append(epoch)
     return epochs
 
 
-def _pairs(generator: torch.Generator) -> list[Pair]:
-    """Return the epochs of pairs of nets, shallow and deep, in a random order."""
-    draw = torch.rand(len(ORDERS), len(LEVELS), 2, generator=generator)
-    drawn = (draw * torch.tensor([0.005, 0.02])).tolist()
-    stages = [
-        [
-            _epoch(place, level + base, MARGIN + margin, order)
-            for place, (level, order, (base, margin)) in enumerate(
-                zip(LEVELS, orders, numbers, strict=True), 1
-            )
-        ]
-        for orders, numbers in zip(ORDERS, drawn, strict=True)
+def _pairs(draw: Random) -> list[tuple[Any, ...]]:
+    more = [draw.uniform(0, 0.4) for _ in ERRORS]
+    pairs = [tuple(_epochs(net, add) for net in nets) for nets, add in zip(ERRORS, more, strict=True)]
+    other_limits = [(*pairs[0], 0.01, 0.04), (*pairs[0], 0.08, 0.2), (*pairs[-1], 0.002, 0.5)]
+    at_both_limits = (_epochs([(12.5, 25)]), _epochs([(25, 37.5)]), 0.125, 0.25)  # exact in binary
+    return [*pairs, *other_limits, at_both_limits]
+
+
+def _show_pair(shallow: Epochs, deep: Epochs, tolerance: float = 0.01, far: float = 0.2) -> str:
+    ends = [
+        f"{name} ending with train_accuracy {epochs[-1]['train_accuracy']:.4g} and "
+        f"validation_accuracy {epochs[-1]['validation_accuracy']:.4g}, "
+        for name, epochs in (("shallow", shallow), ("deep", deep))
     ]
-    start = _epoch(1, LEVELS[0], 0.0, (False, False))
-    stages += [[start, _epoch(2, base, gap, (higher, higher))] for base, higher, gap in CLOSE + FAR_OFF]
-    pairs = [([shallow for shallow, _ in stage], [deep for _, deep in stage]) for stage in stages]
-    return [pairs[place] for place in torch.randperm(len(pairs), generator=generator).tolist()]
+    return f"{''.join(ends)}tolerance={tolerance}, far={far}"
 
 
-def _errors(epoch: dict[str, float]) -> Errors:
-    return 1 - epoch["train_accuracy"], 1 - epoch["validation_accuracy"]
+def _word(value: Any) -> str:
+    if type(value) is str and value in WORDS:
+        return value
+    raise Unsuitable(f"Expected one of the strings {', '.join(map(repr, WORDS))}; got {kind_of(value)}.")
 
 
-def _lowest(epochs: Epochs) -> Errors:
-    train, validation = zip(*map(_errors, epochs), strict=True)
-    return min(train), min(validation)
+def _verdict(a: Errors, b: Errors, tolerance: float, far: float, *asked: Errors) -> str:
+    """Compare last errors; `asked` are those of which the first one must not be above `far`."""
+    if max(errors[0] for errors in asked or (a, b)) > far:
+        return "not converged"
+    if b[0] > a[0] + tolerance:
+        return "degradation"
+    return "overfitting" if b[1] > a[1] + tolerance else "neither"
 
 
-def _verdict(shallow: Errors, deep: Errors, tolerance: float = TOLERANCE) -> str:
-    if deep[0] - shallow[0] > tolerance:
-        return DEGRADATION
-    return OVERFITTING if deep[1] - shallow[1] > tolerance else NEITHER
+def _by(
+    rule: Callable[..., str], read: Callable[[Epochs], dict[str, float]] = lambda epochs: epochs[-1]
+) -> Callable[..., str]:
+    """Return a `diagnose_depth` by a rule on the errors of two networks, which are read from their epochs."""
+
+    def diagnose(shallow: Epochs, deep: Epochs, tolerance: float = 0.01, far: float = 0.2) -> str:
+        ends = map(read, (shallow, deep))
+        a, b = ((1 - end["train_accuracy"], 1 - end["validation_accuracy"]) for end in ends)
+        return rule(a, b, tolerance, far)
+
+    return diagnose
 
 
-def _at_the_end(shallow: Epochs, deep: Epochs) -> str:
-    return _verdict(_errors(shallow[-1]), _errors(deep[-1]))
+def _degraded_on_both(a: Errors, b: Errors, tolerance: float, far: float) -> str:
+    lesser = min(b[0] - a[0], b[1] - a[1])
+    return _verdict((0, a[1]), (lesser, b[1]), tolerance, far, a, b)
 
 
-def _converged(*nets: Epochs) -> bool:
-    return all(_errors(epochs[-1])[0] <= FAR for epochs in nets)
+def _converged_asked_last(a: Errors, b: Errors, tolerance: float, far: float) -> str:
+    found = _verdict(a, b, tolerance, 1)
+    return _verdict(a, b, tolerance, far) if found == "neither" else found
 
 
-def _if_converged(rule: Callable[[Epochs, Epochs], str]) -> Callable[[Epochs, Epochs], str]:
-    return lambda shallow, deep: rule(shallow, deep) if _converged(shallow, deep) else UNCONVERGED
+def _converged_asked_second(a: Errors, b: Errors, tolerance: float, far: float) -> str:
+    return "degradation" if b[0] > a[0] + tolerance else _verdict(a, b, tolerance, far)
 
 
-def _by_validation(shallow: Epochs, deep: Epochs) -> str:
-    return DEGRADATION if _errors(deep[-1])[1] - _errors(shallow[-1])[1] > TOLERANCE else NEITHER
-
-
-def _splits_exchanged(shallow: Epochs, deep: Epochs) -> str:
-    return _verdict(_errors(shallow[-1])[::-1], _errors(deep[-1])[::-1])
-
-
-def _at_best(shallow: Epochs, deep: Epochs) -> str:
-    return _verdict(_lowest(shallow), _lowest(deep))
-
-
-def _both(shallow: Epochs, deep: Epochs) -> str:
-    found, other = _at_the_end(shallow, deep), _by_validation(shallow, deep)
-    return NEITHER if found == DEGRADATION != other else found
-
-
-def _by_gap(shallow: Epochs, deep: Epochs) -> str:
-    return DEGRADATION if _at_the_end(shallow, deep) == DEGRADATION else OVERFITTING
-
-
-def _without_tolerance(shallow: Epochs, deep: Epochs) -> str:
-    return _verdict(_errors(shallow[-1]), _errors(deep[-1]), tolerance=0)
-
-
-def _one_run(place: int) -> Callable[[Epochs, Epochs], str]:
-    """Ask only one of the two nets whether it has converged."""
-    return lambda *nets: _at_the_end(*nets) if _converged(nets[place]) else UNCONVERGED
-
-
-def _convergence_last(shallow: Epochs, deep: Epochs) -> str:
-    found = _at_the_end(shallow, deep)
-    return found if found != NEITHER or _converged(shallow, deep) else UNCONVERGED
-
-
-def _convergence_after_degradation(shallow: Epochs, deep: Epochs) -> str:
-    found = _at_the_end(shallow, deep)
-    return found if found == DEGRADATION or _converged(shallow, deep) else UNCONVERGED
-
-
-USUAL_VERDICTS: list[tuple[str, Callable[[Epochs, Epochs], str]]] = [
-    ("validation", _if_converged(_by_validation)),
-    ("validation", _if_converged(_splits_exchanged)),
-    ("reversed", _if_converged(lambda shallow, deep: _at_the_end(deep, shallow))),
-    ("first epoch", lambda shallow, deep: _if_converged(_at_the_end)(shallow[:1], deep[:1])),
-    ("best epoch", _if_converged(_at_best)),
-    ("both", _if_converged(_both)),
-    ("gap", _if_converged(_by_gap)),
-    ("no tolerance", _if_converged(_without_tolerance)),
-    ("never unconverged", _at_the_end),
-    ("never unconverged", _without_tolerance),
-    ("one run", _one_run(0)),
-    ("one run", _one_run(1)),
-    ("convergence last", _convergence_last),
-    ("convergence last", _convergence_after_degradation),
-]
-
-
-def judge_diagnose_depth(answer: Any, seed: int) -> str | None:
-    """Both converged? Then a higher training error is degradation, else a higher validation error overfitting."""
-    if not callable(answer):
-        return "no function"
-    pairs = _pairs(draws(seed, 31))
-    said = [answer(shallow, deep) for shallow, deep in pairs]
-    if not all(type(word) is str and word in WORDS for word in said):
-        return "words"
-    right = _if_converged(_at_the_end)
-    if said == [right(*pair) for pair in pairs]:
-        return None
-    usual = (mistake for mistake, rule in USUAL_VERDICTS if said == [rule(*pair) for pair in pairs])
-    return next(usual, "other")
-
-
-DIAGNOSE_DEPTH = Exercise(
-    "diagnose_depth",
-    judge_diagnose_depth,
-    {
-        "no function": "Expected a function: diagnose_depth(shallow, deep).",
-        "words": 'Always return one of four strings: "not converged", "degradation", "overfitting" or "neither".',
-        "validation": "Degradation shows on the images that were trained on. Which accuracy do you compare first?",
-        "reversed": "The two networks are exchanged: an error is one minus an accuracy, and the deeper network is "
-        "the second argument.",
-        "first epoch": "You judge by the first epoch. Which epoch says how training ended?",
-        "best epoch": "You judge by the lowest error of any epoch. Which epoch says how training ended?",
-        "both": "A deeper network with the higher training error is degraded, whatever its validation error.",
-        "gap": "A deeper network may do better on both counts. Is every network that is not degraded overfitted?",
-        "no tolerance": "Two of the pairs differ by less than one percentage point. What do you return for them?",
-        "never unconverged": "Some of these runs end with a training error of more than 20 %. What can be said "
-        "about them?",
-        "one run": "You ask only one of the two runs whether it has converged.",
-        "convergence last": "You return another answer before you have asked whether both runs have converged.",
-        "other": "In this order: has either run a training error above 20 % at the end? Is the deeper network's "
-        "training error higher by more than one point? Is its validation error?",
-    },
+DIAGNOSE_DEPTH = FunctionExercise(
+    "diagnose_depth(shallow, deep, tolerance=0.01, far=0.2)",
+    returns=_word,
+    reference=depth.diagnosis,
+    inputs=_pairs,
+    shown=_show_pair,
+    keeps_inputs=True,
+    mistakes=[
+        Mistake(
+            "validation",
+            [
+                _by(lambda a, b, tol, far: _verdict(a[::-1], b[::-1], tol, far, a, b)),
+                _by(lambda a, b, tol, far: _verdict(a[::-1], b[::-1], tol, far)),
+                _by(lambda a, b, tol, far: _verdict((a[1], 0), (b[1], 0), tol, far, a, b)),
+            ],
+            "Degradation shows on the images that were trained on. Which accuracy do you compare first?",
+        ),
+        Mistake(
+            "converged on validation",
+            _by(lambda a, b, tol, far: _verdict(a, b, tol, far, a[::-1], b[::-1])),
+            "You ask the validation error whether a run has converged. Step 1 is about the training error.",
+        ),
+        Mistake(
+            "reversed",
+            _by(lambda a, b, *limits: _verdict(b, a, *limits)),
+            "The two are exchanged: an error is one minus an accuracy, and the second network is deeper.",
+        ),
+        Mistake("always unconverged", lambda *pair: "not converged", "An error is one minus an accuracy."),
+        Mistake(
+            "first epoch",
+            _by(_verdict, lambda epochs: epochs[0]),
+            "You judge by the first epoch, not by the last.",
+        ),
+        Mistake(
+            "best epoch",
+            [
+                _by(_verdict, lambda epochs: {key: max(epoch[key] for epoch in epochs) for key in epochs[0]}),
+                _by(_verdict, lambda epochs: max(epochs, key=lambda epoch: epoch["validation_accuracy"])),
+            ],
+            "You judge by the best epoch. Which epoch says how training ended?",
+        ),
+        Mistake("both", _by(_degraded_on_both), "Step 2 asks for the training error alone."),
+        Mistake(
+            "gap",
+            [
+                _by(lambda a, b, *limits: _verdict((a[0], b[0]), b, *limits)),
+                _by(lambda a, b, *limits: _verdict((a[0], a[1] - a[0]), (b[0], b[1] - b[0]), *limits)),
+            ],
+            "You look at a gap between training and validation. Step 3 compares two validation errors.",
+        ),
+        Mistake(
+            "no tolerance",
+            [
+                _by(lambda a, b, tol, far: _verdict(a, b, 0, far)),
+                _by(lambda a, b, tol, far: _verdict((a[0], a[1] - tol), b, tol, far)),
+            ],
+            "Some pairs differ by less than the tolerance. What do you return for them?",
+        ),
+        Mistake(
+            "fixed limits",
+            [
+                lambda shallow, deep: depth.diagnosis(shallow, deep),
+                lambda shallow, deep, tolerance=0.01, far=0.2: depth.diagnosis(shallow, deep),
+                lambda shallow, deep, tolerance=0.01, far=0.2: depth.diagnosis(shallow, deep, tolerance),
+                lambda shallow, deep, tolerance=0.01, far=0.2: depth.diagnosis(shallow, deep, far=far),
+            ],
+            "Right for the default limits only: use the arguments `tolerance` and `far` instead of numbers.",
+        ),
+        Mistake(
+            "never unconverged",
+            [_by(lambda a, b, tol, far: _verdict(a, b, tol, 1)), _by(lambda a, b, *_: _verdict(a, b, 0, 1))],
+            "Some of these runs end with a training error above `far`. What can be said about them?",
+        ),
+        Mistake(
+            "one run",
+            [
+                _by(lambda a, b, *limits: _verdict(a, b, *limits, a)),
+                _by(lambda a, b, *limits: _verdict(a, b, *limits, b)),
+                _by(lambda a, b, *limits: _verdict(a, b, *limits, min(a, b))),
+            ],
+            "One run that has not converged is enough, whichever it is. You miss some of these pairs.",
+        ),
+        Mistake(
+            "convergence last",
+            [_by(_converged_asked_last), _by(_converged_asked_second)],
+            "You return another answer before you have asked whether both runs have converged.",
+        ),
+        Mistake(
+            "at the limits",
+            [
+                _by(lambda a, b, tol, far: _verdict(a, b, tol - 1e-9, far - 1e-9)),
+                _by(lambda a, b, tol, far: _verdict(a, b, tol - 1e-9, far)),
+                _by(lambda a, b, tol, far: _verdict(a, b, tol, far - 1e-9)),
+            ],
+            "An error equal to `far` is not above it, and a difference equal to `tolerance` is not more.",
+        ),
+    ],
 )
 
 
-def _identity(channels: int, row: int = 1, column: int = 1) -> Tensor:
-    """Return weights that shift every map by up to one pixel, or by none."""
-    weights = torch.zeros(channels, channels, 3, 3)
-    weights[:, :, row, column] = torch.eye(channels)
-    return weights
+def _eye(channels: int) -> Tensor:
+    return torch.eye(channels)[..., None, None]
 
 
-def _usual_weights(channels: int) -> dict[str, list[Tensor]]:
-    eye, ones = torch.eye(channels)[:, :, None, None], torch.ones(channels, channels, 3, 3)
-    across = torch.zeros_like(ones)
-    across[:, :, 1, 1] = 1
+def _off_centre(channels: int, by: tuple[int, ...]) -> Tensor:
+    return depth.identity_weights(channels).roll(by, (2, 3))
+
+
+IDENTITY_CONVOLUTION = FunctionExercise(
+    "identity_convolution(channels)",
+    returns=tensor("the weights of a 3×3 convolution", arrays=True),
+    reference=depth.identity_weights,
+    inputs=lambda draw: [(2,), (1,), (draw.randint(3, 9),), (16,)],
+    mistakes=[
+        Symptom(
+            "one map each",
+            lambda given, right: [each.shape for each in given] == [each[:, :1].shape for each in right],
+            "Every channel out has a kernel for every channel in.",
+        ),
+        Mistake("no side", [torch.eye, _eye], "Each pair of channels needs a kernel of 3×3 weights."),
+        Mistake(
+            "off centre",
+            [partial(_off_centre, by=by) for by in product((-1, 0, 1), repeat=2) if any(by)],
+            "Those weights move the image by a pixel. Which of the nine is over the pixel itself?",
+        ),
+        Mistake(
+            "across channels",
+            [
+                lambda channels: F.pad(torch.ones(channels, channels, 1, 1), (1, 1, 1, 1)),
+                lambda channels: F.pad(torch.ones(channels, channels, 1, 1) / channels, (1, 1, 1, 1)),
+            ],
+            "Each channel out is a mixture of all channels in. Which one alone should it see?",
+        ),
+        Mistake(
+            "every tap",
+            [lambda c: _eye(c).expand(-1, -1, 3, 3), lambda c: _eye(c).expand(-1, -1, 3, 3) / 9],
+            "The channels are right, but each pixel is mixed with its eight neighbours.",
+        ),
+        Mistake(
+            "diagonal kernels",
+            [lambda c: torch.eye(3).expand(c, c, 3, 3), lambda c: _eye(c) * torch.eye(3)],
+            "Your kernels have ones along a diagonal, so that each adds up three pixels.",
+        ),
+        Mistake("ones", lambda c: torch.ones(c, c, 3, 3), "Nearly all weights must be zero."),
+        Mistake("zeros", lambda c: torch.zeros(c, c, 3, 3), "Weights of zero give zero, not the input."),
+    ],
+)
+
+LAYERS_AT_START = NumberExercise(
+    "layers_at_start",
+    expected="how many of the 56 layers",
+    reference=2,
+    mistakes=[
+        Mistake("all", 56, "Those are all layers. What do the 54 in the blocks add, if multiplied by 0?"),
+        Mistake("convolutions", 55, "Those are all convolutions. Most of them come before a γ of 0."),
+        Mistake("halves", [28, 29], "A block's first convolution does not get past its last γ."),
+        Mistake("shallower", 20, "ResNet-20's blocks would be their shortcuts, too. What is left of those?"),
+        Mistake("one", 1, "One layer is before the blocks and one after them. Which have you left out?"),
+        Mistake("none", 0, "The blocks do nothing yet, but some layers are outside them."),
+        Mistake("stages", [3, 4], "Where the width changes, a shortcut of option A still has no weights."),
+        Mistake("blocks", 27, "That is the number of blocks. Each of them passes on what it gets."),
+        Mistake("inside", 54, "Those are the layers in the blocks. They are the ones that γ silences."),
+    ],
+    otherwise="ReLU(0 + x) = x where x is not negative. Without the blocks, which layers with weights are left?",
+)
+
+Batch = tuple[Tensor, Tensor]
+
+
+def _network(nested: bool, seed: int) -> nn.Module:
+    """Return a network with one convolution, or with four of which some are in blocks; its weights are drawn."""
+    parts: list[nn.Module] = [nn.Conv2d(2, 3, 3, padding=1), nn.ReLU()]
+    if nested:
+        block = nn.Sequential(nn.Conv2d(3, 4, 3, padding=1, bias=False), nn.BatchNorm2d(4), nn.ReLU())
+        parts += [nn.Sequential(block, nn.Conv2d(4, 4, 1), nn.ReLU()), nn.Conv2d(4, 3, 3)]
+    network = nn.Sequential(*parts, nn.AdaptiveAvgPool2d(1), nn.Flatten(), nn.Linear(3, 3))
+    draw = Random(seed)
+    with torch.no_grad():
+        for parameter in network.parameters():
+            parameter.copy_(normal(draw, *parameter.shape))
+    return network
+
+
+def _batch(draw: Random, images: int) -> Batch:
+    return normal(draw, images, 2, 6, 5) + 0.5, torch.tensor([draw.randrange(3) for _ in range(images)])
+
+
+def _networks_and_batches(draw: Random) -> list[tuple[Any, ...]]:
+    kinds = [(False, True), (True, True), (True, False)]  # nested, in training mode
+    return [(*kind, draw.getrandbits(16), _batch(draw, 6), _batch(draw, 4)) for kind in kinds]
+
+
+def _observe_norms(
+    function: Callable[..., Any], nested: bool, training: bool, seed: int, first: Batch, second: Batch
+) -> dict[str, Any]:
+    network = _network(nested, seed).train(training)
+    weights = deepcopy(list(network.parameters()))
+    read = numbers("the norm for each convolution")
+    norms = [read(function(network, *batch)) for batch in (first, second)]
     return {
-        "off centre": [_identity(channels, *divmod(tap, 3)) for tap in range(9) if tap != 4],
-        "across channels": [across, across / channels],
-        "every tap": [eye * ones, eye * ones / 9],
-        "ones": [ones],
-        "zeros": [0 * ones],
+        "the first result": norms[0],
+        "the second result (for other images)": norms[1],
+        "whether the weights are as before": all(
+            one.dtype == other.dtype and torch.equal(one, other)
+            for one, other in zip(network.parameters(), weights, strict=True)
+        ),
+        "whether the mode is as before": all(module.training == training for module in network.modules()),
     }
 
 
-def judge_identity_convolution(answer: Any, seed: int) -> str | None:
-    """A 3×3 convolution with these weights must give back what it gets."""
-    if not callable(answer):
-        return "no function"
-    generator = draws(seed, 32)
-    for channels in (2 + int(torch.randint(1, 4, (), generator=generator)), 7):
-        try:
-            weights = torch.as_tensor(answer(channels)).detach().float()
-        except (TypeError, ValueError, RuntimeError):
-            return "no weights"
-        if weights.shape == (channels, 1, 3, 3):
-            return "one map each"
-        if weights.shape != (channels, channels, 3, 3):
-            return "shape"
-        maps = torch.randn(2, channels, 6, 5, generator=generator)
-        if torch.allclose(F.conv2d(maps, weights, padding=1), maps, atol=1e-5):
-            continue
-        usual = _usual_weights(channels).items()
-        near = (name for name, wrong in usual if any(torch.allclose(weights, other) for other in wrong))
-        return next(near, "other")
-    return None
+def _convolutions(network: nn.Module) -> list[Any]:
+    return list(depth.convolutions(network).values())
 
 
-IDENTITY_CONVOLUTION = Exercise(
-    "identity_convolution",
-    judge_identity_convolution,
-    {
-        "no function": "A function is wanted: identity_convolution(channels).",
-        "no weights": "A tensor of weights is wanted, not a layer.",
-        "shape": "The weights of a 3x3 convolution have the shape (channels out, channels in, 3, 3).",
-        "one map each": "Every channel out has a kernel for every channel in, most of them zero: "
-        "the shape is (channels, channels, 3, 3).",
-        "off centre": "Those weights move the picture by a pixel: which of the nine lies over the pixel itself?",
-        "across channels": "Each channel out is a mixture of all channels in. Which one alone should it see?",
-        "every tap": "The channels are right, but each pixel is mixed with its eight neighbours.",
-        "ones": "Ones everywhere mix all channels and all neighbours; nearly all weights are to be zero.",
-        "zeros": "Weights of zero give zero. That changes nothing in a branch with a shortcut, but here there "
-        "is none.",
-        "other": "The map that comes out differs from the one that went in. Which single weight of each channel "
-        "out must not be zero, and how large is it?",
-    },
+def _norms(
+    read: Callable[[Tensor], Any] = torch.norm,
+    loss: Callable[..., Tensor] = F.cross_entropy,
+    training: bool | None = None,
+) -> Callable[..., list[float]]:
+    """Return a `gradient_norms`, or one that reads gradients, takes the loss or sets the mode in its own way."""
+
+    def gradient_norms(network: nn.Module, images: Tensor, labels: Tensor) -> list[float]:
+        network = network if training is None else deepcopy(network).train(training)
+        weights = [layer.weight for layer in _convolutions(network)]
+        return [float(read(slope)) for slope in torch.autograd.grad(loss(network(images), labels), weights)]
+
+    return gradient_norms
+
+
+def _accumulated(
+    network: nn.Module, images: Tensor, labels: Tensor, weights_only: bool = True
+) -> list[Tensor]:
+    F.cross_entropy(network(images), labels).backward()
+    layers = _convolutions(network)
+    read = [[layer.weight] if weights_only else list(layer.parameters()) for layer in layers]
+    return [torch.cat([parameter.grad.flatten() for parameter in one]).norm() for one in read]
+
+
+def _with_biases(network: nn.Module, images: Tensor, labels: Tensor) -> list[Tensor]:
+    network.zero_grad()
+    return _accumulated(network, images, labels, weights_only=False)
+
+
+def _lengths(outcomes: list[Any]) -> list[int]:
+    return [len(outcome["the first result"]) for outcome in outcomes]
+
+
+GRADIENT_NORMS = FunctionExercise(
+    "gradient_norms(network, images, labels)",
+    returns=numbers("the norm for each convolution"),
+    reference=_norms(),
+    inputs=_networks_and_batches,
+    observe=_observe_norms,
+    shown=lambda nested, training, *_: (
+        f"a network with {'4 convolutions' if nested else '1 convolution'}, training={training}, …"
+    ),
+    mistakes=[
+        Symptom(
+            "changes weights",
+            lambda given, right: not all(each["whether the weights are as before"] for each in given),
+            "The weights have changed. Measure the gradients, but take no step.",
+        ),
+        Symptom(
+            "changes mode",
+            lambda given, right: not all(each["whether the mode is as before"] for each in given),
+            "The network is in another mode after your function than before it. Leave its mode as it is.",
+        ),
+        Symptom(
+            "other layers",
+            lambda given, right: any(map(gt, _lengths(given), _lengths(right))),
+            "Too many numbers: return one per convolution, and none for biases or other layers.",
+        ),
+        Symptom(
+            "too few",
+            lambda given, right: any(map(lt, _lengths(given), _lengths(right))),
+            "Too few numbers: return one for every convolution, those inside blocks included.",
+        ),
+        Mistake(
+            "reversed", lambda *batch: _norms()(*batch)[::-1], "Begin with the convolution next to the image."
+        ),
+        Mistake("bias", _with_biases, "The biases' gradients are included. Take those of the weights alone."),
+        Mistake(
+            "sum",
+            [_norms(torch.sum), _norms(lambda slope: slope.abs().sum())],
+            "That is a sum over the gradient. Its Euclidean norm is the root of the sum of squares.",
+        ),
+        Mistake(
+            "mean",
+            [_norms(lambda g: g.abs().mean()), _norms(lambda g: g.square().mean().sqrt())],
+            "You take a mean over the gradient. A norm does not divide by the number of weights.",
+        ),
+        Mistake(
+            "largest",
+            [_norms(torch.max), _norms(lambda slope: slope.abs().max())],
+            "That is the largest entry. The Euclidean norm takes all of them.",
+        ),
+        Mistake("squared", _norms(lambda slope: slope.square().sum()), "You forgot the root."),
+        Mistake(
+            "weights",
+            lambda network, *batch: [layer.weight.norm() for layer in _convolutions(network)],
+            "Those are the norms of the weights themselves, not of their gradients.",
+        ),
+        Mistake(
+            "softmax",
+            _norms(loss=lambda logits, labels: F.cross_entropy(logits.softmax(1), labels)),
+            "Cross-entropy takes logits and applies the softmax itself. Yours is applied twice.",
+        ),
+        Mistake(
+            "summed loss",
+            _norms(loss=lambda logits, labels: F.cross_entropy(logits, labels, reduction="sum")),
+            "The loss is summed over the batch. Take its mean over the images.",
+        ),
+        Mistake(
+            "evaluation mode",
+            _norms(training=False),
+            "Where the network is in training mode, leave it there.",
+        ),
+        Mistake(
+            "training mode", _norms(training=True), "Where the network is in evaluation mode, leave it there."
+        ),
+        Mistake(
+            "accumulated", _accumulated, "In a second call, the first batch's gradients are still there."
+        ),
+    ],
 )
 
-
-def judge_layers_at_start(answer: Any, seed: int) -> str | None:
-    """With every last γ at zero, only the stem's convolution and the linear layer matter: two."""
-    try:
-        layers = number(answer)
-    except (TypeError, ValueError, RuntimeError):
-        return "no number"
-    usual = {"all": 56.0, "convolutions": 55.0, "halves": 29.0, "shallower": 20.0, "one": 1.0, "none": 0.0}
-    return nearest(layers, 2, {**usual, "blocks": 27.0, "inside": 54.0}, otherwise="other")
-
-
-LAYERS_AT_START = Exercise(
-    "layers_at_start",
-    judge_layers_at_start,
-    {
-        "no number": "A number is wanted: how many of the 56 layers?",
-        "all": "Those are all layers. What do the 54 inside the blocks add, if they are multiplied by 0?",
-        "convolutions": "Those are all convolutions. Most of them stand before a gamma of 0.",
-        "halves": "The first convolution of each block computes something, but does it get past the last gamma?",
-        "shallower": "ResNet-20's blocks would start as their shortcuts, too: is there anything left of them?",
-        "one": "One layer before the blocks, one after them: which have you left out?",
-        "none": "The blocks do nothing yet; but some layers stand outside of them.",
-        "blocks": "That is the number of blocks, and each of them passes on what it gets.",
-        "inside": "Those are the layers inside the blocks: they are the ones that gamma silences.",
-        "other": "ReLU(0 + x) = x where x is not negative: take the blocks away. Which layers with weights are "
-        "left?",
-    },
+HE_STD = FunctionExercise(
+    "he_std(c_in, c_out, kernel)",
+    returns=number("the standard deviation of the weights"),
+    reference=he_std,
+    inputs=lambda draw: [
+        (2, 8, 1),
+        *((draw.randint(8, 64), draw.randint(65, 128), kernel) for kernel in (3, 5, 7)),
+        (64, 16, 3),
+    ],
+    mistakes=[
+        Mistake("fan out", lambda i, o, k: sqrt(2 / (k**2 * o)), "You count outputs. Inputs are added up."),
+        Mistake("variance", lambda i, o, k: 2 / (k**2 * i), "That is the variance."),
+        Mistake("factor 1", lambda i, o, k: sqrt(1 / (k**2 * i)), "That is right without a ReLU."),
+        Mistake(
+            "half", lambda i, o, k: sqrt(1 / (2 * k**2 * i)), "A ReLU halves the signal. Make up for it."
+        ),
+        Mistake(
+            "half a root",
+            [lambda i, o, k: 2 / (k * sqrt(i)), lambda i, o, k: sqrt(2) / (k**2 * i)],
+            "Your root is of one part of the variance only. Take it of the whole fraction.",
+        ),
+        Mistake("glorot", glorot_std, "That is Glorot's, which is for layers without ReLU."),
+        Mistake(
+            "kernel not squared", lambda i, o, k: sqrt(2 / (k * i)), "A kernel is as high as it is wide."
+        ),
+        Mistake("no kernel", lambda i, o, k: sqrt(2 / i), "A unit adds up more than one input per channel."),
+        Mistake(
+            "upside down", lambda i, o, k: sqrt(k**2 * i / 2), "The more inputs, the smaller each weight."
+        ),
+        Mistake("uniform", lambda i, o, k: sqrt(6 / (k**2 * i)), "That is a uniform distribution's bound."),
+    ],
 )
 
 EXERCISES = (DIAGNOSE_DEPTH, IDENTITY_CONVOLUTION, LAYERS_AT_START, GRADIENT_NORMS, HE_STD)

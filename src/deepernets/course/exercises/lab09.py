@@ -1,163 +1,489 @@
-"""Exercises of lab 9: looking inside."""
+"""Exercises of lab 9: heat maps, occlusion, calibration, principal components, lines between weights."""
 
+from collections.abc import Callable
+from functools import partial
+from random import Random
 from typing import Any
 
 import torch
 from torch import Tensor
 
-from deepernets.course.exercises.judging import JudgedExercise as Exercise
-from deepernets.course.exercises.lab09_calibration import CALIBRATION_ERROR
-from deepernets.course.exercises.lab09_lines import BETWEEN_WEIGHTS, PROJECTED
-from deepernets.course.exercises.lab09_tensors import Usual, alike, first_alike, plain
-from deepernets.course.exercises.numbers import draws
+from deepernets.analysis import interpretability
+from deepernets.course.exercises.judging import FunctionExercise, Mistake, Symptom
+from deepernets.course.exercises.values import Raised, Unsuitable, kind_of, normal, number, show, tensor
 
 
-def _stretched(heat: Tensor) -> Tensor:
-    """Return a heat map with 1 as its largest size: sums in the place of means give the same picture."""
-    return heat / heat.abs().max().clamp(min=1e-12)
+def _heat(
+    maps: Tensor, gradients: Tensor, dim: Any = (1, 2), last: Callable[[Tensor], Tensor] = torch.relu
+) -> Tensor:
+    """Return Grad-CAM's heat map; or one with gradients averaged over other dimensions, or another last step."""
+    return last((gradients.mean(dim=dim, keepdim=True) * maps).sum(dim=0))
 
 
-def _usual_heat(maps: Tensor, gradients: Tensor) -> Usual:
-    weights = gradients.mean(dim=(1, 2), keepdim=True)  # (C, 1, 1)
-    one_way = [(gradients.mean(dim=dim, keepdim=True) * maps).sum(dim=0) for dim in (1, 2)]
-    total = (weights * maps).sum(dim=0)
-    return [
-        ("no relu", total),
-        ("relu each", (weights * maps).relu().sum(dim=0)),
-        ("relu of weights", (weights.relu() * maps).sum(dim=0)),
-        ("relu of weights", (weights.relu() * maps).sum(dim=0).relu()),
-        ("not averaged", (gradients * maps).sum(dim=0)),
-        ("not averaged", (gradients * maps).sum(dim=0).relu()),
-        ("maps alone", maps.sum(dim=0)),
-        ("maps alone", maps.sum(dim=0).relu()),
-        ("gradients alone", gradients.sum(dim=0)),
-        ("gradients alone", gradients.sum(dim=0).relu()),
-        ("over channels", (gradients.mean(dim=0, keepdim=True) * maps).sum(dim=0).relu()),
-        ("one dimension", one_way[0].relu()),
-        ("one dimension", one_way[1].relu()),
-        ("exchanged", (maps.mean(dim=(1, 2), keepdim=True) * gradients).sum(dim=0).relu()),
-        ("not summed", (weights * maps).relu()),
-        ("absolute", total.abs()),
-        ("backwards", (-total).relu()),
-    ]
+def _weights(gradients: Tensor) -> Tensor:
+    return gradients.mean(dim=(1, 2), keepdim=True)  # (C, 1, 1)
 
 
-def _maps_and_gradients(seed: int) -> tuple[Tensor, Tensor]:
-    """Return maps and gradients (6, 4, 5) each; every other channel speaks against the class."""
-    generator = draws(seed, 91)
-    maps, gradients = torch.randn(2, 6, 4, 5, generator=generator)
-    weights = (0.2 + torch.rand(6, generator=generator)) * torch.tensor([1.0, -1.0] * 3)
-    return maps, gradients - gradients.mean(dim=(1, 2), keepdim=True) + weights[:, None, None]
+def _of_weights(change: Callable[[Tensor], Tensor], **last: Any) -> Callable[[Tensor, Tensor], Tensor]:
+    return lambda maps, gradients: _heat(maps, change(_weights(gradients)), **last)
 
 
-def judge_heat_map(answer: Any, seed: int) -> str | None:
-    """Grad-CAM: maps weighted with their mean gradients, summed over channels, without what is negative."""
-    if not callable(answer):
-        return "no function"
-    maps, gradients = _maps_and_gradients(seed)
-    given = plain(answer(maps.clone(), gradients.clone()))
-    if given is None or given.dim() < 2:
-        return "no tensor"
-    right = (gradients.mean(dim=(1, 2), keepdim=True) * maps).sum(dim=0).relu()
-    if alike(_stretched(given), _stretched(right)):
-        return None
-    usual = _usual_heat(maps, gradients)
-    return first_alike(_stretched(given), [(mistake, _stretched(wrong)) for mistake, wrong in usual])
+def _maps_and_gradients(draw: Random) -> list[tuple[Tensor, Tensor]]:
+    """Return maps and gradients of which every other channel speaks against the class."""
+    small = torch.tensor([[[3.0, 0.0], [0.0, 1.0]], [[0.0, 2.0], [0.0, 5.0]]])
+    cases = [(small, torch.tensor([2.0, -1.0])[:, None, None].expand(2, 2, 2).clone())]
+    for channels, after_relu in ((6, True), (4, False)):
+        maps, gradients = normal(draw, channels, 4, 5), normal(draw, channels, 4, 5)
+        signs = torch.tensor([1.0, -1.0] * (channels // 2))[:, None, None]
+        cases.append((maps.relu() if after_relu else maps, gradients - _weights(gradients) + 0.7 * signs))
+    return cases
 
 
-HEAT_MAP = Exercise(
-    "heat_map",
-    judge_heat_map,
-    {
-        "no function": "A function is wanted: heat_map(maps, gradients).",
-        "no tensor": "Return the heat map, a tensor (h, w).",
-        "no relu": "What speaks against the class is still in it: which function keeps what is positive?",
-        "relu each": "The ReLU comes once, after the sum over channels: channels may speak against each other.",
-        "relu of weights": "Channels with a negative weight belong to the sum; the ReLU comes after it.",
-        "not averaged": "Each channel has one weight, the mean of its gradients over rows and columns.",
-        "maps alone": "The maps are not weighted yet: how much does each channel matter for the class?",
-        "gradients alone": "Those are gradients alone; what are they there to weight?",
-        "over channels": "The mean is over the channels; a weight belongs to one channel, so which dimensions go?",
-        "one dimension": "The mean is over one of the map's two sides only; one number per channel is wanted.",
-        "exchanged": "The mean of the gradients weights the maps, not the other way round.",
-        "not summed": "One map per channel is left; sum them over the channels.",
-        "absolute": "The sign matters: what speaks against the class is set to 0, not counted for it.",
-        "backwards": "That is what speaks against the class: is there a minus sign too many?",
-        "other": "Three steps: one weight per channel, the weighted sum of the maps, the ReLU. Try each by itself.",
-    },
+HEAT_MAP = FunctionExercise(
+    "heat_map(maps, gradients)",
+    returns=tensor("the heat map, (h, w)", arrays=True),
+    reference=_heat,
+    inputs=_maps_and_gradients,
+    mistakes=[
+        Mistake("no relu", partial(_heat, last=torch.clone), "What speaks against the class is still in it."),
+        Mistake("summed", lambda m, g: _heat(m, g) * m[0].numel(), "You sum gradients. α is their mean."),
+        Mistake(
+            "stretched",
+            [lambda m, g: _heat(m, g) / _heat(m, g).max(), lambda m, g: _heat(m, g) / len(m)],
+            "Right up to a factor: do not divide by the largest value or the number of channels.",
+        ),
+        Mistake(
+            "relu each",
+            lambda m, g: (_weights(g) * m).relu().sum(dim=0),
+            "Channels may speak against each other: first add them up, then take the ReLU.",
+        ),
+        Mistake(
+            "relu of weights",
+            [_of_weights(torch.relu), _of_weights(torch.relu, last=torch.clone)],
+            "Channels with a negative weight belong to the sum. The ReLU comes after it.",
+        ),
+        Mistake(
+            "relu of gradients", lambda m, g: _heat(m, g.relu()), "Average all gradients, negative ones too."
+        ),
+        Mistake(
+            "not averaged",
+            [lambda m, g: (g * m).sum(dim=0), lambda m, g: (g * m).sum(dim=0).relu()],
+            "Each channel has one weight, the mean of its gradients over rows and columns.",
+        ),
+        Mistake(
+            "maps alone",
+            [lambda m, _: m.sum(0), lambda m, _: m.sum(0).relu(), lambda m, _: m.mean(0).relu()],
+            "The maps are not weighted yet. How much does each channel matter for the class?",
+        ),
+        Mistake("gradients alone", lambda m, g: g.sum(dim=0).relu(), "Those are gradients without maps."),
+        Mistake(
+            "one dimension",
+            [partial(_heat, dim=dim) for dim in range(3)],
+            "You average over one dimension only. Each channel has one number: which two go?",
+        ),
+        Mistake("exchanged", lambda m, g: _heat(g, m), "The gradients weight the maps, not vice versa."),
+        Mistake(
+            "not summed",
+            [lambda m, g: (_weights(g) * m).relu(), lambda m, g: _weights(g) * m],
+            "One map per channel is left. Add them up.",
+        ),
+        Mistake("absolute", partial(_heat, last=torch.abs), "What speaks against the class becomes 0."),
+        Mistake("backwards", lambda m, g: _heat(m, -g), "That is what speaks against the class."),
+    ],
 )
 
-PLACES = ((2, 3, 5), (4, 0, 3))  # row, column (or one more) and size of the squares that are tried
+
+ALL = slice(None)
 
 
-def _covered(image: Tensor, *parts: slice, value: float = 0.0) -> Tensor:
-    made = image.clone()
-    made[parts] = value
-    return made
+def _hide(image: Tensor, rows: slice, columns: slice, channels: Any = ALL, value: float = 0.0) -> Tensor:
+    copy = image.clone()
+    copy[channels, rows, columns] = value
+    return copy
 
 
-def _usual_covers(image: Tensor, row: int, column: int, size: int) -> Usual:
-    everything = slice(None)
-    rows, columns = slice(row, row + size), slice(column, column + size)
-    around = [slice(max(place - size // 2, 0), place + size // 2 + 1) for place in (row, column)]
-    one_more = [slice(place, place + size + 1) for place in (row, column)]
+def _hidden(image: Tensor, row: int, column: int, size: int, **changes: Any) -> Tensor:
+    return _hide(image, slice(row, row + size), slice(column, column + size), **changes)
+
+
+def _around(image: Tensor, row: int, column: int, size: int, odd: int) -> Tensor:
+    rows, columns = (slice(max(at - size // 2, 0), at + size // 2 + odd) for at in (row, column))
+    return _hide(image, rows, columns)
+
+
+def _images_and_squares(draw: Random) -> list[tuple[Tensor, int, int, int]]:
     return [
-        ("rows for columns", _covered(image, everything, columns, rows)),
-        ("one colour", _covered(image, slice(0, 1), rows, columns)),
-        ("colours for rows", _covered(image, rows, columns)),
-        ("colours for rows", _covered(image, rows)),
-        ("one more", _covered(image, everything, *one_more)),
-        ("end for size", _covered(image, everything, slice(row, size), slice(column, size))),
-        ("centred", _covered(image, everything, *around)),
-        ("ones", _covered(image, everything, rows, columns, value=1.0)),
-        ("stripes", _covered(image, everything, rows)),
-        ("stripes", _covered(image, everything, everything, columns)),
-        ("nothing hidden", image),
-        ("square alone", image - _covered(image, everything, rows, columns)),
-        ("cut out", image[:, rows, columns]),
+        (torch.ones(1, 2, 3), 0, 1, 1),
+        (normal(draw, 3, 11, 12) + 0.5, 2, 3 + draw.randrange(2), 5),
+        (normal(draw, 3, 11, 12) + 0.5, 4, draw.randrange(2), 3),
+        (normal(draw, 3, 12, 9) + 0.5, 8, 5, 4),  # up to the last row and column
     ]
 
 
-def judge_hidden(answer: Any, seed: int) -> str | None:
-    """A copy of the image with a square of zeros at the given place, in all colours; two places are tried."""
-    if not callable(answer):
-        return "no function"
-    generator = draws(seed, 92)
-    for row, first_column, size in PLACES:
-        column = first_column + int(torch.randint(2, (), generator=generator))
-        image = torch.rand(3, 11, 12, generator=generator) + 2
-        before = image.clone()
-        given = plain(answer(image, row, column, size))
-        if not torch.equal(image, before):
-            return "in place"
-        if given is None or given.dim() < 2:
-            return "no tensor"
-        right = _covered(before, slice(None), slice(row, row + size), slice(column, column + size))
-        if not alike(given, right):
-            return first_alike(given, _usual_covers(before, row, column, size))
-    return None
+HIDDEN = FunctionExercise(
+    "hidden(image, row, column, size)",
+    returns=tensor("the changed copy of the image"),
+    reference=_hidden,
+    inputs=_images_and_squares,
+    keeps_inputs=True,
+    mistakes=[
+        Mistake("rows for columns", lambda i, r, c, s: _hidden(i, c, r, s), "You exchange row and column."),
+        Mistake(
+            "one channel",
+            [partial(_hidden, channels=0), partial(_hidden, channels=-1)],
+            "Only one channel is hidden. The square covers all of them.",
+        ),
+        Mistake(
+            "channels for rows",
+            lambda i, r, c, s: _hide(i, slice(c, c + s), ALL, slice(r, r + s)),
+            "The first dimension is the channel. The row comes second.",
+        ),
+        Mistake("one more", lambda i, r, c, s: _hidden(i, r, c, s + 1), "The square is one pixel too large."),
+        Mistake(
+            "one less",
+            [lambda i, r, c, s: _hidden(i, r, c, s - 1), lambda i, r, c, s: _hidden(i, r + 1, c + 1, s - 1)],
+            "The square is one pixel too small: a slice includes its start, and ends before its end.",
+        ),
+        Mistake(
+            "end for size",
+            lambda i, r, c, s: _hide(i, slice(r, s), slice(c, s)),
+            "A slice ends at its end, not after `size` entries.",
+        ),
+        Mistake(
+            "centred",
+            [partial(_around, odd=0), partial(_around, odd=1)],
+            "Your square is around the given place. It starts there.",
+        ),
+        Mistake(
+            "other value",
+            [partial(_hidden, value=1.0), lambda i, *square: _hidden(i, *square, value=float(i.mean()))],
+            "The square has another value than 0, the mean colour of a normalised image.",
+        ),
+        Mistake(
+            "stripes",
+            [
+                lambda i, r, c, s: _hide(i, slice(r, r + s), ALL),
+                lambda i, r, c, s: _hide(i, ALL, slice(c, c + s)),
+            ],
+            "Whole rows or columns are hidden. Only `size` pixels of each should be.",
+        ),
+        Mistake("nothing hidden", lambda i, *square: i, "Nothing has changed in the copy that you return."),
+        Mistake("square alone", lambda i, *square: i - _hidden(i, *square), "Only the square is left."),
+        Mistake(
+            "cut out",
+            lambda i, r, c, s: i[:, r : r + s, c : c + s],
+            "You cut the square out. Return the whole image.",
+        ),
+    ],
+)
 
 
-HIDDEN = Exercise(
-    "hidden",
-    judge_hidden,
-    {
-        "no function": "A function is wanted: hidden(image, row, column, size).",
-        "no tensor": "Return the changed copy of the image.",
-        "in place": "The image itself has changed, and the next square would be put on top: where is the copy?",
-        "rows for columns": "Rows and columns are exchanged: dimension 1 is the row, dimension 2 the column.",
-        "one colour": "Only one colour is hidden; the square covers all three.",
-        "colours for rows": "The first dimension is the colour, and all colours are hidden; the row comes second.",
-        "one more": "The square is one pixel too large: a slice ends before its end.",
-        "end for size": "The slice ends at `size`; it must end at the place plus the size.",
-        "centred": "The square starts at the given place; here it lies around it.",
-        "ones": "0 is the mean colour of a normalised image; 1 is a bright one.",
-        "stripes": "Whole rows or columns are hidden; only `size` pixels of each should be.",
-        "nothing hidden": "Nothing has changed: did you set the square in the copy that you return?",
-        "square alone": "Only the square is left; it should be the part that is missing.",
-        "cut out": "That is the square, cut out; the whole image is wanted, with zeros in the square.",
-        "other": "Print a small image of ones with a square hidden: which pixels are 0, and which should be?",
-    },
+Places = Callable[[Tensor, int], Tensor]
+
+
+def _place(confidence: Tensor, bins: int) -> Tensor:
+    return (confidence * bins).floor().clamp(max=bins - 1)
+
+
+def _gaps(confidence: Tensor, right: Tensor, bins: int, place: Places) -> tuple[Tensor, Tensor]:
+    """Return, for each bin that is not empty, accuracy less confidence, and its number of images."""
+    places = place(confidence, bins)
+    found = [places == bin_ for bin_ in range(bins) if (places == bin_).any()]
+    gaps = [(right[here].double() - confidence[here].double()).mean() for here in found]
+    return torch.stack(gaps), torch.stack([here.sum() for here in found])
+
+
+def _calibration(
+    confidence: Tensor, right: Tensor, bins: int, place: Places = _place, more: int = 0
+) -> float:
+    """Return the calibration error; or one with bins of another kind, and `more` of them at the end."""
+    gaps, images = _gaps(confidence, right, bins + more, lambda c, _: place(c, bins))
+    return float((gaps.abs() * images).sum()) / len(confidence)
+
+
+def _by(rule: Callable[[Tensor, Tensor, int], Tensor]) -> Callable[[Tensor, Tensor, int], float]:
+    """Return a `calibration_error` by a rule on gaps, images of each bin that is not empty, and number of bins."""
+    return lambda confidence, right, bins: float(rule(*_gaps(confidence, right, bins, _place), bins))
+
+
+def _answers(draw: Random) -> list[tuple[Tensor, Tensor, int]]:
+    """Return confidences, whether the answers were right, and a number of bins; some confidences are 0 or 1."""
+    cases = [([0.9375, 0.9375, 0.4375], [True, False, True], 2)]
+    for bins in (10, draw.choice((5, 7, 8, 12))):
+        drawn = [draw.randrange(1, 256, 2) / 256 for _ in range(40)]  # never at the edge of a bin
+        cases.append((drawn, [confidence > 0.9 or draw.random() < 0.55 for confidence in drawn], bins))
+    ends = [1.0, 1.0, 0.0, *cases[1][0]], [True, False, True, *cases[1][1]], 10
+    edges = [0.5, 0.375, 0.75, 0.625], [False, True, True, False], 4
+    return [(torch.tensor(sure), torch.tensor(right), bins) for sure, right, bins in (*cases, ends, edges)]
+
+
+CALIBRATION_ERROR = FunctionExercise(
+    "calibration_error(confidence, right, bins)",
+    returns=number("the expected calibration error, from 0 to 1"),
+    reference=_calibration,
+    inputs=_answers,
+    tolerance=1e-5,
+    mistakes=[
+        Symptom(
+            "empty bins",
+            lambda given, right: any(
+                isinstance(one.error, ZeroDivisionError) if isinstance(one, Raised) else one != one
+                for one in given
+            ),
+            "A bin without images has no mean, and gives nan or a division by 0: leave it out.",
+        ),
+        Mistake(
+            "signed",
+            [_by(lambda g, n, _: (g * n).sum() / n.sum()), _by(lambda g, n, _: -(g * n).sum() / n.sum())],
+            "Gaps of different sign cancel. Take their size in each bin.",
+        ),
+        Mistake("squared", _by(lambda g, n, _: (g**2 * n).sum() / n.sum()), "You square the gaps."),
+        Mistake(
+            "unweighted",
+            [_by(lambda g, n, bins: g.abs().mean()), _by(lambda g, n, bins: g.abs().sum() / bins)],
+            "A bin with one image counts as much as one with twenty: weight each gap with its images.",
+        ),
+        Mistake(
+            "not divided",
+            [_by(lambda g, n, _: (g.abs() * n).sum()), _by(lambda g, n, bins: (g.abs() * n).sum() / bins)],
+            "Divide the weighted gaps by the number of all images.",
+        ),
+        Mistake("sum", _by(lambda gaps, n, _: gaps.abs().sum()), "That is the sum of all gaps."),
+        Mistake("largest", _by(lambda gaps, n, _: gaps.abs().max()), "That is the largest gap only."),
+        Mistake(
+            "last bin",
+            partial(_calibration, place=lambda c, bins: (c * bins).floor()),
+            "Images with a confidence of exactly 1 are in no bin of yours. Where do they belong?",
+        ),
+        Mistake(
+            "one bin more",
+            partial(_calibration, place=lambda c, bins: (c * bins).floor(), more=1),
+            "Images with a confidence of exactly 1 have a bin of their own. They belong to the last one.",
+        ),
+        Mistake(
+            "first bin",
+            partial(_calibration, place=lambda c, bins: _place(c, bins) - 1),
+            "Bins count from 0.",
+        ),
+        Mistake(
+            "upper edge",
+            [
+                partial(_calibration, place=lambda c, bins: (c * bins).ceil() - 1),
+                partial(_calibration, place=lambda c, bins: ((c * bins).ceil() - 1).clamp(min=0)),
+            ],
+            "A confidence at the edge of two bins, such as 0.5 with four bins, belongs to the upper one.",
+        ),
+        Mistake(
+            "rounded",
+            partial(_calibration, place=lambda c, bins: (c * bins).round(), more=1),
+            "You round to the nearest bin. A bin reaches from its lower edge up to the next.",
+        ),
+        Mistake("one bin", lambda c, r, bins: _calibration(c, r, 1), "That is one gap over all images."),
+        Mistake(
+            "image by image",
+            lambda c, r, bins: (r.double() - c).abs().mean(),
+            "A single image is right or wrong: compare shares, in bins of like confidence.",
+        ),
+        Mistake("percent", lambda *answers: 100 * _calibration(*answers), "Return a share, not percent."),
+        Mistake(
+            "fixed bins",
+            [lambda c, r, bins: _calibration(c, r, 10), lambda c, r, bins: _calibration(c, r, 15)],
+            "You always use the same number of bins. Where is `bins` used?",
+        ),
+    ],
+)
+
+
+def _features_and_counts(draw: Random) -> list[tuple[Tensor, int]]:
+    """Return features far from 0 whose principal directions are clear; once more features than images."""
+    cases = [(torch.tensor([[0.0, 1.0], [1.0, 2.0], [3.0, 4.0]]), 1)]
+    for images, features, k in ((30, 5, 2), (20, 5, 3), (4, 6, 2)):
+        spread = 2.0 ** torch.arange(3, 3 - features, -1)
+        turned, _ = torch.linalg.qr(normal(draw, features, features))
+        cases.append((normal(draw, images, features) * spread @ turned + 5 * normal(draw, features), k))
+    return cases
+
+
+def _observe_points(function: Callable[..., Any], features: Tensor, k: int) -> dict[str, Tensor]:
+    """Return the coordinates along directions turned so that the farthest image is on the positive side."""
+    points = tensor("the coordinates, (N, k)", arrays=True)(function(features, k))
+    if points.dim() == 2 and points.numel():
+        farthest = points.gather(0, points.abs().argmax(dim=0, keepdim=True))
+        points = points * torch.where(farthest < 0, -1.0, 1.0)
+    return {"the coordinates (up to signs)": points}
+
+
+def _rows(features: Tensor) -> Tensor:
+    """Return the principal directions of features that are centred already."""
+    return torch.linalg.svd(features, full_matrices=False)[2]
+
+
+def _centred(features: Tensor) -> Tensor:
+    return features - features.mean(dim=0)
+
+
+def _along_own(features: Tensor, k: int) -> Tensor:
+    return features @ _rows(features)[:k].T
+
+
+def _standardised(features: Tensor, k: int, correction: int) -> Tensor:
+    return _along_own(_centred(features) / features.std(dim=0, correction=correction), k)
+
+
+_right = interpretability.principal_components
+PROJECTED = FunctionExercise(
+    "projected(features, k)",
+    returns=tensor("the coordinates, (N, k)", arrays=True),
+    reference=_right,
+    inputs=_features_and_counts,
+    observe=_observe_points,
+    tolerance=0.01,  # single and double precision differ in the fourth decimal where features are far from 0
+    mistakes=[
+        Mistake("not centred", _along_own, "Your first direction points at the mean."),
+        Mistake(
+            "centred for directions only",
+            lambda x, k: x @ _rows(_centred(x))[:k].T,
+            "Project the centred features, too.",
+        ),
+        Mistake(
+            "centred too late",
+            [lambda x, k: _centred(x) @ _rows(x)[:k].T, lambda x, k: _centred(_along_own(x, k))],
+            "Take the mean off before the decomposition, or the first direction points at the mean.",
+        ),
+        Mistake(
+            "last directions",
+            [
+                lambda x, k: _centred(x) @ _rows(_centred(x))[-k:].T,
+                lambda x, k: _right(x, min(x.shape)).flip(1)[:, :k],
+            ],
+            "Those are the directions of least variance. svd gives the largest first.",
+        ),
+        Mistake("ascending", lambda x, k: _right(x, k).flip(1), "The first column has the largest variance."),
+        Mistake(
+            "first columns",
+            [lambda x, k: _centred(x)[:, :k], lambda x, k: x[:, :k]],
+            "Those are the first features. The directions of largest variance are mixtures of all.",
+        ),
+        Mistake(
+            "wrong axis",
+            lambda x, k: _along_own(x - x.mean(dim=1, keepdim=True), k),
+            "You take the mean of each image. Take each feature's mean over the images.",
+        ),
+        Mistake("one mean", lambda x, k: _along_own(x - x.mean(), k), "Each feature has a mean of its own."),
+        Mistake(
+            "directions",
+            [lambda x, k: _rows(_centred(x))[:k], lambda x, k: _rows(_centred(x))[:k].T],
+            "Project the features on these directions.",
+        ),
+        Mistake(
+            "not stretched",
+            lambda x, k: torch.linalg.svd(_centred(x), full_matrices=False)[0][:, :k],
+            "Right but for the lengths: each column still lacks its singular value.",
+        ),
+        Mistake("transposed", lambda x, k: _right(x, k).T, "Transposed: return one row per image."),
+        Mistake(
+            "rows for columns",
+            [
+                lambda x, k: _centred(x) @ _rows(_centred(x))[:, :k],
+                lambda x, k: _centred(x) @ torch.linalg.svd(_centred(x))[2][:, :k],
+            ],
+            "svd's third result has one direction per row. You take columns.",
+        ),
+        Mistake(
+            "standardised",
+            [partial(_standardised, correction=0), partial(_standardised, correction=1)],
+            "Take the mean off only. Dividing by the standard deviation changes the directions.",
+        ),
+        Mistake("all directions", lambda x, k: _right(x, x.shape[1]), "Return the first k columns only."),
+        Mistake("signs lost", lambda x, k: _right(x, k).abs(), "Each image must keep its side of the mean."),
+        Mistake(
+            "fixed number",
+            [lambda x, k: _right(x, 2), lambda x, k: _right(x, 3)],
+            "You always return the same number of columns. Where is `k` used?",
+        ),
+    ],
+)
+
+State = dict[str, Tensor]
+
+
+def _states_and_shares(draw: Random) -> list[tuple[State, State, float]]:
+    def state() -> State:
+        return {
+            "block.conv.weight": normal(draw, 2, 1, 3, 3),
+            "block.norm.running_mean": normal(draw, 2),
+            "block.norm.num_batches_tracked": torch.tensor(draw.randint(1, 9)),
+            "head.bias": normal(draw, 3),
+        }
+
+    shares = [0, 1, round(draw.uniform(0.1, 0.4), 2), 1.5, -0.5]
+    first = {"w": torch.tensor([0.0, 4.0])}, {"w": torch.tensor([1.0, 0.0])}, 0.25
+    return [first, *((state(), state(), share) for share in shares)]
+
+
+def _observe_state(function: Callable[..., Any], start: State, end: State, share: float) -> State:
+    wanted = {name: (value.shape, value.dtype) for name, value in start.items()}
+    made = function(start, end, share)
+    if not isinstance(made, dict):
+        raise Unsuitable(f"Expected a dictionary of tensors; got {kind_of(made)}.")
+    if made.keys() != wanted.keys():
+        odd = min(made.keys() ^ wanted.keys(), key=str)
+        raise Unsuitable(
+            f"Expected the names of `start`; {odd!r} is {'missing' if odd in wanted else 'new'}."
+        )
+    read = {name: tensor(f"the weights {name!r}")(value) for name, value in made.items()}
+    for name, (shape, kind) in wanted.items():
+        if kind.is_floating_point and made[name].dtype != kind:
+            raise Unsuitable(
+                f"Expected {name!r} to be of type {kind}, as in `start`; got {made[name].dtype}."
+            )
+        if read[name].shape != shape:
+            raise Unsuitable(
+                f"Expected {name!r} to have the shape {tuple(shape)}; got {tuple(read[name].shape)}."
+            )
+    return {name: read[name] for name, (_, kind) in wanted.items() if kind.is_floating_point}
+
+
+def _show_state(state: State) -> str:
+    return "{" + ", ".join(f"{name!r}: {show(value)}" for name, value in state.items()) + "}"
+
+
+def _each(rule: Callable[[Tensor, Tensor, float], Tensor]) -> Callable[[State, State, float], State]:
+    """Return a `between_weights` by a rule for one tensor; counters stay."""
+    return lambda start, end, share: {
+        name: rule(value, end[name], share) if value.is_floating_point() else value
+        for name, value in start.items()
+    }
+
+
+BETWEEN_WEIGHTS = FunctionExercise(
+    "between_weights(start, end, share)",
+    returns=lambda made: made,
+    reference=interpretability.interpolate_weights,
+    inputs=_states_and_shares,
+    observe=_observe_state,
+    shown=lambda start, end, share: f"{_show_state(start)}, {_show_state(end)}, {share}",
+    keeps_inputs=True,
+    mistakes=[
+        Mistake(
+            "backwards", _each(lambda a, b, t: t * a + (1 - t) * b), "Share 0 is the start, share 1 the end."
+        ),
+        Mistake("sum", _each(lambda a, b, t: a + t * b), "The start must lose what the end gains."),
+        Mistake("difference", _each(lambda a, b, t: t * (b - a)), "That is the step without its start."),
+        Mistake("away", _each(lambda a, b, t: a + t * (a - b)), "You start right, and go away from the end."),
+        Mistake("from the end", _each(lambda a, b, t: b + t * (b - a)), "You start from the end."),
+        Mistake("mean", _each(lambda a, b, t: (a + b) / 2), "That is the middle, whatever the share."),
+        Mistake(
+            "stops",
+            [
+                _each(lambda a, b, t: torch.lerp(a, b, min(max(t, 0), 1))),
+                _each(lambda a, b, t: torch.lerp(a, b, min(t, 1))),
+            ],
+            "A share above 1 goes on beyond the end, and one below 0 goes the other way.",
+        ),
+        Mistake("start", _each(lambda a, b, t: a), "Those are the start's weights, whatever the share."),
+        Mistake("end", _each(lambda a, b, t: b), "Those are the end's weights, whatever the share."),
+    ],
 )
 
 EXERCISES = (HEAT_MAP, HIDDEN, CALIBRATION_ERROR, PROJECTED, BETWEEN_WEIGHTS)

@@ -79,7 +79,7 @@ def numbers(what: str, length: int | None = None) -> Reader:
     def read(value: Any) -> list[float]:
         expected = f"{'a list of' if length is None else length} numbers: {what}"
         entries = attempt(lambda: list(islice(value, LONGEST_LIST)))
-        if isinstance(value, str | dict | set) or not isinstance(entries, list):
+        if not isinstance(value, list | tuple | range | np.ndarray | Tensor) or not isinstance(entries, list):
             return _refuse(expected, value)
         if length is not None and len(entries) != length:
             raise Unsuitable(f"Expected {expected}; got {len(entries)} of them.")
@@ -107,21 +107,31 @@ def array(what: str) -> Reader:
     """
 
     def read(value: Any) -> Tensor:
-        plain = attempt(torch.as_tensor, value) if type(value) in (list, tuple, np.ndarray) else value
-        return tensor(what)(plain) if isinstance(plain, Tensor) else _refuse(f"a tensor: {what}", value)
+        plain = attempt(torch.as_tensor, value) if type(value) in (list, tuple) else value
+        return tensor(what, arrays=True)(value if isinstance(plain, Raised) else plain)
 
     return read
 
 
-def tensor(what: str) -> Reader:
-    """Return a reader of a tensor, which is compared in double precision; `what` says which."""
+def tensor(what: str, arrays: bool = False) -> Reader:
+    """Return a reader of a tensor, which is compared in double precision.
+
+    Args:
+        what: Which tensor it is.
+        arrays: Read NumPy arrays as well.
+    """
 
     def read(value: Any) -> Tensor:
+        if arrays and type(value) is np.ndarray:
+            made = attempt(torch.from_numpy, value.copy())  # arrays of text have no tensor
+            value = made if isinstance(made, Tensor) else value
         if type(value) not in (
             Tensor,
             nn.Parameter,
         ):  # one of a class of its own could claim to equal everything
             return _refuse(f"a tensor: {what}", value)
+        if value.is_complex() or value.layout != torch.strided:
+            return _refuse(f"a tensor of real numbers: {what}", value)
         plain = value.detach().cpu()
         return plain.double() if plain.is_floating_point() or plain.dtype == torch.bool else plain.long()
 
