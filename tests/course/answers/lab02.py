@@ -77,23 +77,6 @@ class Written(nn.Module):
         return x
 
 
-def features_from_emptied_blocks(blocks: Any) -> nn.Module:
-    """Take each word out of the blocks as it is read."""
-    layers: list[nn.Module] = []
-    before = 3
-    while blocks:
-        block = blocks.pop(0)
-        while block:
-            word = block.pop(0)
-            if word == "LRN":
-                layers.append(nn.LocalResponseNorm(5, alpha=5e-4, beta=0.75, k=2.0))
-            else:
-                layers += [nn.Conv2d(before, word[1], word[0], padding=word[0] // 2), nn.ReLU()]
-                before = word[1]
-        layers.append(nn.MaxPool2d(2))
-    return nn.Sequential(*layers)
-
-
 def features_of_easier_blocks(blocks: Any) -> nn.Module:
     """Change the question, then answer that."""
     blocks[:] = [[(1, 1)]]
@@ -176,7 +159,6 @@ RIGHT: list[tuple[str, Any]] = [
     ("parse_configuration", parse_with_patterns),
     ("make_features", features),
     ("make_features", Written),
-    ("make_features", features_from_emptied_blocks),
     ("first_connected", FIRST),
     ("first_connected", count(nn.Linear(25088, 4096, device="meta"))),
     ("connected_share", share),
@@ -193,32 +175,32 @@ WRONG: list[tuple[str, str, Any]] = [
     ("parse_configuration", "channels alone", lambda text: parse(text, lambda k, c: c)),
     ("parse_configuration", "words", lambda text: [block.split() for block in text.split("|")]),
     ("parse_configuration", "last block lost", lambda text: parse(text)[:-1]),
-    ("parse_configuration", "no function", [[(3, 64)]]),
-    ("parse_configuration", "other", lambda text: text),
-    ("parse_configuration", "other", lambda text: Flatterer("right")),
-    ("parse_configuration", "other", lambda text: [Flatterer("right") for _ in text.split("|")]),
+    ("parse_configuration", "kind", [[(3, 64)]]),
+    ("parse_configuration", "counter-example", lambda text: text),
+    ("parse_configuration", "kind", lambda text: Flatterer("right")),
+    ("parse_configuration", "kind", lambda text: [Flatterer("right") for _ in text.split("|")]),
     ("make_features", "bias", lambda blocks: features(blocks, "bias")),
-    ("make_features", "shapes", lambda blocks: features(blocks, "channels")),
+    ("make_features", "channels", lambda blocks: features(blocks, "channels")),
     ("make_features", "padding", lambda blocks: features(blocks, padding=lambda kernel: 0)),
-    ("make_features", "does not run", lambda blocks: features(blocks, pool=lambda w, s: nn.MaxPool2d(9, 9))),
+    ("make_features", "counter-example", lambda blocks: features(blocks, pool=lambda w, s: nn.MaxPool2d(9, 9))),
     ("make_features", "last pool", lambda blocks: features(blocks, "last pool")),
     ("make_features", "LRN", lambda blocks: features(blocks, "LRN")),
-    ("make_features", "LRN behind", lambda blocks: features(blocks, "order")),
+    ("make_features", "LRN before ReLU", lambda blocks: features(blocks, "order")),
     ("make_features", "ReLU", lambda blocks: features(blocks, "ReLU")),
-    ("make_features", "max", lambda blocks: features(blocks, pool=nn.AvgPool2d)),
-    ("make_features", "floor", lambda blocks: features(blocks, pool=partial(nn.MaxPool2d, ceil_mode=True))),
-    ("make_features", "no function", "conv3-64"),
-    ("make_features", "shapes", features_of_easier_blocks),
-    ("make_features", "other", lambda blocks: Flattering(*features(blocks, "ReLU").children())),
-    ("make_features", "no network", lambda blocks: list(features(blocks).children())),
-    ("make_features", "other", lambda blocks: features(blocks, padding=lambda kernel: kernel)),
+    ("make_features", "mean", lambda blocks: features(blocks, pool=nn.AvgPool2d)),
+    ("make_features", "rounded up", lambda blocks: features(blocks, pool=partial(nn.MaxPool2d, ceil_mode=True))),
+    ("make_features", "kind", "conv3-64"),
+    ("make_features", "counter-example", features_of_easier_blocks),
+    ("make_features", "kind", lambda blocks: Flattering(*features(blocks, "ReLU").children())),
+    ("make_features", "kind", lambda blocks: list(features(blocks).children())),
+    ("make_features", "counter-example", lambda blocks: features(blocks, padding=lambda kernel: kernel)),
     ("first_connected", "no biases", FIRST - 4096),
     ("first_connected", "one pixel", 512 * 4096 + 4096),
     ("first_connected", "pool missing", 14 * 14 * 512 * 4096 + 4096),
     ("first_connected", "second layer", 4096 * 4096 + 4096),
     ("first_connected", "convolution", 7 * 7 * 512 * 512 + 512),
     ("first_connected", "side once", 7 * 512 * 4096 + 4096),
-    ("first_connected", "no number", "a lot"),
+    ("first_connected", "kind", "a lot"),
     ("first_connected", "other", FIRST + 1),
     ("connected_share", "percent", lambda network: 100 * share(network)),
     ("connected_share", "the rest", lambda network: 1 - share(network)),
@@ -229,9 +211,9 @@ WRONG: list[tuple[str, str, Any]] = [
     ("connected_share", "count", lambda network: share(network) * count(network)),
     ("connected_share", "weights alone", lambda network: weights(network) / count(network)),
     ("connected_share", "no biases", lambda network: weights(network) / (count(network) - biases(network))),
-    ("connected_share", "no function", 0.74),
-    ("connected_share", "no number", lambda network: "74 %"),
-    ("connected_share", "other", lambda network: 0.123),
+    ("connected_share", "kind", 0.74),
+    ("connected_share", "kind", lambda network: "74 %"),
+    ("connected_share", "counter-example", lambda network: 0.123),
     ("map_sides", "rounded up", lambda n, ws: sides(n, ws, lambda s, w: math.ceil((s - w) / 2) + 1)),
     ("map_sides", "not rounded", lambda n, ws: sides(n, ws, lambda s, w: (s - w) / 2 + 1)),
     ("map_sides", "halved", lambda n, ws: sides(n, ws, lambda s, w: s / 2)),
@@ -240,7 +222,7 @@ WRONG: list[tuple[str, str, Any]] = [
     ("map_sides", "no plus one", lambda n, ws: sides(n, ws, lambda s, w: (s - w) // 2)),
     ("map_sides", "starts with the image", lambda n, ws: [n, *sides(n, ws)]),
     ("map_sides", "backwards", lambda n, ws: sides(n, ws)[::-1]),
-    ("map_sides", "no function", [14, 7, 3, 1, 0]),
-    ("map_sides", "no list", lambda n, ws: sides(n, ws)[-1]),
-    ("map_sides", "other", lambda n, ws: [1] * len(ws)),
+    ("map_sides", "kind", [14, 7, 3, 1, 0]),
+    ("map_sides", "kind", lambda n, ws: sides(n, ws)[-1]),
+    ("map_sides", "counter-example", lambda n, ws: [1] * len(ws)),
 ]

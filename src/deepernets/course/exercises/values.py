@@ -2,7 +2,7 @@
 
 import math
 import sys
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from itertools import islice
 from pathlib import Path
@@ -78,7 +78,7 @@ def numbers(what: str, length: int | None = None) -> Reader:
     def read(value: Any) -> list[float]:
         expected = f"{'a list of' if length is None else length} numbers: {what}"
         entries = attempt(lambda: list(islice(value, LONGEST_LIST)))
-        if isinstance(value, str | dict | set) or not isinstance(entries, list):
+        if isinstance(value, str | dict | set | Iterator) or not isinstance(entries, list):
             return _refuse(expected, value)
         if length is not None and len(entries) != length:
             raise Unsuitable(f"Expected {expected}; got {len(entries)} of them.")
@@ -91,15 +91,16 @@ def tensor(what: str) -> Reader:
     """Return a reader of a tensor, which is compared in double precision; `what` says which."""
 
     def read(value: Any) -> Tensor:
-        if type(value) not in (
-            Tensor,
-            nn.Parameter,
-        ):  # one of a class of its own could claim to equal everything
-            return _refuse(f"a tensor: {what}", value)
-        plain = value.detach().cpu()
-        return plain.double() if plain.is_floating_point() or plain.dtype == torch.bool else plain.long()
+        known = type(value) in (Tensor, nn.Parameter)  # a class of its own could claim to equal everything
+        plain = attempt(_to_plain, value) if known and not value.is_complex() else None
+        return plain if isinstance(plain, Tensor) else _refuse(f"a tensor: {what}", value)
 
     return read
+
+
+def _to_plain(value: Tensor) -> Tensor:
+    plain = value.detach().cpu().to_dense()
+    return plain.double() if plain.is_floating_point() or plain.dtype == torch.bool else plain.long()
 
 
 def _refuse(expected: str, value: Any) -> Any:
@@ -127,17 +128,22 @@ def run_network(model: nn.Module, images: Tensor, draw: Random, train: bool = Fa
         Unsuitable: the network does not run on the images.
     """
     generator = torch.Generator().manual_seed(draw.getrandbits(32))
-    shapes = [list(parameter.shape) for parameter in model.parameters()]
-    with torch.no_grad():
+
+    def fill_and_run() -> tuple[list[list[int]], Any]:
+        shapes = [list(parameter.shape) for parameter in model.parameters()]
         for name, values in model.state_dict().items():
             if values.is_floating_point():
                 drawn = torch.randn(values.shape, generator=generator).to(values.dtype)
                 values.copy_(drawn.abs() + 0.5 if name.endswith("running_var") else drawn)
-        output = attempt(model.train(train), images)
-    if isinstance(output, Raised):
+        return shapes, model.train(train)(images)
+
+    with torch.no_grad():
+        result = attempt(fill_and_run)
+    if isinstance(result, Raised):
         raise Unsuitable(
-            f"The network does not run on images of shape {tuple(images.shape)}: {describe(output.error)}."
+            f"The network does not run on images of shape {tuple(images.shape)}: {describe(result.error)}."
         )
+    shapes, output = result
     return {"the list of parameter shapes": shapes, "the output": tensor("the network's output")(output)}
 
 
