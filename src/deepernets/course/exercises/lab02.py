@@ -61,10 +61,6 @@ def _with(pair: Callable[[str, str], Any]) -> Callable[[str], Blocks]:
     return partial(_parse, pair=pair)
 
 
-def _digits(part: slice) -> Callable[[str], Blocks]:
-    return _with(lambda k, c: (int(k), int(c[part])))
-
-
 PARSE_CONFIGURATION = FunctionExercise(
     "parse_configuration(configuration)",
     returns=_read_blocks,
@@ -85,21 +81,6 @@ PARSE_CONFIGURATION = FunctionExercise(
             "always three",
             _with(lambda k, c: (3, int(c))),
             "Not every kernel has a side of 3: C has conv1 as well.",
-        ),
-        Mistake(
-            "three or one",
-            _with(lambda k, c: (3 if k == "3" else 1, int(c))),
-            "Every kernel is 3 or 1 in your blocks. Read its side from the text.",
-        ),
-        Mistake(
-            "digits of the channels",
-            [_digits(part) for n in (1, 2, 3) for part in (slice(n), slice(-n, None))],
-            "You read a fixed number of digits of the channels. Take all that follows the hyphen.",
-        ),
-        Mistake(
-            "digits of the kernel",
-            [_with(lambda k, c: (int(k[0]), int(c))), _with(lambda k, c: (int(k[-1]), int(c)))],
-            "You read one digit of the kernel's side. Take all between `conv` and the hyphen.",
         ),
         Mistake(
             "channels alone", _with(lambda k, c: int(c)), "Each convolution is a pair (kernel, channels)."
@@ -157,7 +138,7 @@ LAYERS = network("an nn.Sequential of the layers")
 def _run_features(function: Callable[[Blocks], Any], blocks: Blocks, seed: int) -> dict[str, Any]:
     draw = Random(seed)
     images = normal(draw, 2, 3, 42, 30)  # 42 is halved to 21, and 30 to 15: rounding shows
-    return run_network(LAYERS(function(blocks)), images, draw)
+    return run_network(LAYERS(function(blocks)), images, draw, train=True)
 
 
 def _by_convolution(**options: Any) -> Callable[[Blocks], nn.Sequential]:
@@ -185,17 +166,8 @@ MAKE_FEATURES = FunctionExercise(
             "The maps shrink at each convolution: which padding keeps the size?",
         ),
         Mistake(
-            "padding of one",
-            [
-                _by_convolution(padding=1),
-                partial(_features, convolution=lambda c, k, n: _convolution(c, k, n, padding=int(k > 1))),
-            ],
-            "A padding of 1 keeps the size for 3×3 kernels only: compute it from the kernel's side.",
-        ),
-        Mistake(
             "last pool", lambda blocks: _features(blocks)[:-1], "A max-pool follows the last block, too."
         ),
-        Mistake("no pools", partial(_features, pool=nn.Identity), "Every block ends in a max-pool."),
         Mistake(
             "LRN", partial(_features, norm=nn.Identity), 'Put local_response_norm() where the word "LRN" is.'
         ),
@@ -348,11 +320,6 @@ CONNECTED_SHARE = FunctionExercise(
             lambda model: _count(*_linear(model)) / _count(*model.modules()),
             "The total is too large: parameters() of a container includes those of its layers.",
         ),
-        Mistake(
-            "containers",
-            _share_of(lambda model: [layer for layer in model.modules() if _linear(layer)]),
-            "You count whole containers that have a linear layer in them. Count the linear layers alone.",
-        ),
         Mistake("the rest", lambda model: 1 - _share(model), "That is the share of all other layers."),
         Mistake(
             "ratio",
@@ -370,15 +337,6 @@ CONNECTED_SHARE = FunctionExercise(
             "Only the last linear layer is counted: does a loop overwrite its sum?",
         ),
         Mistake(
-            "layers",
-            [
-                lambda model: len(_linear(model)) / len(list(model.modules())),
-                lambda model: len(_linear(model)) / len(list(model.children())),
-                lambda model: len(_linear(model)) / sum(not list(m.children()) for m in model.modules()),
-            ],
-            "You count layers. Count their parameters.",
-        ),
-        Mistake(
             "count", lambda model: _count(*_linear(model)), "That is a count. Divide it by all parameters."
         ),
         Mistake(
@@ -390,11 +348,6 @@ CONNECTED_SHARE = FunctionExercise(
             "no biases",
             lambda model: sum(layer.weight.numel() for layer in _linear(model)) / _without_biases(model),
             "The biases are missing, in the numerator and in the denominator.",
-        ),
-        Mistake(
-            "convolutions",
-            _share_of(lambda model: [m for m in model.modules() if isinstance(m, nn.Linear | nn.Conv2d)]),
-            "Convolutions are counted as well. Count the nn.Linear layers alone.",
         ),
     ],
 )
@@ -435,7 +388,7 @@ MAP_SIDES = FunctionExercise(
         Mistake(
             "cut",
             _by(lambda n, w: int((n - w) / 2) + 1),
-            "int() makes 0 of -0.5, so a window that does not fit counts as one. Round down with //.",
+            "A window that does not fit counts as one in your list. (1 - 2) // 2 rounds down, int() does not.",
         ),
         Mistake(
             "not rounded",
@@ -453,7 +406,6 @@ MAP_SIDES = FunctionExercise(
             [_by(lambda n, w: (n - w) // w + 1), _by(lambda n, w: n // w)],
             "The stride is 2 for every pool, also for one with a window of 1.",
         ),
-        Mistake("stride of one", _by(lambda n, w: n - w + 1), "That is for a stride of 1. It is 2 here."),
         Mistake(
             "no plus one", _by(lambda n, w: (n - w) // 2), "One window is missing: the first, at the edge."
         ),
@@ -466,9 +418,6 @@ MAP_SIDES = FunctionExercise(
             "starts with the image",
             lambda n, ws: [n, *_sides(n, ws)],
             "Leave out the image: return one side per pool.",
-        ),
-        Mistake(
-            "last one lost", lambda n, ws: _sides(n, ws)[:-1], "The side after the last pool is missing."
         ),
         Mistake("backwards", lambda n, ws: _sides(n, ws)[::-1], "The first pool comes first."),
     ],

@@ -36,9 +36,6 @@ FIRST_LOSS = NumberExercise(
         Mistake("ten classes", math.log(10), "That is the loss for ten classes. CIFAR-3 has three."),
         Mistake("sum", 3 * math.log(3), "You add up three classes. Only the right class counts."),
         Mistake("wrong classes", -math.log(2 / 3), "That takes the probability of the wrong classes."),
-        Mistake(
-            "weighted", math.log(3) / 3, "One class is right, with a weight of 1: do not multiply by 1/3."
-        ),
         Mistake("no logarithm", 3, "That is 1 / p. Which function of p is the loss?"),
     ],
     otherwise="Which probability does an untrained network give to each of three classes? Take -ln of it.",
@@ -120,10 +117,6 @@ def _loss_afterwards(model: nn.Module, images: Tensor, labels: Tensor, criterion
     return criterion(model(images), labels).item()
 
 
-def _with_a_factor(factor: Callable[[int], float]) -> Callable[..., float]:
-    return lambda model, images, *others: _step(model, images, *others) * factor(len(images))
-
-
 LOSS = number("the loss of the batch")
 
 
@@ -137,6 +130,7 @@ def _train(function: Callable[..., Any], kind: str, batches: list[Batch], seed: 
         seen[f"the loss of step {place}"] = LOSS(loss)
         seen[f"'the model is in training mode' after step {place}"] = model.training
         seen[f"the weights and statistics after step {place}"] = tensor("the weights")(model.state())
+        seen[f"the type of the weights after step {place}"] = str(next(model.parameters()).dtype)
         seen[f"'the loss keeps its graph' after step {place}"] = getattr(loss, "requires_grad", False)
     return seen
 
@@ -178,10 +172,9 @@ TRAIN_STEP = FunctionExercise(
         Mistake(
             "evaluation mode",
             _in_evaluation_mode,
-            "Your step puts the model into evaluation mode. Batch normalisation must keep its training mode.",
+            "Your step puts the model into evaluation mode. Leave the mode as it is.",
         ),
         Mistake("two steps", _two_steps, "You take two steps on each batch."),
-        Mistake("stepped twice", partial(_step, parts="clear backward step step"), "step() is called twice."),
         Mistake(
             "keeps the graph",
             partial(_step, result=lambda loss: loss),
@@ -192,11 +185,6 @@ TRAIN_STEP = FunctionExercise(
             _loss_afterwards,
             "You compute the loss again after the step. Return the loss that the step was made with.",
         ),
-        Mistake(
-            "not the mean",
-            [_with_a_factor(lambda n: n), _with_a_factor(lambda n: 1 / n)],
-            "The criterion gives the batch's mean loss already: return it without a factor.",
-        ),
     ],
 )
 
@@ -204,12 +192,12 @@ TRAIN_STEP = FunctionExercise(
 def _figures(
     model: nn.Module,
     batches: Iterable[Batch],
-    train: bool = False,
+    train: bool | None = False,
     gradients: bool = False,
     scores: Callable[[Tensor], Tensor] = lambda logits: logits,
 ) -> list[tuple[int, float, int]]:
     """Return for each batch its size, its mean loss, and how many images are classified correctly."""
-    model.train(train)
+    model.train(model.training if train is None else train)
     with torch.set_grad_enabled(gradients):
         outputs = [(model(images), labels) for images, labels in batches]
     return [
@@ -294,7 +282,7 @@ EVALUATE = FunctionExercise(
     mistakes=[
         Mistake(
             "train mode",
-            [partial(_evaluate, train=True), partial(_evaluate, train=True, gradients=True)],
+            [partial(_evaluate, train=mode, gradients=g) for mode in (True, None) for g in (True, False)],
             "Batch normalisation still uses the batch's own statistics: which mode is the model in?",
         ),
         Mistake(
@@ -340,7 +328,7 @@ EVALUATE = FunctionExercise(
         Mistake(
             "read twice",
             [_then(lambda a, b, n, k: (a, 0.0)), _then(lambda a, b, n, k: (0.0, b))],
-            "One of your numbers is 0. If there is a second loop: `batches` can be read only once.",
+            "One of your numbers is 0. Is there a second loop? `batches` can be read only once.",
         ),
     ],
 )
@@ -427,6 +415,7 @@ CONFUSION = FunctionExercise(
             "too small",
             [
                 _that_occur,
+                lambda predicted, labels, classes: F.one_hot(labels).T @ F.one_hot(predicted),
                 _of_size(lambda predicted, labels: int(labels.max()) + 1),
                 _of_size(lambda predicted, labels: int(torch.cat([predicted, labels]).max()) + 1),
                 _of_size(lambda predicted, labels: len(labels.unique())),
@@ -519,11 +508,6 @@ CONFIDENT_MISTAKES = FunctionExercise(
             "Logits of different images cannot be compared: confidence is a softmax probability.",
         ),
         Mistake(
-            "softmax over images",
-            _by(lambda logits, labels: logits.softmax(dim=0).max(dim=1).values),
-            "Your softmax runs over the images. An image's probabilities are in its row, dim=1.",
-        ),
-        Mistake(
             "positions",
             _positions,
             "Those positions count within the mistakes. Use them to index the positions among all images.",
@@ -539,19 +523,9 @@ CONFIDENT_MISTAKES = FunctionExercise(
             "Those are the first mistakes, in order of position. Return the most confident ones.",
         ),
         Mistake(
-            "sorted by position",
-            lambda logits, labels, most: _listed(logits, labels, most).sort().values,
-            "The right mistakes, but in order of position. The most confident one comes first.",
-        ),
-        Mistake(
             "not cut",
             lambda logits, labels, most: _listed(logits, labels, len(labels)),
             "Return only `most` of them.",
-        ),
-        Mistake(
-            "confidences",
-            lambda logits, labels, most: _confidence(logits, labels)[_listed(logits, labels, most)],
-            "Those are the confidences. Return the positions of these images.",
         ),
         Mistake(
             "too few",
