@@ -134,6 +134,10 @@ def evaluate_and_train(model: Any, batches: Any) -> Any:
     return figures
 
 
+def evaluate_in_double_precision(model: Any, batches: Any) -> Any:
+    return evaluation()(model.double(), [(images.double(), labels) for images, labels in batches])
+
+
 def evaluate_at_once(model: Any, batches: Any) -> Any:
     model.eval()
     pairs = list(batches)
@@ -242,6 +246,7 @@ WRONG: list[tuple[str, str, Any]] = [
     ("evaluate", "read twice", evaluate_in_two_loops),
     ("evaluate", "one batch", lambda model, batches: evaluation()(model, list(batches)[-1:])),
     ("evaluate", "counter-example", evaluate_and_train),
+    ("evaluate", "counter-example", evaluate_in_double_precision),
     ("evaluate", "softmax", evaluation(softmax=True)),
     ("evaluate", "batch mean", evaluation(by_batch=True)),
     ("evaluate", "records gradients", evaluation(gradients=True)),

@@ -206,41 +206,33 @@ def _figures(
     ]
 
 
-def _mean_figures(figures: list[tuple[int, float, int]]) -> tuple[float, float]:
+def _mean(figures: list[Any]) -> tuple[float, float]:
     count = sum(size for size, _, _ in figures)
     return sum(n * loss for n, loss, _ in figures) / count, sum(hits for _, _, hits in figures) / count
 
 
-def _evaluate(model: nn.Module, batches: Iterable[Batch], **changes: Any) -> tuple[float, float]:
+def _mean_of_batches(figures: list[Any]) -> tuple[float, float]:
+    count = len(figures)
+    return sum(loss for _, loss, _ in figures) / count, sum(hits / n for n, _, hits in figures) / count
+
+
+def _evaluate(
+    model: nn.Module,
+    batches: Iterable[Batch],
+    reduce: Callable[[list[Any]], tuple[float, float]] = _mean,
+    **changes: Any,
+) -> tuple[float, float]:
     """Return the mean loss per image and the share of images classified correctly."""
-    return _mean_figures(_figures(model, batches, **changes))
+    return reduce(_figures(model, batches, **changes))
 
 
-def _mean_of_batches(model: nn.Module, batches: Iterable[Batch]) -> tuple[float, float]:
-    figures = _figures(model, batches)
-    return sum(f[1] for f in figures) / len(figures), sum(f[2] / f[0] for f in figures) / len(figures)
+def _by_batches(loss: Callable[[list[Any]], Any], accuracy: Callable[[list[Any]], Any]) -> Callable[..., Any]:
+    return partial(_evaluate, reduce=lambda figures: (loss(figures)[0], accuracy(figures)[1]))
 
 
-def _then(change: Callable[[float, float, int, int], Any]) -> Callable[..., Any]:
-    """Return an evaluation whose (loss, accuracy), with the numbers of images and batches, is changed."""
-
-    def evaluate(model: nn.Module, batches: Iterable[Batch]) -> Any:
-        figures = _figures(model, batches)
-        return change(*_mean_figures(figures), sum(size for size, _, _ in figures), len(figures))
-
-    return evaluate
-
-
-def _chosen(choose: Callable[[list[Any]], list[Any]]) -> Callable[..., Any]:
-    return lambda model, batches: _mean_figures(choose(_figures(model, batches)))
-
-
-def _mixed(loss: Callable[..., Any], accuracy: Callable[..., Any]) -> Callable[..., Any]:
-    def evaluate(model: nn.Module, batches: Iterable[Batch]) -> Any:
-        kept = list(batches)
-        return loss(model, kept)[0], accuracy(model, kept)[1]
-
-    return evaluate
+def _then(change: Callable[[float, float, int], Any]) -> Callable[..., Any]:
+    """Return an evaluation that changes the right loss and accuracy, given the number of images as well."""
+    return partial(_evaluate, reduce=lambda figures: change(*_mean(figures), sum(f[0] for f in figures)))
 
 
 FIGURES = numbers("the mean loss and the accuracy", length=2)
@@ -263,6 +255,7 @@ def _evaluation(
         "the accuracy": accuracy,
         "'the model's weights and statistics changed'": not torch.equal(before, model.state()),
         "'gradients are recorded'": model.recorded,
+        "the type of the weights": str(next(model.parameters()).dtype),
     }
 
 
@@ -292,7 +285,11 @@ EVALUATE = FunctionExercise(
         ),
         Mistake(
             "batch mean",
-            [_mean_of_batches, _mixed(_mean_of_batches, _evaluate), _mixed(_evaluate, _mean_of_batches)],
+            [
+                _by_batches(_mean_of_batches, _mean_of_batches),
+                _by_batches(_mean_of_batches, _mean),
+                _by_batches(_mean, _mean_of_batches),
+            ],
             "Batches differ in size, yet they all count the same in your mean: weight them by their images.",
         ),
         Mistake(
@@ -300,42 +297,44 @@ EVALUATE = FunctionExercise(
             partial(_evaluate, gradients=True),
             "The numbers are right, but gradients are recorded, which nobody needs: see torch.no_grad().",
         ),
-        Mistake("swapped", _then(lambda a, b, n, k: (b, a)), "Loss first, then accuracy."),
+        Mistake("swapped", _then(lambda a, b, n: (b, a)), "Loss first, then accuracy."),
         Mistake(
             "percent",
-            _then(lambda a, b, n, k: (a, 100 * b)),
+            _then(lambda a, b, n: (a, 100 * b)),
             "Return the accuracy as a share, not in percent.",
         ),
-        Mistake("error", _then(lambda a, b, n, k: (a, 1 - b)), "That is the share of wrong answers."),
+        Mistake("error", _then(lambda a, b, n: (a, 1 - b)), "That is the share of wrong answers."),
         Mistake(
-            "count", _then(lambda a, b, n, k: (a, b * n)), "Divide the number of right answers by the images."
+            "count", _then(lambda a, b, n: (a, b * n)), "Divide the number of right answers by the images."
         ),
         Mistake(
             "sum",
-            [_then(lambda a, b, n, k: (a * n, b)), _then(lambda a, b, n, k: (a * n, b * n))],
+            [_then(lambda a, b, n: (a * n, b)), _then(lambda a, b, n: (a * n, b * n))],
             "The loss is the sum over all images. Divide it by their number.",
         ),
         Mistake(
             "divided twice",
-            lambda model, batches: _over_images(_figures(model, batches)),
+            partial(
+                _evaluate,
+                reduce=lambda f: (sum(loss for _, loss, _ in f) / sum(n for n, _, _ in f), _mean(f)[1]),
+            ),
             "F.cross_entropy gives a batch's mean. Multiply it by the batch's size before you add it up.",
         ),
         Mistake(
             "one batch",
-            [_chosen(lambda figures: figures[-1:]), _chosen(lambda figures: figures[:1])],
+            [
+                partial(_evaluate, reduce=lambda f: _mean(f[-1:])),
+                partial(_evaluate, reduce=lambda f: _mean(f[:1])),
+            ],
             "Your numbers are those of one batch. Add up over all batches.",
         ),
         Mistake(
             "read twice",
-            [_then(lambda a, b, n, k: (a, 0.0)), _then(lambda a, b, n, k: (0.0, b))],
+            [_then(lambda a, b, n: (a, 0.0)), _then(lambda a, b, n: (0.0, b))],
             "One of your numbers is 0. Is there a second loop? `batches` can be read only once.",
         ),
     ],
 )
-
-
-def _over_images(figures: list[tuple[int, float, int]]) -> tuple[float, float]:
-    return sum(f[1] for f in figures) / sum(f[0] for f in figures), _mean_figures(figures)[1]
 
 
 def _read_table(value: Any) -> Tensor:
