@@ -35,7 +35,7 @@ def parse_with_patterns(text: Any) -> list[list[Any]]:
 
 def features(
     blocks: Any, lose: str = "", padding: Any = lambda kernel: kernel // 2, pool: Any = nn.MaxPool2d
-) -> nn.Module:
+) -> nn.Sequential:
     """Make the layers, but for what is to be lost."""
     layers: list[nn.Module] = []
     before = 3
