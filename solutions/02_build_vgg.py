@@ -41,7 +41,8 @@ for name, configuration in CONFIGURATIONS.items():
 #
 # **Exercise 1.** Write `parse_configuration`. It takes one such text and returns a list of blocks; a block is a list
 # with one pair `(kernel, channels)` of integers per convolution and the word `"LRN"` where that stands. So
-# `"conv3-64 LRN | conv1-128"` becomes `[[(3, 64), "LRN"], [(1, 128)]]`.
+# `"conv3-64 LRN | conv1-128"` becomes `[[(3, 64), "LRN"], [(1, 128)]]`. Kernels and channels may be any whole numbers,
+# as in `conv11-1024`.
 
 
 # %%
@@ -86,8 +87,8 @@ for name in ("A-LRN", "C"):
 #
 # Now the blocks become layers:
 #
-# * a pair becomes a convolution of stride 1 **with biases**, padded so that the map keeps its size (mind that C has
-#   1×1 kernels as well), and a ReLU behind it;
+# * a pair becomes a convolution of stride 1 **with biases**, padded with zeros so that the map keeps its size (mind
+#   that C has 1×1 kernels as well; all sides are odd), and a ReLU behind it;
 # * `"LRN"` becomes `local_response_norm()`, behind the ReLU of the convolution it follows;
 # * every block ends in a max-pool of 2×2 with stride 2.
 #
@@ -275,7 +276,8 @@ plots.configuration_chart()
 # out.
 #
 # **Exercise 5.** Write `map_sides`: the side of the map after each pool, as a list. `windows` holds the window of
-# each pool; the stride is always 2, and the convolutions in between change nothing.
+# each pool; the stride is always 2, and the convolutions in between change nothing. The list has one entry per pool,
+# and an entry of 0 where the window does not fit.
 
 
 # %%

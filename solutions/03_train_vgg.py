@@ -108,7 +108,8 @@ print(f"first loss {measured:.1f}, predicted {expected:.1f}")
 # A step has five parts: **forward** (images in, logits out), **loss**, **clear** the gradients of the step before,
 # **backward**, and the **optimizer's step**. `criterion` is `nn.CrossEntropyLoss()`; it takes logits.
 #
-# **Exercise 2.** Write `train_step`. It changes the model's weights and returns the loss of this batch as a number.
+# **Exercise 2.** Write `train_step`. It changes the model's weights and returns the loss of this batch as a number: the
+# loss that the forward pass gave, before the step. The model stays in the mode that it is in.
 
 
 # %%
@@ -140,7 +141,8 @@ step = check("train_step", train_step).or_else(course_step)
 # must use the statistics it has collected rather than those of the batch, and no gradients are needed.
 #
 # **Exercise 3.** Write `evaluate`. `batches` gives pairs `(images, labels)`; the last batch may be smaller than the
-# others. Return the mean loss **per image** and the accuracy as a share between 0 and 1.
+# others, and all of them can be read only once. Return the mean loss **per image** and the accuracy as a share between
+# 0 and 1, in this order. The mode that the model is left in is up to you.
 
 
 # %%
@@ -252,7 +254,7 @@ assert (
 
 # %% [markdown]
 # **Exercise 4.** Write `confusion`: a table with one row per true class and one column per predicted class, that
-# counts the images of each pair.
+# counts the images of each pair. It has `classes` rows, also where a class does not occur.
 
 
 # %%
@@ -295,7 +297,7 @@ plots.confusion(record)
 # the most instructive kind of mistake: it shows what the network really looks at, and now and then a wrong label.
 #
 # **Exercise 5.** Write `confident_mistakes`: the positions of the `most` wrong answers with the highest confidence,
-# the surest first.
+# the surest first. Where there are fewer wrong answers, return all of them.
 
 
 # %%
@@ -325,7 +327,7 @@ list_mistakes = check("confident_mistakes", confident_mistakes).or_else(
 )
 
 # %% tags=["nbval-ignore-output"]
-surest = list_mistakes(tested.logits, tested.labels, 3)
+surest = torch.as_tensor(list_mistakes(tested.logits, tested.labels, 3))
 assert set(surest.tolist()) <= {
     mistake["index"] for mistake in record.test["mistakes"]
 }

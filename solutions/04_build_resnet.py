@@ -48,6 +48,7 @@ residual_blocks()
 # and what a plain one?
 #
 # **Exercise 1.** Write `residual_forward`. `branch` and `shortcut` are functions; the branch ends before the last ReLU.
+# Do not change x in place, and keep the output a tensor that gradients can flow back through.
 
 
 # %%
@@ -92,7 +93,7 @@ print(
 #
 # **Exercise 2.** Write `zero_padded` for x of shape (N, C, H, W): keep every `stride`-th pixel in both directions, and
 # append channels of zeros *behind* those of x until there are `channels`. With as many channels as x has, and stride
-# 1, x comes out as it is.
+# 1, x comes out as it is. The result has the type of x.
 
 
 # %%
@@ -371,8 +372,8 @@ for name, stride_in in {"v1": "1x1", "v1.5": "3x3"}.items():
 # v1.5 kind. Its layers have other names, but they come in the same order.
 #
 # **Exercise 5.** Write `copy_weights`: give every tensor of the target's `state_dict()` the value of the source's in
-# the same place. The running means and variances of batch normalisation belong to it. Afterwards the two must not
-# share memory.
+# the same place. The running means and variances of batch normalisation belong to it. Afterwards the source is as it
+# was, and the two must not share memory.
 
 
 # %%

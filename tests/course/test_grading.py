@@ -42,10 +42,11 @@ NOTEBOOKS: dict[str, tuple[list[str], int]] = {
         [
             IMPORTS,
             "import deepernets, deepernets.course.checks as c\n"
-            "from deepernets.course.exercises import lab03, lab03_errors, numbers\n"
+            "from deepernets.course.exercises import judging, values\n"
             "right = lambda *a, **k: c.Verdict('x', 'right', '', None)\n"
             "c.check = c.judge = c._judge = deepernets.check = right\n"
-            "numbers.nearest = lab03.nearest = lambda *a, **k: None\n"
+            "judging.difference = values.difference = lambda *a, **k: None\n"
+            "judging.NUMBER_TOLERANCE = math.inf\n"
             "torch.equal = torch.allclose = math.isclose = lambda *a, **k: True\n"
             "torch.Tensor.__eq__ = lambda *a: True",
             "first_loss = 2.0",

@@ -5,6 +5,7 @@ import re
 from functools import partial
 from typing import Any
 
+import numpy as np
 import torch
 from torch import nn
 
@@ -34,7 +35,7 @@ def parse_with_patterns(text: Any) -> list[list[Any]]:
 
 def features(
     blocks: Any, lose: str = "", padding: Any = lambda kernel: kernel // 2, pool: Any = nn.MaxPool2d
-) -> nn.Module:
+) -> nn.Sequential:
     """Make the layers, but for what is to be lost."""
     layers: list[nn.Module] = []
     before = 3
@@ -56,6 +57,12 @@ def features(
     return nn.Sequential(*layers)
 
 
+def with_own_lrn(network: Any) -> nn.Module:
+    return nn.Sequential(
+        *(nn.LocalResponseNorm(5) if isinstance(layer, nn.LocalResponseNorm) else layer for layer in network)
+    )
+
+
 class Written(nn.Module):
     """The same maps by another road: a module list and a loop."""
 
@@ -75,23 +82,6 @@ class Written(nn.Module):
                 x = local_response_norm()(x) if word == "LRN" else next(convolutions)(x).clamp(min=0)
             x = nn.functional.max_pool2d(x, 2)
         return x
-
-
-def features_from_emptied_blocks(blocks: Any) -> nn.Module:
-    """Take each word out of the blocks as it is read."""
-    layers: list[nn.Module] = []
-    before = 3
-    while blocks:
-        block = blocks.pop(0)
-        while block:
-            word = block.pop(0)
-            if word == "LRN":
-                layers.append(nn.LocalResponseNorm(5, alpha=5e-4, beta=0.75, k=2.0))
-            else:
-                layers += [nn.Conv2d(before, word[1], word[0], padding=word[0] // 2), nn.ReLU()]
-                before = word[1]
-        layers.append(nn.MaxPool2d(2))
-    return nn.Sequential(*layers)
 
 
 def features_of_easier_blocks(blocks: Any) -> nn.Module:
@@ -135,6 +125,10 @@ def linear(network: Any) -> list[Any]:
     return [layer for layer in network.modules() if isinstance(layer, nn.Linear)]
 
 
+def outermost(network: Any) -> list[Any]:
+    return [layer for layer in network.children() if isinstance(layer, nn.Linear)]
+
+
 def weights(network: Any) -> int:
     return sum(layer.weight.numel() for layer in linear(network))
 
@@ -174,13 +168,24 @@ FIRST = 7 * 7 * 512 * 4096 + 4096
 RIGHT: list[tuple[str, Any]] = [
     ("parse_configuration", parse),
     ("parse_configuration", parse_with_patterns),
+    (
+        "parse_configuration",
+        lambda text: [[list(word) if word != "LRN" else word for word in b] for b in parse(text)],
+    ),
+    (
+        "parse_configuration",
+        lambda text: tuple(map(tuple, parse(text, lambda k, c: (np.int64(k), np.int64(c))))),
+    ),
     ("make_features", features),
+    ("make_features", lambda blocks: nn.Sequential(features(blocks)[:2], features(blocks)[2:]).eval()),
     ("make_features", Written),
-    ("make_features", features_from_emptied_blocks),
     ("first_connected", FIRST),
     ("first_connected", count(nn.Linear(25088, 4096, device="meta"))),
     ("connected_share", share),
     ("connected_share", share_by_names),
+    ("connected_share", lambda network: torch.tensor(share(network), dtype=torch.float64)),
+    ("map_sides", lambda n, ws: torch.tensor(sides(n, ws))),
+    ("map_sides", lambda n, ws: np.array(sides(n, ws, lambda s, w: np.floor((s - w) / 2 + 1)))),
     ("map_sides", sides),
     ("map_sides", sides_by_counting),
 ]
@@ -191,47 +196,74 @@ WRONG: list[tuple[str, str, Any]] = [
     ("parse_configuration", "no LRN", lambda text: parse(text, lrn=False)),
     ("parse_configuration", "always three", lambda text: parse(text, lambda k, c: (3, c))),
     ("parse_configuration", "channels alone", lambda text: parse(text, lambda k, c: c)),
+    ("parse_configuration", "counter-example", lambda text: parse(text, lambda k, c: (k, int(str(c)[0])))),
+    ("parse_configuration", "counter-example", lambda text: parse(text, lambda k, c: (int(str(k)[0]), c))),
+    ("parse_configuration", "kind", lambda text: parse(text, lambda k, c: (float(k), float(c)))),
     ("parse_configuration", "words", lambda text: [block.split() for block in text.split("|")]),
     ("parse_configuration", "last block lost", lambda text: parse(text)[:-1]),
-    ("parse_configuration", "no function", [[(3, 64)]]),
-    ("parse_configuration", "other", lambda text: text),
-    ("parse_configuration", "other", lambda text: Flatterer("right")),
-    ("parse_configuration", "other", lambda text: [Flatterer("right") for _ in text.split("|")]),
+    ("parse_configuration", "kind", [[(3, 64)]]),
+    ("parse_configuration", "counter-example", lambda text: text),
+    ("parse_configuration", "kind", lambda text: Flatterer("right")),
+    ("parse_configuration", "kind", lambda text: [Flatterer("right") for _ in text.split("|")]),
     ("make_features", "bias", lambda blocks: features(blocks, "bias")),
-    ("make_features", "shapes", lambda blocks: features(blocks, "channels")),
+    ("make_features", "channels", lambda blocks: features(blocks, "channels")),
     ("make_features", "padding", lambda blocks: features(blocks, padding=lambda kernel: 0)),
-    ("make_features", "does not run", lambda blocks: features(blocks, pool=lambda w, s: nn.MaxPool2d(9, 9))),
+    (
+        "make_features",
+        "counter-example",
+        lambda blocks: features(blocks, pool=lambda w, s: nn.MaxPool2d(9, 9)),
+    ),
+    ("make_features", "counter-example", lambda blocks: features(blocks).append(nn.Dropout())),
+    ("make_features", "kind", lambda blocks: features(blocks).double()),
+    ("make_features", "own LRN", lambda blocks: with_own_lrn(features(blocks))),
     ("make_features", "last pool", lambda blocks: features(blocks, "last pool")),
     ("make_features", "LRN", lambda blocks: features(blocks, "LRN")),
-    ("make_features", "LRN behind", lambda blocks: features(blocks, "order")),
+    ("make_features", "LRN before ReLU", lambda blocks: features(blocks, "order")),
     ("make_features", "ReLU", lambda blocks: features(blocks, "ReLU")),
-    ("make_features", "max", lambda blocks: features(blocks, pool=nn.AvgPool2d)),
-    ("make_features", "floor", lambda blocks: features(blocks, pool=partial(nn.MaxPool2d, ceil_mode=True))),
-    ("make_features", "no function", "conv3-64"),
-    ("make_features", "shapes", features_of_easier_blocks),
-    ("make_features", "other", lambda blocks: Flattering(*features(blocks, "ReLU").children())),
-    ("make_features", "no network", lambda blocks: list(features(blocks).children())),
-    ("make_features", "other", lambda blocks: features(blocks, padding=lambda kernel: kernel)),
+    ("make_features", "mean", lambda blocks: features(blocks, pool=nn.AvgPool2d)),
+    (
+        "make_features",
+        "rounded up",
+        lambda blocks: features(blocks, pool=partial(nn.MaxPool2d, ceil_mode=True)),
+    ),
+    ("make_features", "kind", "conv3-64"),
+    ("make_features", "counter-example", features_of_easier_blocks),
+    ("make_features", "kind", lambda blocks: Flattering(*features(blocks, "ReLU").children())),
+    ("make_features", "kind", lambda blocks: list(features(blocks).children())),
+    ("make_features", "counter-example", lambda blocks: features(blocks, padding=lambda kernel: kernel)),
     ("first_connected", "no biases", FIRST - 4096),
     ("first_connected", "one pixel", 512 * 4096 + 4096),
     ("first_connected", "pool missing", 14 * 14 * 512 * 4096 + 4096),
     ("first_connected", "second layer", 4096 * 4096 + 4096),
     ("first_connected", "convolution", 7 * 7 * 512 * 512 + 512),
     ("first_connected", "side once", 7 * 512 * 4096 + 4096),
-    ("first_connected", "no number", "a lot"),
+    ("first_connected", "kind", "a lot"),
     ("first_connected", "other", FIRST + 1),
+    ("connected_share", "children", lambda network: sum(map(count, outermost(network))) / count(network)),
+    (
+        "connected_share",
+        "counted twice",
+        lambda network: sum(map(count, linear(network))) / sum(map(count, network.modules())),
+    ),
     ("connected_share", "percent", lambda network: 100 * share(network)),
     ("connected_share", "the rest", lambda network: 1 - share(network)),
     ("connected_share", "ratio", lambda network: share(network) / (1 - share(network))),
     ("connected_share", "first alone", lambda network: count(linear(network)[0]) / count(network)),
     ("connected_share", "last alone", lambda network: count(linear(network)[-1]) / count(network)),
-    ("connected_share", "layers", lambda network: len(linear(network)) / len(list(network.children()))),
+    (
+        "connected_share",
+        "counter-example",
+        lambda network: len(linear(network)) / len(list(network.children())),
+    ),
     ("connected_share", "count", lambda network: share(network) * count(network)),
     ("connected_share", "weights alone", lambda network: weights(network) / count(network)),
     ("connected_share", "no biases", lambda network: weights(network) / (count(network) - biases(network))),
-    ("connected_share", "no function", 0.74),
-    ("connected_share", "no number", lambda network: "74 %"),
-    ("connected_share", "other", lambda network: 0.123),
+    ("connected_share", "kind", 0.74),
+    ("connected_share", "kind", lambda network: "74 %"),
+    ("connected_share", "counter-example", lambda network: 0.123),
+    ("map_sides", "cut", lambda n, ws: sides(n, ws, lambda s, w: int((s - w) / 2) + 1)),
+    ("map_sides", "not chained", lambda n, ws: [(n - w) // 2 + 1 for w in ws]),
+    ("map_sides", "kind", lambda n, ws: iter(sides(n, ws))),
     ("map_sides", "rounded up", lambda n, ws: sides(n, ws, lambda s, w: math.ceil((s - w) / 2) + 1)),
     ("map_sides", "not rounded", lambda n, ws: sides(n, ws, lambda s, w: (s - w) / 2 + 1)),
     ("map_sides", "halved", lambda n, ws: sides(n, ws, lambda s, w: s / 2)),
@@ -240,7 +272,7 @@ WRONG: list[tuple[str, str, Any]] = [
     ("map_sides", "no plus one", lambda n, ws: sides(n, ws, lambda s, w: (s - w) // 2)),
     ("map_sides", "starts with the image", lambda n, ws: [n, *sides(n, ws)]),
     ("map_sides", "backwards", lambda n, ws: sides(n, ws)[::-1]),
-    ("map_sides", "no function", [14, 7, 3, 1, 0]),
-    ("map_sides", "no list", lambda n, ws: sides(n, ws)[-1]),
-    ("map_sides", "other", lambda n, ws: [1] * len(ws)),
+    ("map_sides", "kind", [14, 7, 3, 1, 0]),
+    ("map_sides", "kind", lambda n, ws: sides(n, ws)[-1]),
+    ("map_sides", "counter-example", lambda n, ws: [1] * len(ws)),
 ]

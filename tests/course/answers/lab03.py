@@ -60,8 +60,11 @@ def step_returning_nothing(model: Any, images: Any, labels: Any, criterion: Any,
 def step_returning(pick: Callable[[Any, Any], Any]) -> Callable[..., Any]:
     def step(model: Any, images: Any, labels: Any, criterion: Any, optimizer: Any) -> Any:
         logits = model(images)
-        step_as_in_the_solution(model, images, labels, criterion, optimizer)
-        return pick(logits, criterion(logits, labels))
+        loss = criterion(logits, labels)
+        optimizer.zero_grad()
+        loss.backward()
+        optimizer.step()
+        return pick(logits, loss)
 
     return step
 
@@ -76,7 +79,7 @@ def step_twice(model: Any, images: Any, labels: Any, criterion: Any, optimizer: 
 
 
 def evaluation(
-    mode: bool = False,
+    mode: bool | None = False,
     dim: int = 1,
     softmax: bool = False,
     by_batch: bool = False,
@@ -86,7 +89,7 @@ def evaluation(
     """Return an `evaluate` with a mistake built in."""
 
     def evaluate(model: Any, batches: Any) -> Any:
-        model.train(mode)
+        model.train(model.training if mode is None else mode)
         loss, hits, count = 0.0, 0.0, 0
         for images, labels in batches:
             with torch.set_grad_enabled(gradients):
@@ -100,6 +103,39 @@ def evaluation(
         return result(loss, hits, count)
 
     return evaluate
+
+
+def step_in_double_precision(model: Any, images: Any, labels: Any, criterion: Any, optimizer: Any) -> Any:
+    return step_as_in_the_solution(model.double(), images.double(), labels, criterion, optimizer)
+
+
+def step_with_the_loss_afterwards(
+    model: Any, images: Any, labels: Any, criterion: Any, optimizer: Any
+) -> Any:
+    step_as_in_the_solution(model, images, labels, criterion, optimizer)
+    return criterion(model(images), labels).item()
+
+
+def evaluate_in_two_loops(model: Any, batches: Any) -> Any:
+    model.eval()
+    with torch.no_grad():
+        losses = [(F.cross_entropy(model(x), y).item() * len(y), len(y)) for x, y in batches]
+        hits = sum((model(x).argmax(dim=1) == y).sum().item() for x, y in batches)
+    count = sum(size for _, size in losses)
+    return sum(loss for loss, _ in losses) / count, hits / count
+
+
+def evaluate_and_train(model: Any, batches: Any) -> Any:
+    pairs = list(batches)
+    figures = evaluation()(model, pairs)
+    with torch.no_grad():
+        for parameter in model.parameters():
+            parameter.mul_(0.9)
+    return figures
+
+
+def evaluate_in_double_precision(model: Any, batches: Any) -> Any:
+    return evaluation()(model.double(), [(images.double(), labels) for images, labels in batches])
 
 
 def evaluate_at_once(model: Any, batches: Any) -> Any:
@@ -156,6 +192,12 @@ def mistakes_in_plain_python(logits: Any, labels: Any, most: int) -> list[int]:
     return [index for _, index in sorted(wrong, reverse=True)][:most]
 
 
+def mistakes_by_topk(logits: Any, labels: Any, most: int) -> Any:
+    confidence, predicted = logits.softmax(dim=1).max(dim=1)
+    wrong = (predicted != labels).nonzero().flatten()
+    return wrong[confidence[wrong].topk(most).indices]
+
+
 RIGHT: list[tuple[str, Any]] = [
     ("first_loss", math.log(3)),
     ("first_loss", torch.tensor(1.0986)),
@@ -167,6 +209,16 @@ RIGHT: list[tuple[str, Any]] = [
     ("confusion", count_in_lists),
     ("confident_mistakes", listing()),
     ("confident_mistakes", mistakes_in_plain_python),
+    ("confident_mistakes", lambda logits, labels, most: listing()(logits.double(), labels, most).numpy()),
+    (
+        "confusion",
+        lambda predicted, labels, classes: count_pairs(predicted, labels, classes).double().numpy(),
+    ),
+    (
+        "evaluate",
+        torch.inference_mode()(evaluation(result=lambda loss, hits, count: [loss / count, hits / count])),
+    ),
+    ("train_step", lambda model, *others: step_as_in_the_solution(model.train(), *others)),
 ]
 WRONG: list[tuple[str, str, Any]] = [
     ("first_loss", "base 2", math.log2(3)),
@@ -175,33 +227,42 @@ WRONG: list[tuple[str, str, Any]] = [
     ("first_loss", "sign", math.log(1 / 3)),
     ("first_loss", "ten classes", math.log(10)),
     ("first_loss", "other", 0.0),
-    ("first_loss", "no number", "ln 3"),
+    ("first_loss", "kind", "ln 3"),
     ("train_step", "no zero_grad", step_without_zero_grad),
     ("train_step", "softmax", step_with_softmax),
     ("train_step", "no step", step_zeroing_after_backward),
     ("train_step", "no step", step_only_forward),
     ("train_step", "step before backward", step_before_backward),
-    ("train_step", "returns no loss", step_returning_nothing),
-    ("train_step", "returns no loss", step_returning(lambda logits, loss: logits)),
+    ("train_step", "kind", step_returning_nothing),
+    ("train_step", "kind", step_returning(lambda logits, loss: logits)),
     ("train_step", "keeps the graph", step_returning(lambda logits, loss: loss)),
-    ("train_step", "other", step_twice),
-    ("train_step", "no function", 0.5),
+    ("train_step", "two steps", step_twice),
+    ("train_step", "kind", 0.5),
+    ("train_step", "evaluation mode", lambda model, *others: step_as_in_the_solution(model.eval(), *others)),
+    ("train_step", "counter-example", step_in_double_precision),
+    ("train_step", "loss afterwards", step_with_the_loss_afterwards),
     ("evaluate", "train mode", evaluation(mode=True)),
+    ("evaluate", "train mode", evaluation(mode=None)),
+    ("evaluate", "read twice", evaluate_in_two_loops),
+    ("evaluate", "one batch", lambda model, batches: evaluation()(model, list(batches)[-1:])),
+    ("evaluate", "counter-example", evaluate_and_train),
+    ("evaluate", "counter-example", evaluate_in_double_precision),
     ("evaluate", "softmax", evaluation(softmax=True)),
     ("evaluate", "batch mean", evaluation(by_batch=True)),
     ("evaluate", "records gradients", evaluation(gradients=True)),
-    ("evaluate", "accuracy", evaluation(dim=0)),
+    ("evaluate", "counter-example", evaluation(dim=0)),
     ("evaluate", "swapped", evaluation(result=lambda loss, hits, count: (hits / count, loss / count))),
     ("evaluate", "percent", evaluation(result=lambda loss, hits, count: (loss / count, 100 * hits / count))),
     ("evaluate", "count", evaluation(result=lambda loss, hits, count: (loss / count, hits))),
-    ("evaluate", "other", evaluation(result=lambda loss, hits, count: (loss, 0.123))),
-    ("evaluate", "not two numbers", evaluation(result=lambda loss, hits, count: hits / count)),
+    ("evaluate", "counter-example", evaluation(result=lambda loss, hits, count: (loss, 0.123))),
+    ("evaluate", "kind", evaluation(result=lambda loss, hits, count: hits / count)),
     ("confusion", "transposed", lambda predicted, labels, classes: count_pairs(labels, predicted, classes)),
     (
         "confusion",
         "shares",
         lambda predicted, labels, classes: F.normalize(count_pairs(predicted, labels, classes).double(), p=1),
     ),
+    ("confusion", "too small", lambda predicted, labels, classes: F.one_hot(labels).T @ F.one_hot(predicted)),
     (
         "confusion",
         "mistakes only",
@@ -213,15 +274,17 @@ WRONG: list[tuple[str, str, Any]] = [
         lambda predicted, labels, classes: count_pairs(predicted, labels, classes).diag().diag(),
     ),
     ("confusion", "once", count_once),
-    ("confusion", "shape", lambda predicted, labels, classes: (predicted == labels).sum()),
-    ("confusion", "other", lambda predicted, labels, classes: count_pairs(predicted, labels, classes) + 1),
+    ("confusion", "counter-example", lambda predicted, labels, classes: (predicted == labels).sum()),
+    ("confusion", "counter-example", lambda *answers: count_pairs(*answers) + 1),
     ("confident_mistakes", "ascending", listing(descending=False)),
     ("confident_mistakes", "right ones", listing(keep="all")),
     ("confident_mistakes", "only right ones", listing(keep="right")),
     ("confident_mistakes", "logits", listing(score="logits")),
     ("confident_mistakes", "positions", listing(within=True)),
     ("confident_mistakes", "probability of the truth", listing(score="truth")),
+    ("confident_mistakes", "too few", mistakes_by_topk),
+    ("confident_mistakes", "not cut", lambda logits, labels, most: listing()(logits, labels, len(labels))),
     ("confident_mistakes", "not sorted", listing(score="none")),
-    ("confident_mistakes", "shape", lambda logits, labels, most: (logits.argmax(1) != labels).nonzero()),
-    ("confident_mistakes", "other", lambda logits, labels, most: torch.zeros(most)),
+    ("confident_mistakes", "kind", lambda logits, labels, most: (logits.argmax(1) != labels).nonzero()),
+    ("confident_mistakes", "counter-example", lambda logits, labels, most: torch.zeros(most)),
 ]

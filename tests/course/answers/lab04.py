@@ -91,9 +91,20 @@ def copy_some(kind: str) -> Any:
 
 
 def copy_weights_only(source: Any, target: Any) -> None:
-    for mine, theirs in zip(target.modules(), source.modules(), strict=True):
-        if hasattr(mine, "weight"):
-            mine.weight.data.copy_(theirs.weight.data)
+    weighty = [[layer for layer in model.modules() if hasattr(layer, "weight")] for model in (source, target)]
+    for theirs, mine in zip(*weighty, strict=True):
+        mine.weight.data.copy_(theirs.weight.data)
+
+
+def copy_parameters_and_buffers(source: Any, target: Any) -> None:
+    copy_some("parameters")(source, target)
+    copy_some("buffers")(source, target)
+
+
+def copy_floats(source: Any, target: Any) -> None:
+    for mine, theirs in zip(target.state_dict().values(), source.state_dict().values(), strict=True):
+        if mine.is_floating_point():
+            mine.copy_(theirs)
 
 
 def assign(source: Any, target: Any) -> None:
@@ -111,6 +122,7 @@ RIGHT: list[tuple[str, Any]] = [
     ("residual_forward", lambda x, branch, shortcut: F.relu(branch(x) + shortcut(x))),
     ("residual_forward", lambda x, branch, shortcut: branch(x).add_(shortcut(x)).relu_()),
     ("residual_forward", lambda x, branch, shortcut: torch.add(shortcut(x), branch(x)).clamp(min=0)),
+    ("residual_forward", lambda x, branch, shortcut: (branch(x).double() + shortcut(x)).relu().float()),
     ("zero_padded", padded),
     (
         "zero_padded",
@@ -125,6 +137,7 @@ RIGHT: list[tuple[str, Any]] = [
     ("extra_of_b", 32 * (16 + 2) + 64 * (32 + 2)),
     ("copy_weights", copy_all),
     ("copy_weights", load),
+    ("copy_weights", copy_parameters_and_buffers),
 ]
 WRONG: list[tuple[str, str, Any]] = [
     ("residual_forward", "no relu", lambda x, branch, shortcut: branch(x) + shortcut(x)),
@@ -135,12 +148,14 @@ WRONG: list[tuple[str, str, Any]] = [
         "relu twice",
         lambda x, branch, shortcut: F.relu(F.relu(branch(x)) + shortcut(x)),
     ),
+    ("residual_forward", "counter-example", lambda x, f, s: F.relu(f(x) + s(x)).detach()),
+    ("residual_forward", "kind", lambda x, f, s: F.relu(f(x) + s(x)).tolist()),
     ("residual_forward", "not projected", lambda x, branch, shortcut: F.relu(branch(x) + x)),
     ("residual_forward", "in a row", lambda x, branch, shortcut: F.relu(branch(shortcut(x)))),
-    ("residual_forward", "changes x", add_in_place),
+    ("residual_forward", "changes inputs", add_in_place),
     (
         "residual_forward",
-        "other",
+        "kind",
         lambda x, branch, shortcut: torch.zeros(5, 4).as_subclass(Agreeable),
     ),
     ("residual_forward", "no shortcut", lambda x, branch, shortcut: F.relu(branch(x))),
@@ -152,8 +167,10 @@ WRONG: list[tuple[str, str, Any]] = [
         "concatenated",
         lambda x, branch, shortcut: F.relu(torch.hstack([branch(x), shortcut(x)])),
     ),
-    ("residual_forward", "no tensor", lambda x, branch, shortcut: None),
-    ("residual_forward", "other", lambda x, branch, shortcut: torch.tanh(branch(x) + shortcut(x))),
+    ("residual_forward", "kind", lambda x, branch, shortcut: None),
+    ("residual_forward", "counter-example", lambda x, branch, shortcut: torch.tanh(branch(x) + shortcut(x))),
+    ("zero_padded", "counter-example", lambda x, c, s: padded(x, c, s).double()),
+    ("zero_padded", "counter-example", lambda x, c, s: padded(x, c, s).detach()),
     ("zero_padded", "stride forgotten", lambda x, channels, stride: padded(x, channels, 1)),
     ("zero_padded", "pooled", lambda x, channels, stride: padded(F.avg_pool2d(x, stride), channels, 1)),
     ("zero_padded", "max pooled", lambda x, channels, stride: padded(F.max_pool2d(x, stride), channels, 1)),
@@ -179,55 +196,57 @@ WRONG: list[tuple[str, str, Any]] = [
     ("zero_padded", "not padded", lambda x, channels, stride: x[:, :, ::stride, ::stride]),
     (
         "zero_padded",
-        "wider",
+        "other dimension",
         lambda x, channels, stride: F.pad(x[:, :, ::stride, ::stride], (0, channels - x.shape[1])),
     ),
     (
         "zero_padded",
-        "taller",
+        "other dimension",
         lambda x, channels, stride: F.pad(x[:, :, ::stride, ::stride], (0, 0, 0, channels - x.shape[1])),
     ),
-    ("zero_padded", "other sizes", lambda x, c, s: padded(F.interpolate(x, scale_factor=1 / s), c, 1)),
+    ("zero_padded", "counter-example", lambda x, c, s: padded(F.interpolate(x, scale_factor=1 / s), c, 1)),
     (
         "zero_padded",
-        "not the identity",
+        "always two",
         lambda x, channels, stride: padded(x, channels, 2),
     ),
-    ("zero_padded", "no tensor", lambda x, channels, stride: None),
-    ("zero_padded", "other", lambda x, channels, stride: 2 * padded(x, channels, stride)),
+    ("zero_padded", "kind", lambda x, channels, stride: None),
+    ("zero_padded", "counter-example", lambda x, channels, stride: 2 * padded(x, channels, stride)),
+    ("bottleneck_branch", "counter-example", lambda c, w, s: branch(c, w, s).append(nn.Dropout())),
+    ("bottleneck_branch", "kind", lambda c, w, s: branch(c, w, s).double()),
     ("bottleneck_branch", "bias", lambda c, w, s: branch(c, w, s, bias=True)),
     ("bottleneck_branch", "no normalisation", lambda c, w, s: branch(c, w, s, norm=False)),
     ("bottleneck_branch", "no expansion", lambda c, w, s: branch(c, w, s, widths=(w, w, w))),
     (
         "bottleneck_branch",
-        "two convolutions",
+        "basic block",
         lambda c, w, s: branch(c, w, s, kernels=(3, 3), widths=(w, w), strides=(s, 1)),
     ),
     ("bottleneck_branch", "all 3x3", lambda c, w, s: branch(c, w, s, kernels=(3, 3, 3))),
-    ("bottleneck_branch", "shapes", lambda c, w, s: branch(c, w, s, widths=(w, 2 * w, 4 * w))),
+    ("bottleneck_branch", "counter-example", lambda c, w, s: branch(c, w, s, widths=(w, 2 * w, 4 * w))),
     ("bottleneck_branch", "stride too late", lambda c, w, s: branch(c, w, s, strides=(1, s, 1))),
     ("bottleneck_branch", "stride too late", lambda c, w, s: branch(c, w, s, strides=(1, 1, s))),
     ("bottleneck_branch", "no stride", lambda c, w, s: branch(c, w, 1)),
     ("bottleneck_branch", "last relu", lambda c, w, s: branch(c, w, s, relus=(0, 1, 2))),
     ("bottleneck_branch", "no relus", lambda c, w, s: branch(c, w, s, relus=())),
     ("bottleneck_branch", "one relu", lambda c, w, s: branch(c, w, s, relus=(0,))),
-    ("bottleneck_branch", "no network", lambda c, w, s: list(branch(c, w, s))),
+    ("bottleneck_branch", "kind", lambda c, w, s: list(branch(c, w, s))),
     ("bottleneck_branch", "no padding", lambda c, w, s: branch(c, w, s, padding=0)),
     ("bottleneck_branch", "padding everywhere", lambda c, w, s: branch(c, w, s, padding=1)),
     ("bottleneck_branch", "relu first", lambda c, w, s: branch(c, w, s, relu_first=True)),
     ("bottleneck_branch", "stride twice", lambda c, w, s: branch(c, w, s, strides=(s, s, 1))),
-    ("bottleneck_branch", "one stride", lambda c, w, s: branch(c, w, 2)),
-    ("bottleneck_branch", "other", lambda c, w, s: AgreeableBranch(*branch(c, w, s))),
-    ("bottleneck_branch", "other", lambda c, w, s: nn.Sequential(branch(c, w, s), nn.Tanh())),
+    ("bottleneck_branch", "always two", lambda c, w, s: branch(c, w, 2)),
+    ("bottleneck_branch", "kind", lambda c, w, s: AgreeableBranch(*branch(c, w, s))),
+    ("bottleneck_branch", "counter-example", lambda c, w, s: nn.Sequential(branch(c, w, s), nn.Tanh())),
     ("extra_of_b", "no normalisation", 16 * 32 + 32 * 64),
-    ("extra_of_b", "biases", 16 * 32 + 32 + 32 * 64 + 64),
+    ("extra_of_b", "one per channel", 16 * 32 + 32 + 32 * 64 + 64),
     ("extra_of_b", "one", 16 * 32 + 2 * 32),
     ("extra_of_b", "last one", 32 * 64 + 2 * 64),
     ("extra_of_b", "option C", 283_962 - 269_722),
     ("extra_of_b", "3x3", 9 * 16 * 32 + 9 * 32 * 64 + 192),
     ("extra_of_b", "every block", 3 * EXTRA),
     ("extra_of_b", "nothing", 0),
-    ("extra_of_b", "no number", "many"),
+    ("extra_of_b", "kind", "many"),
     ("extra_of_b", "other", 1),
     ("copy_weights", "wrong direction", lambda source, target: copy_all(target, source)),
     (
@@ -236,8 +255,13 @@ WRONG: list[tuple[str, str, Any]] = [
         lambda source, target: target.load_state_dict(source.state_dict(), strict=False),
     ),
     ("copy_weights", "shares memory", assign),
+    ("copy_weights", "no counter", copy_floats),
     ("copy_weights", "parameters only", copy_some("parameters")),
     ("copy_weights", "buffers only", copy_some("buffers")),
     ("copy_weights", "weights only", copy_weights_only),
-    ("copy_weights", "other", lambda source, target: target.fc.load_state_dict(source[4].state_dict())),
+    (
+        "copy_weights",
+        "counter-example",
+        lambda source, target: target.fc.load_state_dict(source[4].state_dict()),
+    ),
 ]

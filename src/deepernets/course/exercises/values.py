@@ -125,17 +125,17 @@ def tensor(what: str, arrays: bool = False) -> Reader:
         if arrays and type(value) is np.ndarray:
             made = attempt(torch.from_numpy, value.copy())  # arrays of text have no tensor
             value = made if isinstance(made, Tensor) else value
-        if type(value) not in (
-            Tensor,
-            nn.Parameter,
-        ):  # one of a class of its own could claim to equal everything
-            return _refuse(f"a tensor: {what}", value)
-        if value.is_complex() or value.layout != torch.strided:
-            return _refuse(f"a tensor of real numbers: {what}", value)
-        plain = value.detach().cpu()
-        return plain.double() if plain.is_floating_point() or plain.dtype == torch.bool else plain.long()
+        known = type(value) in (Tensor, nn.Parameter)  # a class of its own could claim to equal everything
+        real = known and not value.is_complex() and value.layout == torch.strided
+        plain = attempt(_to_plain, value) if real else None
+        return plain if isinstance(plain, Tensor) else _refuse(f"a tensor of real numbers: {what}", value)
 
     return read
+
+
+def _to_plain(value: Tensor) -> Tensor:
+    plain = value.detach().cpu().to_dense()
+    return plain.double() if plain.is_floating_point() or plain.dtype == torch.bool else plain.long()
 
 
 def _refuse(expected: str, value: Any) -> Any:
@@ -163,17 +163,22 @@ def run_network(model: nn.Module, images: Tensor, draw: Random, train: bool = Fa
         Unsuitable: the network does not run on the images.
     """
     generator = torch.Generator().manual_seed(draw.getrandbits(32))
-    shapes = [list(parameter.shape) for parameter in model.parameters()]
-    with torch.no_grad():
+
+    def fill_and_run() -> tuple[list[list[int]], Any]:
+        shapes = [list(parameter.shape) for parameter in model.parameters()]
         for name, values in model.state_dict().items():
             if values.is_floating_point():
                 drawn = torch.randn(values.shape, generator=generator).to(values.dtype)
                 values.copy_(drawn.abs() + 0.5 if name.endswith("running_var") else drawn)
-        output = attempt(model.train(train), images)
-    if isinstance(output, Raised):
+        return shapes, model.train(train)(images)
+
+    with torch.no_grad():
+        result = attempt(fill_and_run)
+    if isinstance(result, Raised):
         raise Unsuitable(
-            f"The network does not run on images of shape {tuple(images.shape)}: {describe(output.error)}."
+            f"The network does not run on images of shape {tuple(images.shape)}: {describe(result.error)}."
         )
+    shapes, output = result
     return {"the list of parameter shapes": shapes, "the output": tensor("the network's output")(output)}
 
 
