@@ -197,7 +197,9 @@ def measure(batches, layout=torch.contiguous_format, precision="fp32"):
     network = small_vgg(layout)
     optimizer = torch.optim.SGD(network.parameters(), lr=0.01, momentum=0.9)
     network, optimizer = accelerator.prepare(network, optimizer)
-    return timing.measure_phases(network, batches, nn.CrossEntropyLoss(), optimizer)
+    return timing.measure_phases(
+        network, batches, nn.CrossEntropyLoss(), optimizer
+    )
 
 
 # %% tags=["nbval-ignore-output"]
