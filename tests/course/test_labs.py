@@ -1,3 +1,4 @@
+import re
 import shutil
 from pathlib import Path
 
@@ -255,3 +256,36 @@ def test_text_that_came_in_pieces_is_stored_as_one() -> None:
     picture = nbformat.v4.new_output("display_data", data={"text/plain": "a picture"})
     outputs = joined([said("one, "), said("two, "), said("three"), picture, said("four"), picture])
     assert [output.get("text") for output in outputs] == ["one, two, three", None, "four", None]
+
+
+def _needed(master: Path) -> set[int]:
+    """Return the numbers of the labs that a lab says students need."""
+    text = " ".join(
+        line.removeprefix("#").strip() for line in master.read_text(encoding="utf-8").splitlines()
+    )
+    needs = re.search(r"\*\*You need\*\*(.*?)\*\*You get\*\*", text)
+    assert needs, f"{master.name} does not say what students need and get"
+    return {
+        int(number)
+        for group in re.findall(r"[Ll]abs? (\d+(?:(?:, | and )\d+)*)", needs[1])
+        for number in re.findall(r"\d+", group)
+    }
+
+
+def test_the_teaching_plan_has_every_lab_after_those_that_it_needs() -> None:
+    rows = re.findall(
+        r"^\| (\d+) \|[^|]*\| ([^|]*) \|",
+        (ROOT / "book" / "teaching.md").read_text(encoding="utf-8"),
+        re.MULTILINE,
+    )
+    weeks: dict[int, int] = {}
+    for week, named in rows:
+        for number in re.findall(r"\d+", named):
+            weeks.setdefault(int(number), int(week))
+    masters = {int(path.name[:2]): path for path in (ROOT / "solutions").glob("[0-9][0-9]_*.py")}
+    assert set(weeks) == set(masters)
+    for number, master in masters.items():
+        for needed in _needed(master):
+            assert weeks[needed] <= weeks[number], (
+                f"lab {number} needs lab {needed}, which the plan has later"
+            )
