@@ -1,5 +1,6 @@
 """The figures of the chapter on the five reports."""
 
+from functools import cache
 from typing import TYPE_CHECKING
 
 import pytest
@@ -100,14 +101,15 @@ def test_it_prints_report_as_figures(book: "Book", recipe: str, reported: str) -
     assert any(row[:2] == [recipe, reported] for row in book.rows(PAGE))
 
 
-ROWS = compare_reported(deepernets.load_records())
-WORDED = compare_reported(
-    deepernets.load_records(), {name: row for name, row in ALL_RESULTS.items() if name not in REPORTED}
-)
+@cache
+def all_rows() -> dict[str, Row]:
+    """Return what every reported result is compared with, by the name of its recipe."""
+    return {row.reported.recipe: row for row in compare_reported(deepernets.load_records(), ALL_RESULTS)}
 
 
-@pytest.mark.parametrize("row", ROWS, ids=lambda row: row.reported.recipe)
-def test_each_reported_result_is_next_to_whole_runs_or_planned(book: "Book", row: Row) -> None:
+@pytest.mark.parametrize("name", REPORTED)
+def test_each_reported_result_is_next_to_whole_runs_or_planned(book: "Book", name: str) -> None:
+    row = all_rows()[name]
     data = f"{row.data}, " * (row.report == "C")  # its table is of two data sets
     if row.was_run:
         assert _cells(row, data) in book.rows(PAGE)
@@ -115,8 +117,9 @@ def test_each_reported_result_is_next_to_whole_runs_or_planned(book: "Book", row
         assert _planned(row) in book.text(PAGE)
 
 
-@pytest.mark.parametrize("row", WORDED, ids=lambda row: row.reported.recipe)
-def test_what_is_reported_in_words_is_next_to_a_whole_run_or_planned(book: "Book", row: Row) -> None:
+@pytest.mark.parametrize("name", [name for name in ALL_RESULTS if name not in REPORTED])
+def test_what_is_reported_as_text_is_next_to_a_whole_run_or_planned(book: "Book", name: str) -> None:
+    row = all_rows()[name]
     if "-batch-" in row.reported.recipe:
         short = measured(row.reported.recipe, deepernets.load_records())
         assert short is not None
@@ -146,7 +149,7 @@ def _cells(row: Row, data: str) -> list[str]:
 
 
 def test_no_table_of_results_shows_a_run_in_part() -> None:
-    groups = [group for row in [*ROWS, *WORDED] for group in (row.theirs, row.ours) if group]
+    groups = [group for row in all_rows().values() for group in (row.theirs, row.ours) if group]
     assert groups
     assert all(group.whole for group in groups)
 
@@ -159,7 +162,7 @@ def test_the_records_it_uses_are_named(book: "Book") -> None:
 
 @pytest.mark.parametrize("report", ["A", "B", "C", "paper"])
 def test_it_counts_what_is_missing(book: "Book", report: str) -> None:
-    groups = [row.theirs for row in [*ROWS, *WORDED] if row.report == report]
+    groups = [row.theirs for row in all_rows().values() if row.report == report]
     missing = groups.count(None)
     assert [report, "theirs", str(len(groups) - missing), str(missing)] in book.rows(PAGE)
 
@@ -197,7 +200,7 @@ def test_what_was_tried_for_ours_is_in_one_table(book: "Book") -> None:
 def test_whole_runs_as_reported_are_quoted_with_their_distance_to_the_report(
     book: "Book", recipe: str
 ) -> None:
-    row = next(row for row in ROWS if row.reported.recipe == recipe)
+    row = all_rows()[recipe]
     assert row.theirs is not None
     assert f"{row.theirs.mean:.2f} %" in book.text(PAGE)
     if row.report == "B":
