@@ -98,7 +98,9 @@ def _wait_for_ever(*args: Any) -> None:
         time.sleep(0.001)
 
 
-@pytest.mark.parametrize(("limit", "endless"), [("SECONDS", _compute_for_ever), ("PATIENCE", _wait_for_ever)])
+@pytest.mark.parametrize(
+    ("limit", "endless"), [("SECONDS", _compute_for_ever), ("WALL_CLOCK_SECONDS", _wait_for_ever)]
+)
 def test_an_answer_that_never_ends_is_ended(
     limit: str, endless: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -141,7 +143,7 @@ def test_an_answer_that_raises_is_told_why() -> None:
 
 
 def test_a_message_that_never_ends_is_ended(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(checks, "PATIENCE", 0.2)
+    monkeypatch.setattr(checks, "WALL_CLOCK_SECONDS", 0.2)
 
     class Endless(Exception):
         def __str__(self) -> str:

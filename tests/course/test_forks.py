@@ -74,7 +74,7 @@ def test_a_hand_out_holds_the_labs_and_no_solution(course: Path, tmp_path: Path)
 def test_a_hand_out_overwrites_nothing(course: Path, tmp_path: Path) -> None:
     (tmp_path / "out").mkdir()
     (tmp_path / "out" / "mine.txt").write_text("mine")
-    with pytest.raises(UserError, match="holds something already"):
+    with pytest.raises(UserError, match="is not empty"):
         forks.hand_out(course, tmp_path / "out")
     with pytest.raises(UserError, match="Colab"):
         forks.hand_out(course, tmp_path / "new", "nowhere")

@@ -151,7 +151,7 @@ def test_a_solution_line_in_the_students_notebook_is_noticed(root: Path) -> None
         (
             'check("confusion", confusion)',
             'check("no_such", 1)',
-            "check.'no_such'. has no exercise behind it",
+            "check.'no_such'. has no exercise",
         ),
         ('check("first_loss", first_loss)', "", "two exercises follow each other with no check"),
     ],

@@ -7,6 +7,7 @@ from types import ModuleType
 
 import pytest
 
+from deepernets.course.exercises.judging import judge
 from deepernets.course.labs import Lab
 from deepernets.course.masters import with_stubs
 from deepernets.course.new_lab import new_lab
@@ -35,9 +36,11 @@ def load(path: Path) -> ModuleType:
 def test_answers_of_a_new_lab_are_judged_as_they_say(root: Path) -> None:
     exercises, answers = map(load, new_lab(root, "12_fine_tuning", "Fine-tuning")[1:])
     known = {exercise.name: exercise for exercise in exercises.EXERCISES}
-    assert all(known[name].judge(answer, 0) is None for name, answer in answers.RIGHT)
+    assert all(judge(known[name], answer, 0) is None for name, answer in answers.RIGHT)
     for name, mistake, answer in answers.WRONG:
-        assert known[name].judge(answer, 0).mistake == mistake, (name, mistake)
+        found = judge(known[name], answer, 0)
+        assert found is not None
+        assert found.mistake == mistake, name
 
 
 def test_a_new_lab_has_stubs_and_its_solutions_are_right(root: Path) -> None:
@@ -50,7 +53,7 @@ def test_a_new_lab_has_stubs_and_its_solutions_are_right(root: Path) -> None:
         if cell.cell_type == "code" and "check(" not in cell.source and "import" not in cell.source:
             exec(cell.source, names)
     for exercise in load(exercises).EXERCISES:
-        assert exercise.judge(names[exercise.name], 0) is None
+        assert judge(exercise, names[exercise.name], 0) is None
 
 
 def test_a_new_lab_is_the_last_one_in_the_contents(root: Path) -> None:

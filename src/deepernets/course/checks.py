@@ -1,7 +1,7 @@
-"""`check("name", answer)`: is the answer right, and if not, which mistake does it look like?
+"""`check("name", answer)`: judge an answer, and give a hint that fits its mistake.
 
-Answers are judged by what they do on fresh inputs, never by their text. Checking never raises: whatever a student
-hands over, the lab goes on.
+Answers are judged by what they compute on new inputs, never by their text. Checking never raises an exception, so
+the lab always goes on.
 """
 
 import ctypes
@@ -21,13 +21,14 @@ from typing import Any, Literal
 import torch
 
 import deepernets.course.exercises as exercise_modules
+from deepernets.course.exercises import judging
 from deepernets.course.exercises.judging import Exercise, Finding
 from deepernets.course.exercises.values import NotAttempted, TooLong, describe
 
 PACKAGE = exercise_modules.__name__
 WIDTH = 80  # characters to a line, as wide as a cell of the book
-SECONDS = 20.0  # of processor time: an exercise is a few lines on tiny inputs; what takes longer does not end
-PATIENCE = 120.0  # seconds by the clock, for an answer that waits and computes nothing
+SECONDS = 20.0  # of processor time: exercises are a few lines on tiny inputs, so a longer one does not end
+WALL_CLOCK_SECONDS = 120.0  # for an answer that waits and computes nothing
 
 NOT_ATTEMPTED = "Replace the `...` above, then run both cells again."
 
@@ -114,7 +115,7 @@ def judge(name: str, answer: Any, seed: int = 0) -> Verdict:
     exercise = known[name]
     _import_optimizers()
     with torch.random.fork_rng(devices=[]):  # a check must not change what a lab draws after it
-        outcome = _within_limits(lambda: exercise.judge(answer, seed))
+        outcome = _within_limits(lambda: judging.judge(exercise, answer, seed))
     status, hint, mistake = _read(outcome)
     return Verdict(name, status, hint, answer, mistake, exercise.reference)
 
@@ -158,7 +159,7 @@ def _within_limits(judging: Callable[[], Finding | None]) -> Outcome:
             outcome.append(RuntimeError(describe(error)))  # here, as making the message may not end either
 
     thread = threading.Thread(target=run, daemon=True)
-    computed, last = process_time() + SECONDS, monotonic() + PATIENCE
+    computed, last = process_time() + SECONDS, monotonic() + WALL_CLOCK_SECONDS
     thread.start()
     while thread.is_alive() and process_time() < computed and monotonic() < last:
         thread.join(0.05)

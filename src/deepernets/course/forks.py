@@ -1,4 +1,4 @@
-"""Forks of the course: pointing every link at one, and a hand-out without solutions."""
+"""Point every link at a fork of the course, and write a hand-out without solutions."""
 
 import re
 import shutil
@@ -12,11 +12,11 @@ from deepernets.errors import UserError
 from deepernets.files import write_atomically
 
 GITHUB = re.compile(r"https://github\.com/[\w.-]+/[\w.-]+")
-HANDED_OUT = (
+IN_HAND_OUT = (
     *("book", "labs", "results", "src"),
     *("LICENSE", "_config.yml", "_toc.yml", "pyproject.toml", "requirements.txt"),
 )
-LEFT_BEHIND = shutil.ignore_patterns("__pycache__", ".ipynb_checkpoints", "*.part")
+IGNORED = shutil.ignore_patterns("__pycache__", ".ipynb_checkpoints", "*.part")
 README = """# Deeper Networks, from paper to practice
 
 The labs of the course are in [labs/](labs). Open one in Colab with the link at its top, or at home:
@@ -27,12 +27,12 @@ python3 -m venv .venv
 .venv/bin/jupyter lab labs
 ```
 
-The book is built by `.venv/bin/jupyter-book build .` and then lies in `_build/html`. The course itself: {url}
+`.venv/bin/jupyter-book build .` builds the book in `_build/html`. The course itself: {url}
 """
 
 
 def repository(root: Path) -> tuple[str, str]:
-    """Return the repository's address and branch from ``_config.yml``, the one place that names them."""
+    """Return the repository's address and branch from ``_config.yml``, the only file that has them."""
     settings = yaml.safe_load((root / "_config.yml").read_text(encoding="utf-8"))["repository"]
     return settings["url"].rstrip("/"), settings.get("branch", "main")
 
@@ -42,8 +42,8 @@ def point_at(root: Path, url: str | None, ref: str | None) -> None:
 
     Args:
         root: The repository, or a hand-out.
-        url: The fork, ``https://github.com/owner/name``; None for the address that is there.
-        ref: Branch or tag; None for the one that is there.
+        url: The fork, ``https://github.com/owner/name``; None keeps the present address.
+        ref: Branch or tag; None keeps the present one.
 
     Raises:
         UserError: Colab cannot open notebooks from that address.
@@ -89,17 +89,17 @@ def hand_out(root: Path, target: Path, url: str | None = None, ref: str | None =
         ref: Branch or tag of it; None for the repository's own.
 
     Raises:
-        UserError: `target` holds something already, or the address is none that Colab can open.
+        UserError: `target` is not empty, or Colab cannot open notebooks from the address.
     """
     if target.exists() and (not target.is_dir() or any(target.iterdir())):
-        raise UserError(f"{target} holds something already; name a new folder for the hand-out.")
+        raise UserError(f"{target} is not empty; give a new folder for the hand-out.")
     with TemporaryDirectory() as folder:
         made = Path(folder) / "hand-out"
         made.mkdir()
-        for name in HANDED_OUT:
+        for name in IN_HAND_OUT:
             source = root / name
             if source.is_dir():
-                shutil.copytree(source, made / name, ignore=LEFT_BEHIND)
+                shutil.copytree(source, made / name, ignore=IGNORED)
             elif source.is_file():
                 shutil.copy(source, made / name)
         pages = _without_solutions(yaml.safe_load((made / "_toc.yml").read_text(encoding="utf-8")))

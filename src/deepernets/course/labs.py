@@ -1,8 +1,8 @@
-"""From one master per lab to two notebooks: the solution, and what students get.
+"""Build two notebooks from the master of each lab: the solution, and the students' notebook.
 
 The master, ``solutions/NN_name.py``, is a text notebook (py:percent). ``solutions/NN_name.ipynb`` keeps all of it;
-``labs/NN_name.ipynb`` has stubs where the solutions were. Both are executed in the quick profile, so that there are
-outputs to read and for nbval to compare.
+``labs/NN_name.ipynb`` has stubs in place of the solutions. Both are executed in the quick profile; nbval
+compares their outputs.
 """
 
 from collections.abc import Iterator
@@ -17,7 +17,7 @@ from deepernets.course.masters import cells_of, complaints_about, for_students, 
 from deepernets.course.notebooks import assemble, differences, execute, text_of, write
 from deepernets.errors import UserError
 
-TELLING = 12  # characters from which on a line of a solution gives something away
+MINIMUM_LENGTH = 12  # characters of a solution line that must not be visible; shorter lines occur anywhere
 
 
 @dataclass(frozen=True)
@@ -45,7 +45,7 @@ class Lab:
 
 
 def labs_in(root: Path, wanted: tuple[str, ...] = ()) -> list[Lab]:
-    """Return the labs of the repository at `root`; of them those `wanted`, which name the start of a master.
+    """Return the labs of the repository at `root`, or those of them whose names start with one of `wanted`.
 
     Raises:
         UserError: there are none, or none of that name.
@@ -67,7 +67,7 @@ def labs_in(root: Path, wanted: tuple[str, ...] = ()) -> list[Lab]:
 
 
 def build(root: Path = Path(), wanted: tuple[str, ...] = ()) -> list[Path]:
-    """Make the notebooks of every master in ``solutions/``, or of those `wanted`.
+    """Build the notebooks of every master in ``solutions/``, or of those `wanted`.
 
     Args:
         root: The repository.
@@ -112,7 +112,7 @@ def check(root: Path = Path()) -> list[Path]:
 
 
 def leaks(labs: list[Lab]) -> Iterator[str]:
-    """Yield every line that stands in some master as a solution only, and that students can read in any lab."""
+    """Yield every line of a solution that students can read in any lab."""
     shown = {
         path: _lines(text_of(nbformat.read(path, as_version=4)))
         for *_, path in (lab.paths for lab in labs)
@@ -132,9 +132,9 @@ def _complaints(lab: Lab) -> list[str]:
 def _refuse(complaints: list[str]) -> None:
     if complaints:
         raise UserError(
-            f"The labs do not hold: {'; '.join(complaints)}. Mend it, then run `deepernets labs build`."
+            f"Problems in the labs: {'; '.join(complaints)}. Fix them, then run `deepernets labs build`."
         )
 
 
 def _lines(text: str) -> set[str]:
-    return {line.strip() for line in text.splitlines() if len(line.strip()) >= TELLING}
+    return {line.strip() for line in text.splitlines() if len(line.strip()) >= MINIMUM_LENGTH}

@@ -1,7 +1,7 @@
-"""What a lab's master says: where solutions and model answers stand, and what students get in their place.
+"""Read a lab's master: which parts are solutions and model answers, and what replaces them for students.
 
-What stands between ``### BEGIN SOLUTION`` and ``### END SOLUTION`` of a code cell, and a Markdown cell with the
-tag ``answer``, is for the solution alone.
+The lines between ``### BEGIN SOLUTION`` and ``### END SOLUTION`` of a code cell, and Markdown cells with the tag
+``answer``, appear in the solution only.
 """
 
 import ast
@@ -18,7 +18,7 @@ MARKED = re.compile(
 )
 CHECK = re.compile(r"""\bcheck\(\s*["'](\w+)["'],\s*(\w+)\s*\)""")
 OVERWRITTEN = re.compile(r"""^(\w+) = check\(\s*["']\1["']""", re.MULTILINE)
-YOURS = "*Your answer:*"
+ANSWER_PLACEHOLDER = "*Your answer:*"
 
 
 def cells_of(text: str) -> list[NotebookNode]:
@@ -30,28 +30,28 @@ def cells_of(text: str) -> list[NotebookNode]:
 
 
 def for_students(cells: list[NotebookNode]) -> list[NotebookNode]:
-    """Take solutions and model answers out of a master's cells, in place, and return them."""
+    """Replace solutions and model answers in a master's cells, in place, and return the cells."""
     for cell in cells:
         if is_answer(cell):
-            cell.source = YOURS
+            cell.source = ANSWER_PLACEHOLDER
         elif cell.cell_type == "code":
             cell.source = with_stubs(cell.source).rstrip("\n")
     return cells
 
 
 def is_answer(cell: NotebookNode) -> bool:
-    """Say whether a cell is the model answer to a question that the text asks."""
+    """Return whether a cell is the model answer to a question in the text."""
     return cell.cell_type == "markdown" and "answer" in cell.metadata.get("tags", [])
 
 
 def solutions(cells: list[NotebookNode]) -> str:
-    """Return all that students must not see of a master's cells, as one text."""
+    """Return the solutions and model answers of a master's cells as one text."""
     hidden = [cell.source for cell in cells if is_answer(cell)]
     return "\n".join([*(part for cell in cells for part in MARKED.findall(cell.source)), *hidden])
 
 
 def given(cells: list[NotebookNode]) -> str:
-    """Return all that students see of a master's cells, as one text."""
+    """Return the part of a master's cells that students see, as one text."""
     return "\n".join(MARKED.sub("", cell.source) for cell in cells if not is_answer(cell))
 
 
@@ -87,7 +87,7 @@ def _bound(code: str) -> Iterator[str]:
 
 
 def complaints_about(cells: list[NotebookNode]) -> Iterator[str]:
-    """Yield what is wrong with a master: an exercise without a check, a check without an exercise or hints."""
+    """Yield the problems of a master, such as an exercise without a check, or a check without an exercise."""
     known = exercises()
     exercises_seen, checks_seen = 0, 0
     for cell in cells:
@@ -96,17 +96,17 @@ def complaints_about(cells: list[NotebookNode]) -> Iterator[str]:
         marked = MARKED.findall(cell.source)
         exercises_seen += len(marked)
         if not all(map(_stub, marked)):
-            yield "a marked solution binds no name, so nothing can stand in its place"
+            yield "a marked solution binds no name, so there is no placeholder for it"
         for name in OVERWRITTEN.findall(cell.source):
             yield f"check({name!r}) overwrites the answer, and would judge the course's own when run again"
         for name, answer in CHECK.findall(cell.source):
             checks_seen += 1
             if name not in known:
-                yield f"check({name!r}) has no exercise behind it"
+                yield f"check({name!r}) has no exercise"
             elif not known[name].hints:
                 yield f"the exercise {name!r} has no hints"
             elif name != answer:
-                yield f"check({name!r}) judges {answer!r}; answers are called like their exercise"
+                yield f"check({name!r}) judges {answer!r}; an answer has the name of its exercise"
         if exercises_seen - checks_seen > 1:
             yield "two exercises follow each other with no check between them"
     if exercises_seen != checks_seen:

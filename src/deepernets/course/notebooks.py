@@ -1,4 +1,4 @@
-"""Notebooks as files: put together with stable cell ids, executed, compared, written."""
+"""Assemble notebooks with stable cell ids, execute them, compare them, and write them."""
 
 import os
 import re
@@ -20,7 +20,7 @@ from deepernets.files import write_atomically
 CAPTION = re.compile(
     r"\*([^*]+)\*(?:\n\n|$)"
 )  # the sentence in italics below a figure is its alternative text
-QUIET = {"DEEPERNETS_PROFILE": "quick", "OMP_NUM_THREADS": "1", "TQDM_DISABLE": "1"}
+QUICK = {"DEEPERNETS_PROFILE": "quick", "OMP_NUM_THREADS": "1", "TQDM_DISABLE": "1"}
 
 
 def assemble(cells: list[NotebookNode], place: str, url: str, ref: str) -> NotebookNode:
@@ -60,18 +60,18 @@ def assemble(cells: list[NotebookNode], place: str, url: str, ref: str) -> Noteb
 
 
 def execute(notebook: NotebookNode, folder: Path) -> NotebookNode:
-    """Run the notebook in `folder` in the quick profile, and keep of its outputs what is the same everywhere.
+    """Run a notebook in `folder` in the quick profile, and keep those of its outputs that are the same everywhere.
 
     Raises:
         UserError: a cell fails.
     """
-    with patch.dict(os.environ, QUIET):
+    with patch.dict(os.environ, QUICK):
         client = NotebookClient(notebook, timeout=900, resources={"metadata": {"path": str(folder)}})
         try:
             client.execute()
         except CellExecutionError as error:
             raise UserError(
-                f"A cell fails in {folder} ({error.ename}: {error.evalue}); mend the master."
+                f"A cell fails in {folder} ({error.ename}: {error.evalue}); fix the master."
             ) from error
     notebook.metadata.language_info = {"name": "python"}
     for cell in notebook.cells:
@@ -82,7 +82,7 @@ def execute(notebook: NotebookNode, folder: Path) -> NotebookNode:
 
 
 def joined(outputs: Iterable[NotebookNode]) -> list[NotebookNode]:
-    """Return a cell's outputs with neighbouring pieces of its text as one: where they break is up to the clock."""
+    """Return a cell's outputs with consecutive pieces of text joined: where they are split depends on timing."""
     whole: list[NotebookNode] = []
     for output in outputs:
         if whole and whole[-1].get("name") == output.get("name") == "stdout":
@@ -93,7 +93,7 @@ def joined(outputs: Iterable[NotebookNode]) -> list[NotebookNode]:
 
 
 def differences(made: NotebookNode, path: Path) -> Iterator[str]:
-    """Yield how the notebook at `path` differs, outputs aside, from the one that its master makes."""
+    """Yield how the notebook at `path` differs, except in outputs, from the one built from its master."""
     if not path.is_file():
         yield "missing"
         return
@@ -105,7 +105,7 @@ def differences(made: NotebookNode, path: Path) -> Iterator[str]:
 
 
 def text_of(notebook: NotebookNode) -> str:
-    """Return all that can be read in a notebook: its cells, and what they printed."""
+    """Return the text of a notebook: its cells, and what they printed."""
     outputs = [output for cell in notebook.cells for output in cell.get("outputs", [])]
     printed = [
         text
@@ -116,7 +116,7 @@ def text_of(notebook: NotebookNode) -> str:
 
 
 def write(notebook: NotebookNode, path: Path) -> None:
-    """Write a notebook, whole or not at all."""
+    """Write a notebook atomically."""
     text = nbformat.writes(notebook) + "\n"
     write_atomically(path, lambda temporary: temporary.write_text(text, encoding="utf-8"))
 

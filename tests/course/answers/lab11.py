@@ -199,9 +199,9 @@ WRONG: list[tuple[str, str, Any]] = [
     ),
     ("equal_filters", "kind", lambda n: len(alike(n))),
     ("equal_filters", "counter-example", lambda n: [*alike(n), "2"]),
-    ("diagnosis", "no dictionary", list(KEY.values())),
-    ("diagnosis", "unknown fault", {**KEY, "A": "softmax"}),
+    ("diagnosis", "kind", list(KEY.values())),
+    ("diagnosis", "kind", {**KEY, "A": "softmax"}),
     ("diagnosis", "A", {**KEY, "A": KEY["B"], "B": KEY["A"]}),
     ("diagnosis", "F", {**KEY, "F": KEY["C"]}),
-    ("diagnosis", "no dictionary", {**KEY, "G": FAULTS[0]}),
+    ("diagnosis", "kind", {**KEY, "G": FAULTS[0]}),
 ]

@@ -17,9 +17,9 @@ from deepernets.course.exercises.values import (
     NotAttempted,
     Raised,
     Reader,
+    Stopped,
     Unsuitable,
     attempt,
-    describe,
     difference,
     kind_of,
     number,
@@ -48,6 +48,19 @@ class Finding:
     mistake: str
     hint: str
     refused: bool = True
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """What came of one call of an answer, as plain data.
+
+    Attributes:
+        value: What was observed, or a `Stopped`.
+        changed: Position of the first argument that the call changed in place, from 1; 0 if none.
+    """
+
+    value: Any
+    changed: int = 0
 
 
 @dataclass(frozen=True)
@@ -97,8 +110,59 @@ class Exercise(Protocol):
     def reference(self) -> Any:
         """The course's own answer."""
 
-    def judge(self, answer: Any, seed: int) -> Finding | None:
+    def cases(self, seed: int) -> list[tuple[Any, ...]]:
+        """Return the arguments of all calls of an answer, as plain data."""
+
+    def outcome(self, answer: Any, case: tuple[Any, ...]) -> Outcome:
+        """Return what comes of one call of an answer; this is all that runs a student's code."""
+
+    def find(self, cases: list[tuple[Any, ...]], outcomes: list[Outcome]) -> Finding | None:
         """Return what is wrong with an answer, or to be remarked on; None where it is right."""
+
+
+def judge(exercise: Exercise, answer: Any, seed: int) -> Finding | None:
+    """Return what is wrong with an answer, or to be remarked on, for a seed; None where it is right.
+
+    Raises:
+        NotAttempted: the answer returned the stub's placeholder.
+    """
+    cases = exercise.cases(seed)
+    return exercise.find(cases, [exercise.outcome(answer, case) for case in cases])
+
+
+@dataclass(frozen=True)
+class ValueExercise:
+    """An exercise whose answer is a value.
+
+    Attributes:
+        name: What the answer is called in the lab.
+        read: Reads the answer, as `number` does; it raises `Unsuitable` for what is of another kind.
+        reference: The right value.
+        mistake: Takes what was read and returns the key of its mistake, or None where it is right.
+        hints: The hint for each mistake.
+    """
+
+    name: str
+    read: Reader
+    reference: Any
+    mistake: Callable[[Any], str | None]
+    hints: dict[str, str]
+
+    def cases(self, seed: int) -> list[tuple[Any, ...]]:
+        """Return one case without arguments: there is nothing to draw."""
+        return [()]
+
+    def outcome(self, answer: Any, case: tuple[Any, ...]) -> Outcome:
+        """Return the answer as plain data."""
+        return Outcome(_plainly(self.read, answer))
+
+    def find(self, cases: list[tuple[Any, ...]], outcomes: list[Outcome]) -> Finding | None:
+        """Return what is wrong with an answer; None where it is right."""
+        value = outcomes[0].value
+        if isinstance(value, Stopped):
+            return Finding("kind", value.message)
+        mistake = self.mistake(value)
+        return Finding(mistake, self.hints[mistake]) if mistake else None
 
 
 @dataclass(frozen=True)
@@ -124,18 +188,24 @@ class NumberExercise:
         """The hint for each mistake of its own."""
         return {mistake.key: mistake.hint for mistake in self.mistakes} | {"other": self.otherwise}
 
-    def judge(self, answer: Any, seed: int) -> Finding | None:
-        """Return what is wrong with an answer; None where it is right. There is nothing to draw from the seed."""
-        try:
-            given = number(self.expected)(answer)
-        except Unsuitable as error:
-            return Finding("kind", str(error))
+    def cases(self, seed: int) -> list[tuple[Any, ...]]:
+        """Return one case without arguments: there is nothing to draw."""
+        return [()]
+
+    def outcome(self, answer: Any, case: tuple[Any, ...]) -> Outcome:
+        """Return the answer as a float."""
+        return Outcome(_plainly(number(self.expected), answer))
+
+    def find(self, cases: list[tuple[Any, ...]], outcomes: list[Outcome]) -> Finding | None:
+        """Return what is wrong with an answer; None where it is right."""
+        given = outcomes[0].value
+        if isinstance(given, Stopped):
+            return Finding("kind", given.message)
         if abs(given - self.reference) <= NUMBER_TOLERANCE:
             return None
-        distances = ((abs(given - wrong), m) for m in self.mistakes for wrong in _several(m.produces))
-        distance, nearest = min(
-            distances, key=lambda pair: pair[0]
-        )  # small numbers are within reach of each other
+        # the nearest one, since small numbers are within reach of each other
+        distances = [(abs(given - wrong), m) for m in self.mistakes for wrong in _several(m.produces)]
+        distance, nearest = min(distances, key=lambda pair: pair[0])
         if distance <= NUMBER_TOLERANCE:
             return Finding(nearest.key, nearest.hint)
         return Finding("other", self.otherwise)
@@ -180,33 +250,40 @@ class FunctionExercise:
         """The hint for each mistake of its own."""
         return {mistake.key: mistake.hint for mistake in self.mistakes}
 
-    def judge(self, answer: Any, seed: int) -> Finding | None:
-        """Return what is wrong with an answer, or to be remarked on; None where it is right.
+    def cases(self, seed: int) -> list[tuple[Any, ...]]:
+        """Return the arguments of all calls: those of several draws."""
+        draws = (Random(f"{self.name} {seed} {attempt}") for attempt in range(TRIES))
+        return [case for draw in draws for case in self.inputs(draw)]
+
+    def outcome(self, answer: Any, case: tuple[Any, ...]) -> Outcome:
+        """Return what comes of one call of an answer.
 
         Raises:
             NotAttempted: the function returned the stub's placeholder.
         """
         if not callable(answer):
-            return Finding("kind", f"Expected a function {self.signature}, but got {kind_of(answer)}.")
+            expected = f"Expected a function {self.signature}, but got {kind_of(answer)}."
+            return Outcome(Stopped(Unsuitable.__name__, expected))
         call = _Call(answer)
-        cases = self._cases(seed)
-        given = [self._outcome(call, case) for case in cases]
+        return Outcome(_plainly(self._observe, call, case), call.changed)
+
+    def find(self, cases: list[tuple[Any, ...]], outcomes: list[Outcome]) -> Finding | None:
+        """Return what is wrong with an answer, or to be remarked on; None where it is right."""
+        given = [outcome.value for outcome in outcomes]
         right = [self._observe(self.reference, case) for case in cases]
-        if all(map(self._same, given, right)):
-            return self._remark(call)
+        changed = next((outcome.changed for outcome in outcomes if outcome.changed), 0)
+        different = [
+            place for place, pair in enumerate(zip(given, right, strict=True)) if not self._same(*pair)
+        ]
+        if not different:
+            return self._remark(changed)
         mistake = next((known for known in self.mistakes if self._is(known, given, right, cases)), None)
         if mistake:
             return Finding(mistake.key, mistake.hint)
-        if call.changed and self.keeps_inputs:
-            return self._remark(call)
-        place = next(
-            index for index, pair in enumerate(zip(given, right, strict=True)) if not self._same(*pair)
-        )
-        return self._counter_example(cases[place], given[place], right[place])
-
-    def _cases(self, seed: int) -> list[tuple[Any, ...]]:
-        draws = (Random(f"{self.name} {seed} {attempt}") for attempt in range(TRIES))
-        return [case for draw in draws for case in self.inputs(draw)]
+        if changed and self.keeps_inputs:
+            return self._remark(changed)
+        first = different[0]
+        return self._counter_example(cases[first], given[first], right[first])
 
     def _observe(self, function: Callable[..., Any], case: tuple[Any, ...]) -> Any:
         arguments = deepcopy(case)
@@ -214,78 +291,39 @@ class FunctionExercise:
             return self.observe(function, *arguments)
         return self.returns(function(*arguments))
 
-    def _outcome(self, function: Callable[..., Any], case: tuple[Any, ...]) -> Any:
-        """Return what is observed of a student's function, or a `Raised` with its exception."""
-        try:
-            return self._observe(function, case)
-        except AnswerError as error:
-            return Raised(error.__cause__ or error)
-        except Unsuitable as error:
-            return Raised(error)
-
     def _is(self, known: Mistake | Symptom, given: list[Any], right: list[Any], cases: list[Any]) -> bool:
         """Whether an answer shows a known mistake on every input."""
         if isinstance(known, Symptom):
             return attempt(known.shows, given, right) is True  # it may meet what it does not expect
         for wrong in _several(known.produces):
             outcomes = (attempt(self._observe, wrong, case) for case in cases)
-            if all(map(self._same, given, outcomes)):
+            ended = (Stopped.by(one.error) if isinstance(one, Raised) else one for one in outcomes)
+            if all(map(self._same, given, ended)):
                 return True
         return False
 
     def _same(self, one: Any, other: Any) -> bool:
         return difference(one, other, self.tolerance) is None
 
-    def _remark(self, call: "_Call") -> Finding | None:
-        if not call.changed:
+    def _remark(self, changed: int) -> Finding | None:
+        if not changed:
             return None
-        what = f"{self.name} changes its argument number {call.changed} in place"
+        what = f"changes its argument number {changed} in place"
         if self.keeps_inputs:
-            return Finding("changes inputs", f"{what}: work on a copy of it.")
-        return Finding(
-            "changes inputs", f"It changes its argument number {call.changed} in place.", refused=False
-        )
+            return Finding("changes inputs", f"{self.name} {what}: work on a copy of it.")
+        return Finding("changes inputs", f"It {what}.", refused=False)
 
     def _counter_example(self, case: tuple[Any, ...], given: Any, right: Any) -> Finding:
         arguments = ", ".join(map(show, case)) if self.shown is None else self.shown(*case)
         call = f"{self.name}({arguments})"
-        if isinstance(given, Raised) and isinstance(given.error, Unsuitable):
-            return Finding("kind", str(given.error))
-        if isinstance(given, Raised):
-            return Finding("exception", f"{call} stopped with {describe(given.error)}.")
+        if isinstance(given, Stopped) and given.unsuitable:
+            return Finding("kind", given.message)
+        if isinstance(given, Stopped):
+            return Finding("exception", f"{call} stopped with {given.message}.")
         place, expected, returned = difference(right, given, self.tolerance) or ("", right, given)
         if not place:
             return Finding("counter-example", f"{call} should return {expected}; yours returns {returned}.")
         return Finding("counter-example", f"For {call}, {place} should be {expected}; yours is {returned}.")
-
-
-@dataclass(frozen=True)
-class JudgedExercise:
-    """An exercise with a judge of its own, for answers that are not compared with a reference.
-
-    Attributes:
-        name: What `check` is called with, and what the answer is called in the lab.
-        find: Takes the answer and a seed, and returns the key of the mistake, or None where the answer is right.
-        hints: The hint for each mistake.
-        reference: The course's own answer.
-    """
-
-    name: str
-    find: Callable[[Any, int], str | None]
-    hints: dict[str, str]
-    reference: Any = None
-
-    def judge(self, answer: Any, seed: int) -> Finding | None:
-        """Return what is wrong with an answer; None where it is right.
-
-        Raises:
-            NotAttempted: the function returned the stub's placeholder.
-        """
-        try:
-            mistake = self.find(_Call(answer) if callable(answer) else answer, seed)
-        except AnswerError as error:
-            return Finding("exception", f"Your code stopped with {describe(error.__cause__ or error)}.")
-        return Finding(mistake, self.hints[mistake]) if mistake else None
 
 
 class _Call:
@@ -306,6 +344,16 @@ class _Call:
             if copy is not None and difference(copy, value, tolerance=0.0) is not None:
                 self.changed = self.changed or place
         return result
+
+
+def _plainly(function: Callable[..., Any], *arguments: Any) -> Any:
+    """Return what a function returns; a `Stopped` for an exception of the student's, and for what is unsuitable."""
+    try:
+        return function(*arguments)
+    except AnswerError as error:
+        return Stopped.by(error.__cause__ or error)
+    except Unsuitable as error:
+        return Stopped.by(error)
 
 
 def _several(produces: Any) -> Sequence[Any]:

@@ -10,7 +10,7 @@ from torch import Tensor
 
 from deepernets.analysis import interpretability
 from deepernets.course.exercises.judging import FunctionExercise, Mistake, Symptom
-from deepernets.course.exercises.values import Raised, Unsuitable, kind_of, normal, number, show, tensor
+from deepernets.course.exercises.values import Stopped, Unsuitable, kind_of, normal, number, show, tensor
 
 
 def _heat(
@@ -227,8 +227,7 @@ CALIBRATION_ERROR = FunctionExercise(
         Symptom(
             "empty bins",
             lambda given, right: any(
-                isinstance(one.error, ZeroDivisionError) if isinstance(one, Raised) else one != one
-                for one in given
+                one.kind == "ZeroDivisionError" if isinstance(one, Stopped) else one != one for one in given
             ),
             "A bin without images has no mean, and gives nan or a division by 0: leave it out.",
         ),

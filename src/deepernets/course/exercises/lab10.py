@@ -11,7 +11,7 @@ import torch
 from torch import Tensor
 
 from deepernets.course.exercises.judging import FunctionExercise, Mistake, Symptom
-from deepernets.course.exercises.values import Raised, Unsuitable, kind_of, normal, number, tensor
+from deepernets.course.exercises.values import Stopped, Unsuitable, kind_of, normal, number, tensor
 
 Summary = Callable[[list[float]], float]
 
@@ -238,9 +238,7 @@ SHARD = FunctionExercise(
     mistakes=[
         Symptom(
             "too far",
-            lambda given, right: any(
-                isinstance(one, Raised) and isinstance(one.error, IndexError) for one in given
-            ),
+            lambda given, right: any(isinstance(one, Stopped) and one.kind == "IndexError" for one in given),
             "You ask for an entry beyond the end of the list. Do all shards end before it does?",
         ),
         Mistake("everything", lambda i, *_: i, "Every process gets all indices."),

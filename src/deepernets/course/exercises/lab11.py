@@ -10,7 +10,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 from torch.optim import SGD, Optimizer
 
-from deepernets.course.exercises.judging import FunctionExercise, JudgedExercise, Mistake, Symptom
+from deepernets.course.exercises.judging import FunctionExercise, Mistake, Symptom, ValueExercise
 from deepernets.course.exercises.values import Unsuitable, normal, numbers
 
 FAULTS = (
@@ -515,27 +515,27 @@ POINTERS = {
 }
 
 
-def _find_wrong_diagnosis(answer: Any, seed: int) -> str | None:
+def _read_diagnosis(answer: Any) -> dict[str, str]:
     if not isinstance(answer, dict) or set(answer) != set(CASES):
-        return "no dictionary"
+        raise Unsuitable("Expected a dictionary with one entry for each of the letters A to F.")
     if not all(type(fault) is str and fault in FAULTS for fault in answer.values()):
-        return "unknown fault"
-    wrong = [letter for letter, place in CASES.items() if answer[letter] != FAULTS[place]]
-    return wrong[0] if wrong else None
+        raise Unsuitable(f"Each entry is one of these strings: {'; '.join(FAULTS)}.")
+    return dict(answer)
 
 
-DIAGNOSIS = JudgedExercise(
+def _first_wrong(diagnosis: dict[str, str]) -> str | None:
+    return next((letter for letter, place in CASES.items() if diagnosis[letter] != FAULTS[place]), None)
+
+
+DIAGNOSIS = ValueExercise(
     "diagnosis",
-    _find_wrong_diagnosis,
-    {
-        "no dictionary": "Expected a dictionary with one entry for each of the letters A to F.",
-        "unknown fault": f"Each entry is one of these strings: {'; '.join(FAULTS)}.",
-        **{
-            letter: f"Training {letter} has another fault: {POINTERS[FAULTS[place]]}"
-            for letter, place in CASES.items()
-        },
+    read=_read_diagnosis,
+    reference={letter: FAULTS[place] for letter, place in CASES.items()},
+    mistake=_first_wrong,
+    hints={
+        letter: f"Training {letter} has another fault: {POINTERS[FAULTS[place]]}"
+        for letter, place in CASES.items()
     },
-    {letter: FAULTS[place] for letter, place in CASES.items()},
 )
 
 EXERCISES = (OVERFIT_ONE_BATCH, WITHOUT_GRADIENT, NOT_IN_OPTIMIZER, MIXES_IMAGES, EQUAL_FILTERS, DIAGNOSIS)

@@ -35,9 +35,35 @@ class Unsuitable(Exception):
 
 @dataclass(frozen=True)
 class Raised:
-    """The outcome of a call that raised an exception; another one of the same type is the same outcome."""
+    """What `attempt` returns for a call that raised an exception."""
 
     error: BaseException
+
+
+@dataclass(frozen=True)
+class Stopped:
+    """The outcome of a call that raised an exception, as plain data; another one of the same kind is equal to it.
+
+    Attributes:
+        kind: Name of the exception's type.
+        message: What the student reads: type, message and line of the exception; for `Unsuitable` the hint.
+    """
+
+    kind: str
+    message: str = ""
+
+    @classmethod
+    def by(cls, error: BaseException) -> "Stopped":
+        """Return the outcome of a call that raised this exception."""
+        if isinstance(error, Unsuitable):
+            return cls(Unsuitable.__name__, str(error))
+        kind = attempt(lambda: type(error).__name__)
+        return cls(kind if type(kind) is str else "an exception without a name", describe(error))
+
+    @property
+    def unsuitable(self) -> bool:
+        """Whether what came back was of another kind than was asked for."""
+        return self.kind == Unsuitable.__name__
 
 
 def attempt(function: Callable[..., Any], *arguments: Any) -> Any:
@@ -221,9 +247,8 @@ def _difference(one: Any, other: Any, tolerance: float) -> tuple[str, Any, Any] 
 
 
 def _equal(one: Any, other: Any, tolerance: float) -> bool:
-    if isinstance(one, Raised) and isinstance(other, Raised):
-        alike = type(one.error) is type(other.error)
-        return alike and (not isinstance(one.error, Unsuitable) or str(one.error) == str(other.error))
+    if isinstance(one, Stopped) and isinstance(other, Stopped):
+        return one.kind == other.kind and (not one.unsuitable or one.message == other.message)
     if isinstance(one, int | float) and isinstance(other, int | float):
         both_nan = math.isnan(one) and math.isnan(other)
         return both_nan or math.isclose(one, other, rel_tol=tolerance, abs_tol=tolerance / 10)
@@ -290,8 +315,8 @@ def show(value: Any) -> str:
         if isinstance(value, tuple):
             return f"({text}{',' * (len(value) == 1)})"
         return f"[{text}]"
-    if isinstance(value, Raised):
-        return describe(value.error)
+    if isinstance(value, Stopped):
+        return value.message
     text = repr(value)
     return text if len(text) <= SHOWN_CHARACTERS else f"{text[: SHOWN_CHARACTERS - 1]}…"
 
