@@ -202,7 +202,7 @@ def test_the_last_epochs_are_drawn_in_order_of_the_very_last() -> None:
 
 @pytest.mark.parametrize(
     "draw",
-    [comparison.selection_bias, lambda lines: comparison.images_to_show_difference(lines, {"set": 300})],
+    [comparison.best_of_several, lambda lines: comparison.images_to_show_difference(lines, {"set": 300})],
 )
 def test_lines_differ_by_more_than_colour(draw) -> None:  # type: ignore[no-untyped-def]
     ax = draw({"one": {1: 3, 2: 4}, "other": {1: 5, 2: 6}}).axes[0]
@@ -210,8 +210,8 @@ def test_lines_differ_by_more_than_colour(draw) -> None:  # type: ignore[no-unty
     assert (one.get_linestyle(), one.get_marker()) != (other.get_linestyle(), other.get_marker())
 
 
-def test_selection_bias_is_drawn_as_lines_with_simulated_dots() -> None:
-    ax = comparison.selection_bias(
+def test_the_best_of_several_is_drawn_as_lines_with_simulated_dots() -> None:
+    ax = comparison.best_of_several(
         {"few": {1: 0, 10: 1.0}, "many": {1: 0, 10: 0.5}}, {"many": {10: 0.52}}
     ).axes[0]
     few, many, dots = ax.lines

@@ -67,7 +67,7 @@ def test_parts_are_there_only_where_the_recipe_wants_them() -> None:
 
 
 def test_a_network_that_cannot_be_whitened_is_refused_before_training(tmp_path: Path) -> None:
-    with pytest.raises(UserError, match="train a dash network"):
+    with pytest.raises(UserError, match="train a speedrun network"):
         train(SMALL.changed(model="resnet-8"), profile="quick", out=tmp_path, precision="fp32")
     assert not list(tmp_path.rglob("*.*"))
 

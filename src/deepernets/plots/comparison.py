@@ -169,7 +169,7 @@ def images_to_show_difference(needed: Mapping[str, Mapping[float, int]], marked:
     return figure
 
 
-def selection_bias(
+def best_of_several(
     computed: Mapping[str, Mapping[int, float]], simulated: Mapping[str, Mapping[int, float]] | None = None
 ) -> Figure:
     """Draw by how much the best of several equally good networks overstates its accuracy, against their number.
