@@ -101,6 +101,15 @@ for letter, case in training_cases().items():
 # passes does not prove that there is no fault, so you need tests that look for particular ones.
 
 # %% [markdown]
+# <details><summary>Rubric: open it after you have written your answer</summary>
+#
+# - names the two trainings whose loss does not go to 0;
+# - says what the loss of the other four is at the end;
+# - says what a loss near 0 does not prove, and what somebody would do next who believed that it does.
+#
+# </details>
+
+# %% [markdown]
 # ## What does the loss reach?
 #
 # A parameter learns only if the loss depends on it. After `loss.backward()`, a parameter that the loss does not reach
@@ -299,6 +308,15 @@ found = check("diagnosis", diagnosis)
 # In another order, or alone, an image gets other logits, and the accuracy on test images is near chance. Without a
 # gradient in the first layer, the later layers fit the batch on top of random features, and the accuracy stays below
 # what the network could reach. The same holds for a head that never changes, and for a layer whose filters are equal.
+
+# %% [markdown]
+# <details><summary>Rubric: open it after you have written your answer</summary>
+#
+# - names one line for each of the six, and the change;
+# - says for one of the four what is different between one fixed batch and a whole data set;
+# - says what would be seen in the accuracy, and on which images.
+#
+# </details>
 
 # %% [markdown]
 # ## A checklist
