@@ -5,10 +5,10 @@ from pathlib import Path
 import nbformat
 import pytest
 
-from deepernets.course import labs
+from deepernets.course import checks, labs
 from deepernets.course.forks import repository
 from deepernets.course.masters import cells_of, with_stubs
-from deepernets.course.notebooks import assemble, joined
+from deepernets.course.notebooks import assemble, joined, text_of
 from deepernets.errors import UserError
 
 ROOT = Path(__file__).parents[2]
@@ -289,3 +289,25 @@ def test_the_teaching_plan_has_every_lab_after_those_that_it_needs() -> None:
             assert weeks[needed] <= weeks[number], (
                 f"lab {number} needs lab {needed}, which the plan has later"
             )
+
+
+def _numbers_in(text: str) -> set[float]:
+    """Return the numbers that occur in a text; a percentage counts as a share, too."""
+    found = [(float(digits.replace(",", "")), percent) for digits, percent in NUMBERS.findall(text)]
+    return {number for number, _ in found} | {number / 100 for number, percent in found if percent}
+
+
+NUMBERS = re.compile(r"(?<![\w.])(\d[\d,]*(?:\.\d+)?)(\s?%)?")
+
+
+@pytest.mark.parametrize("lab", checks.labs())
+def test_a_lab_shows_students_none_of_its_own_answers(lab: str) -> None:
+    """Neither the number that an exercise asks for, nor the name that the package gives to the same function."""
+    (path,) = (ROOT / "labs").glob(f"{lab[3:]}_*.ipynb")
+    text = text_of(nbformat.read(path, as_version=4))
+    assert ".or_else(" not in text
+    shown = _numbers_in(text)
+    for exercise in checks.labs()[lab].values():
+        answer = exercise.reference
+        if isinstance(answer, int | float) and (answer >= 10 or answer % 1):  # smaller ones occur in any text
+            assert not any(abs(number - answer) < 0.002 * answer for number in shown), exercise.name

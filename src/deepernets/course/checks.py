@@ -64,11 +64,7 @@ class Verdict:
 
     def or_reference(self) -> Any:
         """Return the answer if it is right, else the course's own, so that the lab can go on either way."""
-        return self.or_else(self.reference)
-
-    def or_else(self, reference: Any) -> Any:
-        """Return the answer if it is right, else the course's own, so that the lab can go on either way."""
-        return self.answer if self.status == "right" else reference
+        return self.answer if self.status == "right" else self.reference
 
 
 Outcome = Finding | BaseException | None
@@ -95,8 +91,8 @@ def check(name: str, answer: Any) -> Verdict:
 
     >>> verdict = check("first_loss", ...)
     first_loss: not attempted. Replace the `...` above, then run both cells again.
-    >>> verdict.or_else("the course's own")
-    "the course's own"
+    >>> round(verdict.or_reference(), 4)
+    1.0986
     """
     verdict = judge(name, answer)
     print(fill(repr(verdict), WIDTH))
