@@ -237,7 +237,7 @@ def _range_tests(draw: Random) -> list[tuple[list[float], list[float], float]]:
 
     Smoothing moves the lowest loss, and smoothing twice, or with another share, moves it to other places.
     """
-    cases = [([0.01, 0.1, 1.0, 10.0], [4.0, 1.2, 0.7, 6.0], 0.5)]
+    cases = [([0.01, 0.03, 0.1, 0.3, 1.0], [1.0, 3.0, 0.25, 0.2, 0.9], 0.5)]
     while len(cases) < 3:
         count, keep = draw.randint(34, 40), draw.choice((0.6, 0.7, 0.8))
         lowest = draw.randint(18, 26)
@@ -598,47 +598,27 @@ def _tensors(value: Any, shape: torch.Size, names: tuple[str, ...]) -> dict[str,
 
 
 SgdState = tuple[Tensor, Tensor]  # weight, velocity
-Settings = tuple[float, float, float, bool]  # rate, momentum, weight decay, Nesterov
+Settings = tuple[float, float, bool]  # momentum, weight decay, Nesterov
+SGD_RATE = 0.1
 
 
-def _sgd(
-    weight: Tensor,
-    gradient: Tensor,
-    velocity: Tensor,
-    rate: float,
-    momentum: float,
-    weight_decay: float,
-    nesterov: bool,
-    decay: float = 1.0,
-    late: float = 0.0,
-    decoupled: float = 0.0,
-    fresh: Callable[[float], float] = lambda momentum: 1.0,
-    ahead: Callable[[Tensor, Tensor, Tensor, float], Tensor] = lambda g, new, old, momentum: (
-        g + momentum * new
-    ),
-    sign: float = -1.0,
-) -> SgdState:
-    """Take one step of SGD as in PyTorch's documentation; each argument after `nesterov` makes a mistake."""
-    gradient = gradient + decay * weight_decay * weight
-    new = momentum * velocity + fresh(momentum) * gradient
+def _sgd(weight: Tensor, gradient: Tensor, velocity: Tensor, *settings: Any, **wrong: Any) -> SgdState:
+    """Take one step of SGD as in PyTorch's documentation; each keyword makes a mistake."""
+    momentum, weight_decay, nesterov = settings
+    gradient = gradient + wrong.get("decay", 1.0) * weight_decay * weight
+    new = momentum * velocity + wrong.get("fresh", lambda momentum: 1.0)(momentum) * gradient
+    ahead = wrong.get("ahead", lambda g, new, old, momentum: g + momentum * new)
     direction = ahead(gradient, new, velocity, momentum) if nesterov else new
-    direction = direction + late * weight_decay * weight
-    return weight * (1 - decoupled * rate * weight_decay) + sign * rate * direction, new
+    shrunk = weight * (1 - wrong.get("decoupled", 0.0) * SGD_RATE * weight_decay)
+    return shrunk - wrong.get("rate", SGD_RATE) * direction, new
 
 
 def _rate_inside(sign: float = 1.0) -> Callable[..., SgdState]:
     """Return the papers' form, with the learning rate inside the velocity, and with a velocity of either sign."""
 
-    def step(
-        weight: Tensor,
-        gradient: Tensor,
-        velocity: Tensor,
-        rate: float,
-        momentum: float,
-        decay: float,
-        nesterov: bool,
-    ) -> SgdState:
-        change = rate * (gradient + decay * weight)
+    def step(weight: Tensor, gradient: Tensor, velocity: Tensor, *settings: Any) -> SgdState:
+        momentum, decay, nesterov = settings
+        change = SGD_RATE * (gradient + decay * weight)
         velocity = momentum * velocity + sign * change
         return weight - (change + sign * momentum * velocity if nesterov else sign * velocity), velocity
 
@@ -650,7 +630,7 @@ def _settings(*wrong: Callable[[Settings], Settings]) -> list[Callable[..., SgdS
     return [lambda w, g, v, *settings, change=change: _sgd(w, g, v, *change(settings)) for change in wrong]
 
 
-def _runs_of_sgd(draw: Random) -> list[tuple[SgdState, list[Tensor], float, float, float, bool]]:
+def _runs_of_sgd(draw: Random) -> list[tuple[Any, ...]]:
     """Return a state, the gradients of some steps, and the settings: plain, with each option, with all."""
 
     def run(*settings: Any, steps: int = 3) -> tuple[Any, ...]:
@@ -658,17 +638,17 @@ def _runs_of_sgd(draw: Random) -> list[tuple[SgdState, list[Tensor], float, floa
         return (state, [normal(draw, 2, 2) for _ in range(steps)], *settings)
 
     first = (torch.tensor([1.0]), torch.zeros(1)), [torch.tensor([2.0]), torch.tensor([1.0])]
-    some = draw.choice((0.02, 0.05, 0.2)), draw.choice((0.5, 0.8, 0.9)), draw.choice((0.01, 0.05))
+    some = draw.choice((0.5, 0.8, 0.9)), draw.choice((0.01, 0.05))
     cases = [
-        (*first, 0.1, 0.0, 0.0, False),
-        (*first, 0.1, 0.9, 0.0, False),
-        run(0.1, 0.0, 0.1, False),
-        run(0.1, 0.9, 0.0, True),
+        (*first, 0.0, 0.0, False),
+        (*first, 0.9, 0.0, False),
+        run(0.0, 0.1, False),
+        run(0.9, 0.0, True),
         run(*some, False),
         run(*some, True, steps=4),
     ]
     later = normal(draw, 3), normal(draw, 3)
-    return cases + [(later, [normal(draw, 3)], *some, True)]  # type: ignore[return-value]
+    return [*cases, (later, [normal(draw, 3)], *some, True)]
 
 
 def _train_sgd(
@@ -684,7 +664,7 @@ def _train_sgd(
 
 
 SGD_STEP = FunctionExercise(
-    "sgd_step(weight, gradient, velocity, rate, momentum, weight_decay, nesterov)",
+    "sgd_step(weight, gradient, velocity, momentum, weight_decay, nesterov)",
     returns=lambda value: value,  # read by `observe`, once for each step
     reference=_sgd,
     inputs=_runs_of_sgd,
@@ -703,8 +683,8 @@ SGD_STEP = FunctionExercise(
             partial(_sgd, fresh=lambda momentum: 1 - momentum),
             "You weight the new gradient with 1 - μ, as in a moving average. Here it is added in full.",
         ),
-        Mistake("no momentum", _settings(lambda s: (s[0], 0.0, *s[2:])), "The old velocity has no effect."),
-        Mistake("no decay", _settings(lambda s: (*s[:2], 0.0, s[3])), "The weight decay has no effect."),
+        Mistake("no momentum", _settings(lambda s: (0.0, *s[1:])), "The old velocity has no effect."),
+        Mistake("no decay", _settings(lambda s: (s[0], 0.0, s[2])), "The weight decay has no effect."),
         Mistake(
             "decay upwards",
             partial(_sgd, decay=-1.0),
@@ -719,41 +699,32 @@ SGD_STEP = FunctionExercise(
             "decoupled",
             [
                 partial(_sgd, decay=0.0, decoupled=1.0),
-                lambda w, g, v, rate, mu, decay, nesterov: _sgd(
-                    w * (1 - decay), g, v, rate, mu, 0.0, nesterov
+                lambda w, g, v, momentum, decay, nesterov: _sgd(
+                    w * (1 - decay), g, v, momentum, 0.0, nesterov
                 ),
             ],
-            "You shrink the weight separately, as AdamW does. In SGD the decay is part of the gradient, and so of "
-            "the velocity.",
-        ),
-        Mistake(
-            "decay after the velocity",
-            partial(_sgd, decay=0.0, late=1.0),
-            "You add the weight decay after the velocity is updated. It is part of the gradient from the start.",
+            "Your weight decay does not enter the velocity, as in AdamW. In SGD it is part of the gradient.",
         ),
         Mistake(
             "no Nesterov",
-            _settings(lambda s: (*s[:3], False)),
-            "`nesterov` has no effect: with it, the step is not along the velocity.",
+            _settings(lambda s: (*s[:2], False)),
+            "`nesterov` has no effect. Note that g + μv is the same as without it, if v is the *old* velocity.",
         ),
         Mistake(
-            "always Nesterov", _settings(lambda s: (*s[:3], True)), "You take Nesterov's step in every case."
+            "always Nesterov", _settings(lambda s: (*s[:2], True)), "You take Nesterov's step in every case."
         ),
         Mistake(
             "Nesterov reversed",
-            _settings(lambda s: (*s[:3], not s[3])),
+            _settings(lambda s: (*s[:2], not s[2])),
             "`nesterov` acts the wrong way round.",
         ),
         Mistake(
             "old velocity",
-            [
-                partial(_sgd, ahead=lambda g, new, old, momentum: g + momentum * old),
-                lambda w, g, v, rate, mu, decay, nesterov: (
-                    w - rate * (v if mu else _sgd(w, g, v, rate, mu, decay, nesterov)[1]),
-                    _sgd(w, g, v, rate, mu, decay, nesterov)[1],
-                ),
-            ],
-            "You step with the velocity from before the update. Update it first.",
+            lambda w, g, v, *settings: (
+                _sgd(w, g, v, *settings)[0] if settings[2] else w - SGD_RATE * v,
+                _sgd(w, g, v, *settings)[1],
+            ),
+            "Without Nesterov, you step with the velocity from before the update. Update it first.",
         ),
         Mistake(
             "Nesterov without the gradient",
@@ -766,13 +737,13 @@ SGD_STEP = FunctionExercise(
         ),
         Mistake(
             "direction returned",
-            lambda w, g, v, rate, mu, decay, nesterov: (
-                _sgd(w, g, v, rate, mu, decay, nesterov)[0],
-                (w - _sgd(w, g, v, rate, mu, decay, nesterov)[0]) / rate,
+            lambda w, g, v, *settings: (
+                _sgd(w, g, v, *settings)[0],
+                (w - _sgd(w, g, v, *settings)[0]) / SGD_RATE,
             ),
-            "The weight is right after the first step. With Nesterov, return the velocity itself and not g + μv.",
+            "With Nesterov, return the velocity itself, and not the direction g + μv of the step.",
         ),
-        Mistake("uphill", partial(_sgd, sign=1.0), "The weight goes up the slope. Subtract the step."),
+        Mistake("uphill", partial(_sgd, rate=-SGD_RATE), "The weight goes up the slope. Subtract the step."),
         Mistake(
             "velocity not returned",
             lambda w, g, v, *settings: (_sgd(w, g, v, *settings)[0], v),
@@ -784,9 +755,9 @@ SGD_STEP = FunctionExercise(
             "Weight and velocity are exchanged: return the weight first.",
         ),
         Mistake(
-            "no rate",
-            _settings(lambda s: (1.0, *s[1:])),
-            "The learning rate has no effect.",
+            "rate",
+            [partial(_sgd, rate=rate) for rate in (1.0, 0.01, 0.001)],
+            "In the text η is 0.1.",
         ),
     ],
 )
