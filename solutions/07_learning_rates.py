@@ -3,8 +3,8 @@
 #
 # The learning rate is the most important setting of a training, and a wrong one is the most frequent reason why a
 # training fails. In this lab you find a good one with a test that takes seconds, make it rise and fall on a schedule,
-# write one step of SGD and one of Adam by hand, and compare schedules, optimizers and batch sizes. It takes 60 to 90
-# minutes.
+# write one step of SGD and one of Adam by hand, and compare schedules, optimizers and batch sizes.
+# It takes 60 to 90 minutes.
 #
 # **You need** lab 3: the training step. The chapter *The training recipe* explains momentum and weight decay.
 # **You get** a range test, a schedule and two optimizers that agree with PyTorch's.
@@ -252,7 +252,7 @@ assert max(run.epochs[-1]["validation_accuracy"] for run in runs.values()) > 0.5
 validation_accuracies(runs)
 
 # %% [markdown]
-# *Left, validation accuracy by epoch, one line with its own dash and marker for each schedule. Right, the accuracy
+# *Left, validation accuracy by epoch, one line with its own style and marker for each schedule. Right, the accuracy
 # after the last epoch, from the lowest at the bottom to the highest at the top.*
 #
 # A record stores the rate of the first step of every epoch. Compare with the rates of `rates_of_run`:

@@ -40,11 +40,15 @@ def baseline_as_class(pixels: int, hidden: list[int], classes: int) -> Any:
     return model, sum(parameter.numel() for parameter in model.parameters())
 
 
+def parameters(widths: list[int]) -> int:
+    return sum(a * b + b for a, b in itertools.pairwise(widths))
+
+
 def baseline(
     between: Callable[[], Any] | None = torch.nn.ReLU,
     after: Callable[[], Any] | None = None,
     before: Callable[[], Any] | None = None,
-    count: Callable[[list[int]], int] = lambda w: sum(a * b + b for a, b in itertools.pairwise(w)),
+    count: Callable[[list[int]], int] = parameters,
     keep: Callable[[list[int]], list[int]] = list,
     bias: bool = True,
 ) -> Callable[[int, list[int], int], Any]:

@@ -306,7 +306,7 @@ WRONG: list[tuple[str, str, Any]] = [
     ),
     ("sgd_step", "direction returned", sgd_returning_the_direction),
     ("sgd_step", "order", lambda *call: sgd(*call)[::-1]),
-    ("sgd_step", "exception", lambda w, g, v, *settings: w - 0.1 * gradient),  # noqa: F821
+    ("sgd_step", "exception", lambda w, g, v, *settings: w - 0.1 * g.grad),
     ("sgd_step", "counter-example", lambda w, g, v, *settings: (w, v)),
     ("rising_rates", "linear", lambda low, high, steps: np.linspace(low, high, steps)),
     (
