@@ -1,14 +1,18 @@
 """The answers that students of lab 5 really give: the right ones pass, each wrong one gets its own hint."""
 
+import math
 import statistics
 from collections.abc import Callable
-from dataclasses import asdict, fields
+from dataclasses import asdict, fields, replace
 from importlib import import_module
 from math import comb, sqrt
 from typing import Any
 
 import numpy as np
 import torch
+
+import deepernets
+from deepernets.course.exercises.lab05 import multiply_adds
 
 stats: Any = import_module("scipy.stats")  # which has no types
 
@@ -52,6 +56,47 @@ def terms_that_agree(one: Any, other: Any) -> Any:
 
 def terms_by_value(one: Any, other: Any) -> Any:
     return [str(getattr(other, field)) for field in terms_as_in_the_solution(one, other)] or ["none"]
+
+
+def pair(
+    second: Callable[[Any, Any, str], Any],
+    show: Callable[[Any, Any], Any] = lambda one, two: (one, two),
+) -> Callable[[str, str, str], Any]:
+    """Return a `fair_pair` from what makes the second recipe."""
+
+    def fair_pair(name_one: str, name_other: str, budget: str) -> Any:
+        one, other = deepernets.get_recipe(name_one), deepernets.get_recipe(name_other)
+        return show(one, second(one, other, budget))
+
+    return fair_pair
+
+
+def at_equal_cost(one: Any, other: Any, least: int = 1) -> int:
+    return max(least, one.epochs * multiply_adds(one) // multiply_adds(other))
+
+
+def second_by_replacing(one: Any, other: Any, budget: str) -> Any:
+    epochs = one.epochs if budget == "epochs" else at_equal_cost(one, other)
+    return replace(one, name=other.name, model=other.model, epochs=epochs)
+
+
+def second_by_terms(one: Any, other: Any, budget: str) -> Any:
+    """Go through the unequal terms, and search the epochs one by one."""
+    equal = {field: getattr(one, field) for field in terms_as_in_the_solution(one, other)}
+    epochs = one.epochs
+    if budget == "cost":
+        epochs = 1
+        while (epochs + 1) * multiply_adds(other) <= one.epochs * multiply_adds(one):
+            epochs += 1
+    return other.changed(**{**equal, "epochs": epochs})
+
+
+def second_with(epochs: Callable[[Any, Any, str], Any]) -> Callable[[str, str, str], Any]:
+    return pair(lambda a, b, budget: replace(a, name=b.name, model=b.model, epochs=epochs(a, b, budget)))
+
+
+def second_by_cost(epochs: Callable[[Any, Any], Any]) -> Callable[[str, str, str], Any]:
+    return second_with(lambda a, b, budget: a.epochs if budget == "epochs" else max(1, epochs(a, b)))
 
 
 def spread_by_hand(accuracies: Any) -> Any:
@@ -144,9 +189,6 @@ def mcnemar_of_shares(one: Any, other: Any) -> Any:
 
 
 RIGHT: list[tuple[str, Any]] = [
-    ("equal_cost_epochs", 20 * 313_198_080 // 1_222_318_080),
-    ("equal_cost_epochs", torch.tensor(5.0)),
-    ("equal_cost_epochs", np.floor(5.124)),
     ("unequal_terms", terms_as_in_the_solution),
     ("unequal_terms", terms_by_attribute),
     ("unequal_terms", terms_as_arrays),
@@ -156,6 +198,8 @@ RIGHT: list[tuple[str, Any]] = [
             {name for name, _ in asdict(one).items() - asdict(other).items()} - {"name", "model"}
         ),
     ),
+    ("fair_pair", pair(second_by_replacing)),
+    ("fair_pair", pair(second_by_terms, lambda one, two: [one, two])),
     ("mean_and_sd", spread_by_hand),
     ("mean_and_sd", lambda values: torch.stack([torch.tensor(values).mean(), torch.tensor(values).std()])),
     ("mean_and_sd", spread(lambda values: values.std(ddof=1))),
@@ -169,16 +213,6 @@ RIGHT: list[tuple[str, Any]] = [
     ("mcnemar", mcnemar_by_hand),
 ]
 WRONG: list[tuple[str, str, Any]] = [
-    ("equal_cost_epochs", "not whole", 20 * 313_198_080 / 1_222_318_080),
-    ("equal_cost_epochs", "too many", 6),
-    ("equal_cost_epochs", "the report", 15),
-    ("equal_cost_epochs", "as many", 20),
-    ("equal_cost_epochs", "upside down", 20 * 1_222_318_080 / 313_198_080),
-    ("equal_cost_epochs", "parameters", 20 * 14_724_675 // 23_506_499),
-    ("equal_cost_epochs", "parameters", 20 * 23_506_499 / 14_724_675),
-    ("equal_cost_epochs", "three", 20 * 313_198_080 // (3 * 1_222_318_080)),
-    ("equal_cost_epochs", "kind", "five"),
-    ("equal_cost_epochs", "other", 0),
     ("unequal_terms", "kind", ["epochs"]),
     ("unequal_terms", "kind", lambda one, other: one != other),
     ("unequal_terms", "kind", lambda one, other: len(terms_as_in_the_solution(one, other))),
@@ -206,6 +240,76 @@ WRONG: list[tuple[str, str, Any]] = [
         "unequal_terms",
         "counter-example",  # right as long as name and model are the first two that differ
         lambda one, other: [name for name in vars(one) if vars(one)[name] != vars(other)[name]][2:],
+    ),
+    ("fair_pair", "kind", ("quick/vgg", "quick/resnet")),
+    ("fair_pair", "exception", second_by_replacing),
+    ("fair_pair", "kind", pair(second_by_replacing, lambda one, two: two)),
+    ("fair_pair", "kind", pair(second_by_replacing, lambda one, two: (one.name, two.name))),
+    ("fair_pair", "kind", pair(second_by_replacing, lambda one, two: (one, two, two.epochs))),
+    ("fair_pair", "kind", pair(second_by_replacing, lambda one, two: {one.name: one, two.name: two})),
+    ("fair_pair", "as written", pair(lambda one, other, budget: other)),
+    (
+        "fair_pair",
+        "epochs alone",
+        pair(lambda a, b, budget: b.changed(epochs=second_by_replacing(a, b, budget).epochs)),
+    ),
+    ("fair_pair", "budget ignored", second_with(lambda a, b, budget: a.epochs)),
+    ("fair_pair", "budget ignored", second_with(lambda a, b, budget: at_equal_cost(a, b))),
+    (
+        "fair_pair",
+        "budgets exchanged",
+        second_with(lambda a, b, budget: a.epochs if budget == "cost" else at_equal_cost(a, b)),
+    ),
+    (
+        "fair_pair",
+        "upside down",
+        second_by_cost(lambda a, b: a.epochs * multiply_adds(b) // multiply_adds(a)),
+    ),
+    (
+        "fair_pair",
+        "over the budget",
+        second_by_cost(lambda a, b: math.ceil(a.epochs * multiply_adds(a) / multiply_adds(b))),
+    ),
+    (
+        "fair_pair",
+        "over the budget",
+        second_by_cost(lambda a, b: round(a.epochs * multiply_adds(a) / multiply_adds(b))),
+    ),
+    ("fair_pair", "not whole", second_by_cost(lambda a, b: a.epochs * multiply_adds(a) / multiply_adds(b))),
+    ("fair_pair", "three", second_by_cost(lambda a, b: a.epochs * 3 * multiply_adds(a) // multiply_adds(b))),
+    (
+        "fair_pair",
+        "no epoch",
+        second_with(lambda a, b, budget: a.epochs if budget == "epochs" else at_equal_cost(a, b, 0)),
+    ),
+    (
+        "fair_pair",
+        "the other's epochs",
+        second_with(lambda a, b, budget: b.epochs if budget == "epochs" else at_equal_cost(a, b)),
+    ),
+    (
+        "fair_pair",
+        "settings of the second",
+        pair(
+            lambda one, other, budget: other.changed(epochs=second_by_replacing(one, other, budget).epochs),
+            lambda one, two: (two.changed(name=one.name, model=one.model, epochs=one.epochs), two),
+        ),
+    ),
+    ("fair_pair", "order", pair(second_by_replacing, lambda one, two: (two, one))),
+    (
+        "fair_pair",
+        "same network",
+        pair(lambda one, other, budget: second_by_replacing(one, other, budget).changed(model=one.model)),
+    ),
+    (
+        "fair_pair",
+        "name",
+        pair(lambda one, other, budget: second_by_replacing(one, other, budget).changed(name=one.name)),
+    ),
+    (
+        "fair_pair",
+        "counter-example",
+        pair(lambda one, other, budget: second_by_replacing(one, other, budget).changed(learning_rate=0.1)),
     ),
     ("mean_and_sd", "kind", (0.9, 0.01)),
     ("mean_and_sd", "kind", lambda values: {"mean": np.mean(values), "sd": np.std(values, ddof=1)}),

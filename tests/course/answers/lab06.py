@@ -1,5 +1,6 @@
 """The answers that students of lab 6 really give: the right ones pass, each wrong one gets its own hint."""
 
+import itertools
 from collections.abc import Callable
 from typing import Any
 
@@ -8,10 +9,62 @@ import torch
 from torch.nn import functional as F
 
 
-def reduction_in_wrong_images(before: float, after: float, images: int = 10_000) -> float:
-    wrong_before = images - before * images
-    wrong_after = images - after * images
-    return np.float64((wrong_before - wrong_after) / wrong_before)
+def errors(
+    count: Callable[[Any, Any, Any], Any] = lambda before, after, images: round((after - before) * images),
+    share: Callable[[Any, Any, Any], Any] = lambda before, after, images: (after - before) / (1 - before),
+) -> Callable[[float, float, int], Any]:
+    """Return a `compare_errors` from what it counts, and the share that it gives."""
+    return lambda *case: (count(*case), share(*case))
+
+
+def errors_counted(before: float, after: float, images: int) -> Any:
+    wrong = np.round(images * (1 - np.array([before, after])))
+    return np.array([wrong[0] - wrong[1], 1 - wrong[1] / wrong[0]])
+
+
+class Net(torch.nn.Module):
+    """A network of linear layers, written as a class."""
+
+    def __init__(self, widths: list[int]) -> None:
+        super().__init__()
+        self.layers = torch.nn.ModuleList(map(torch.nn.Linear, widths[:-1], widths[1:]))
+
+    def forward(self, x: Any) -> Any:
+        for number, layer in enumerate(self.layers):
+            x = layer(x if number == 0 else x.relu())
+        return x
+
+
+def baseline_as_class(pixels: int, hidden: list[int], classes: int) -> Any:
+    model = Net([pixels, *hidden, classes])
+    return model, sum(parameter.numel() for parameter in model.parameters())
+
+
+def parameters(widths: list[int]) -> int:
+    return sum(a * b + b for a, b in itertools.pairwise(widths))
+
+
+def baseline(
+    between: Callable[[], Any] | None = torch.nn.ReLU,
+    after: Callable[[], Any] | None = None,
+    before: Callable[[], Any] | None = None,
+    count: Callable[[list[int]], int] = parameters,
+    keep: Callable[[list[int]], list[int]] = list,
+    bias: bool = True,
+) -> Callable[[int, list[int], int], Any]:
+    """Return a `build_baseline` with a mistake built in."""
+
+    def build_baseline(pixels: int, hidden: list[int], classes: int) -> Any:
+        layers, width = [before()] if before else [], pixels
+        for wider in keep(hidden):
+            layers.append(torch.nn.Linear(width, wider, bias=bias))
+            layers += [between()] if between else []
+            width = wider
+        layers.append(torch.nn.Linear(width, classes, bias=bias))
+        layers += [after()] if after else []
+        return torch.nn.Sequential(*layers), count([pixels, *keep(hidden), classes])
+
+    return build_baseline
 
 
 def pad(
@@ -167,17 +220,15 @@ def last_epoch_by_counts(before: float, after: float, epochs: int, images: int) 
 
 
 RIGHT: list[tuple[str, Any]] = [
-    ("images_apart", 28),
-    ("images_apart", (0.9965 - 0.9937) * 10_000),
-    ("images_apart", torch.tensor(28)),
-    ("relative_error_reduction", lambda before, after: 1 - (1 - after) / (1 - before)),
-    ("relative_error_reduction", reduction_in_wrong_images),
+    ("compare_errors", errors()),
+    ("compare_errors", errors_counted),
+    ("compare_errors", errors(lambda before, after, images: (after - before) * images)),
+    ("build_baseline", baseline()),
+    ("build_baseline", baseline_as_class),
     ("pad_to_32", pad()),
     ("pad_to_32", pad_with_what_black_becomes),
     ("pad_to_32", pad_in_numpy),
     ("pad_to_32", lambda *images: pad()(*images).tolist()),
-    ("linear_parameters", 28 * 28 * 10 + 10),
-    ("linear_parameters", np.float32(7850)),
     ("standardise_pixels", standardise()),
     ("standardise_pixels", standardise_with_scikit_learn),
     ("standardise_pixels", standardise_by_column),
@@ -189,30 +240,74 @@ RIGHT: list[tuple[str, Any]] = [
     ("right_in_last_epoch", last_epoch_by_counts),
 ]
 WRONG: list[tuple[str, str, Any]] = [
-    ("images_apart", "percentage points", 99.65 - 99.37),
-    ("images_apart", "share", 0.0028),
-    ("images_apart", "thousand", 2.8),
-    ("images_apart", "hundredfold", 280),
-    ("images_apart", "sign", -28),
-    ("images_apart", "none", 0),
-    ("images_apart", "cut off", 27),
-    ("images_apart", "wrong", 35),
-    ("images_apart", "wrong", 63),
-    ("images_apart", "right", 9937),
-    ("images_apart", "other", 3),
-    ("images_apart", "kind", "28 images"),
-    ("relative_error_reduction", "kind", 0.44),
-    ("relative_error_reduction", "kind", lambda before, after: f"{after - before:.2%}"),
-    ("relative_error_reduction", "percent", lambda before, after: 100 * (after - before) / (1 - before)),
-    ("relative_error_reduction", "sign", lambda before, after: (before - after) / (1 - before)),
-    ("relative_error_reduction", "always positive", lambda before, after: abs(after - before) / (1 - before)),
-    ("relative_error_reduction", "never negative", lambda one, two: max(0, 1 - (1 - two) / (1 - one))),
-    ("relative_error_reduction", "absolute", lambda before, after: after - before),
-    ("relative_error_reduction", "of the accuracy", lambda before, after: after / before - 1),
-    ("relative_error_reduction", "of the new errors", lambda before, after: (1 - before) / (1 - after) - 1),
-    ("relative_error_reduction", "what is left", lambda before, after: (1 - after) / (1 - before)),
-    ("relative_error_reduction", "percent in", lambda before, after: 1 - (100 - after) / (100 - before)),
-    ("relative_error_reduction", "counter-example", lambda before, after: 0.44),
+    ("compare_errors", "kind", (28, 0.44)),
+    ("compare_errors", "kind", lambda before, after, images: round((after - before) * images)),
+    ("compare_errors", "kind", lambda before, after, images: f"{after - before:.2%}"),
+    ("compare_errors", "order", lambda *case: errors()(*case)[::-1]),
+    ("compare_errors", "percentage points", errors(lambda before, after, images: 100 * (after - before))),
+    ("compare_errors", "share of the images", errors(lambda before, after, images: after - before)),
+    ("compare_errors", "cut off", errors(lambda before, after, images: int((after - before) * images))),
+    ("compare_errors", "ten thousand", errors(lambda before, after, images: (after - before) * 10_000)),
+    ("compare_errors", "of one network", errors(lambda before, after, images: round((1 - before) * images))),
+    (
+        "compare_errors",
+        "sign",
+        lambda before, after, images: tuple(-x for x in errors_counted(before, after, images)),
+    ),
+    ("compare_errors", "always positive", lambda *case: tuple(map(abs, errors_counted(*case)))),
+    ("compare_errors", "never negative", lambda *case: tuple(max(0, x) for x in errors_counted(*case))),
+    (
+        "compare_errors",
+        "percent",
+        errors(share=lambda before, after, images: 100 * (after - before) / (1 - before)),
+    ),
+    ("compare_errors", "absolute", errors(share=lambda before, after, images: after - before)),
+    ("compare_errors", "of the accuracy", errors(share=lambda before, after, images: after / before - 1)),
+    ("compare_errors", "of the new errors", errors(share=lambda a, b, images: (1 - a) / (1 - b) - 1)),
+    ("compare_errors", "what is left", errors(share=lambda a, b, images: (1 - b) / (1 - a))),
+    ("compare_errors", "percent in", errors(share=lambda a, b, images: 1 - (100 - b) / (100 - a))),
+    ("compare_errors", "counter-example", errors(lambda before, after, images: 28)),
+    ("build_baseline", "exception", torch.nn.Linear(784, 10)),
+    ("build_baseline", "kind", lambda *sizes: baseline()(*sizes)[0]),
+    ("build_baseline", "kind", lambda *sizes: baseline()(*sizes)[::-1]),
+    ("build_baseline", "kind", lambda pixels, hidden, classes: (torch.nn.Linear(784, 10), 1)),
+    (
+        "build_baseline",
+        "no biases counted",
+        baseline(count=lambda w: sum(a * b for a, b in itertools.pairwise(w))),
+    ),
+    (
+        "build_baseline",
+        "one bias",
+        baseline(count=lambda w: sum(a * b + 1 for a, b in itertools.pairwise(w))),
+    ),
+    (
+        "build_baseline",
+        "a bias per input",
+        baseline(count=lambda w: sum(a * b + a for a, b in itertools.pairwise(w))),
+    ),
+    (
+        "build_baseline",
+        "sum of widths",
+        baseline(count=lambda w: sum(a + b for a, b in itertools.pairwise(w))),
+    ),
+    ("build_baseline", "last layer counted", baseline(count=lambda w: w[-1] * (w[-2] + 1))),
+    ("build_baseline", "count", baseline(count=lambda w: 7)),
+    ("build_baseline", "no activation", baseline(between=None)),
+    ("build_baseline", "ReLU after the last", baseline(after=torch.nn.ReLU)),
+    ("build_baseline", "softmax", baseline(after=lambda: torch.nn.Softmax(dim=1))),
+    ("build_baseline", "ReLU first", baseline(before=torch.nn.ReLU)),
+    ("build_baseline", "other activation", baseline(between=torch.nn.Tanh)),
+    ("build_baseline", "no bias", baseline(bias=False)),
+    ("build_baseline", "one hidden layer", baseline(keep=lambda hidden: hidden[:1])),
+    ("build_baseline", "linear only", baseline(keep=lambda hidden: [])),
+    ("build_baseline", "reversed", baseline(keep=lambda hidden: hidden[::-1])),
+    ("build_baseline", "exception", lambda pixels, hidden, classes: baseline()(pixels, [hidden[0]], classes)),
+    (
+        "build_baseline",
+        "counter-example",
+        lambda pixels, hidden, classes: baseline()(pixels, hidden, classes + 1),
+    ),
     ("pad_to_32", "kind", 32),
     ("pad_to_32", "kind", lambda pixels, mean, std: None),
     ("pad_to_32", "not padded", lambda pixels, mean, std: (pixels / 255 - mean) / std),
@@ -241,16 +336,6 @@ WRONG: list[tuple[str, str, Any]] = [
     ("pad_to_32", "counter-example", lambda pixels, mean, std: pad()(pixels, 0.1307, 0.3081)),
     ("pad_to_32", "frame of -mean", lambda pixels, mean, std: pad_late(-mean)(pixels, mean, std)),
     ("pad_to_32", "brackets", pad(normalise=lambda x, mean, std: x - mean / std)),
-    ("linear_parameters", "no biases", 7840),
-    ("linear_parameters", "one bias", 7841),
-    ("linear_parameters", "a bias per pixel", 7840 + 784),
-    ("linear_parameters", "one class", 785),
-    ("linear_parameters", "one class", 784),
-    ("linear_parameters", "32", 10_250),
-    ("linear_parameters", "32", 10_240),
-    ("linear_parameters", "sum", 794),
-    ("linear_parameters", "other", 10),
-    ("linear_parameters", "kind", None),
     ("standardise_pixels", "kind", 0.5),
     ("standardise_pixels", "kind", lambda train, test: standardise()(train, test)[0]),
     ("standardise_pixels", "kind", lambda train, test: ("one", "two")),

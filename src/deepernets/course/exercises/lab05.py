@@ -2,7 +2,8 @@
 
 from collections.abc import Callable, Sequence
 from dataclasses import asdict, fields
-from functools import partial
+from functools import cache, partial
+from itertools import islice
 from math import comb, erfc, isclose, nan, sqrt
 from operator import eq, is_not, ne
 from random import Random
@@ -12,50 +13,13 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from deepernets.course.exercises.judging import FunctionExercise, Mistake, NumberExercise, Symptom
-from deepernets.course.exercises.values import Unsuitable, kind_of, named, number, show
+from deepernets.course.exercises.judging import FunctionExercise, Mistake, Symptom
+from deepernets.course.exercises.values import Unsuitable, attempt, kind_of, named, number, show
+from deepernets.models.counting import count_multiply_adds, count_parameters
+from deepernets.models.registry import build_model
+from deepernets.papers.datasets import DATASETS
+from deepernets.recipes import get_recipe
 from deepernets.recipes.recipe import Recipe
-
-VGG_EPOCHS = 20  # in report A
-EXACT_EPOCHS = (
-    VGG_EPOCHS * 313_198_080 / 1_222_318_080
-)  # multiply-adds of VGG-16 and ResNet-50, 32×32, 3 classes
-BY_PARAMETERS = VGG_EPOCHS * 14_724_675 / 23_506_499
-
-
-def _roundings(value: float) -> list[float]:
-    return [value, value // 1, value // 1 + 1]
-
-
-EQUAL_COST_EPOCHS = NumberExercise(
-    "equal_cost_epochs",
-    expected="how many epochs",
-    reference=EXACT_EPOCHS // 1,
-    mistakes=[
-        Mistake("not whole", EXACT_EPOCHS, "The ratio is right. Which whole number of epochs fits into it?"),
-        Mistake("too many", 6, "Rounded up, the last epoch would go over the budget."),
-        Mistake(
-            "the report", 15, "That is what the report gave it. What did 15 epochs cost, next to VGG-16's 20?"
-        ),
-        Mistake("as many", VGG_EPOCHS, "An epoch of ResNet-50 does not cost as much as one of VGG-16."),
-        Mistake(
-            "upside down",
-            _roundings(VGG_EPOCHS**2 / EXACT_EPOCHS),
-            "The ratio is upside down: the network that costs more per image gets fewer epochs.",
-        ),
-        Mistake(
-            "parameters",
-            _roundings(BY_PARAMETERS) + _roundings(VGG_EPOCHS**2 / BY_PARAMETERS),
-            "That compares the parameters. The cost counts how often each of them is used on one image.",
-        ),
-        Mistake(
-            "three",
-            [*_roundings(EXACT_EPOCHS / 3), EXACT_EPOCHS * 3],
-            "The factor of three is the same for both networks. What becomes of it in the ratio?",
-        ),
-    ],
-    otherwise="Set epochs × images × 3 × multiply-adds of the two networks equal, and solve for the epochs.",
-)
 
 FIELDS = {field.name: field.default for field in fields(Recipe)}
 
@@ -161,6 +125,204 @@ UNEQUAL_TERMS = FunctionExercise(
             "twice",
             lambda given, right: [sorted(set(names)) for names in given] == right,
             "The right names, but some are listed twice. Each field is listed once.",
+        ),
+    ],
+)
+
+
+@cache
+def _size(model: str, data: str, image_size: int) -> tuple[int, int]:
+    """Return the multiply-adds for one image, and the parameters."""
+    info = DATASETS[data]
+    shape = (info.in_shape[0], image_size, image_size)
+    with torch.device("meta"):
+        network = build_model(model, in_shape=shape, classes=len(info.classes))
+    return count_multiply_adds(network, shape), count_parameters(network)
+
+
+def multiply_adds(recipe: Recipe) -> int:
+    """Return the multiply-adds of a recipe's network for one image of its data.
+
+    >>> multiply_adds(get_recipe("report-a/resnet-50/as-reported"))
+    1222318080
+    """
+    return _size(recipe.model, recipe.data, recipe.image_size)[0]
+
+
+def _parameters(recipe: Recipe) -> int:
+    return _size(recipe.model, recipe.data, recipe.image_size)[1]
+
+
+BUDGETS = ("epochs", "cost")
+# Recipes for photographs of three classes. The first pairs are those of the lab; in the third pair, the equal cost
+# is less than one epoch of the other network.
+SMALL_PAIR = ("quick/vgg", "quick/resnet")
+REPORT_PAIR = ("report-a/vgg-16/as-reported", "report-a/resnet-50/as-reported")
+TINY_PAIR = ("race/adam", "report-a/resnet-50/as-reported")
+MORE_PAIRS = (
+    ("report-a/vgg-16/ours", "race/cosine"),
+    ("report-a/vgg-16/as-reported", "race/adamw"),
+    ("report-a/vgg-16/ours", "report-a/resnet-50/as-reported"),
+    ("report-a/resnet-50/ours", "report-a/vgg-16/as-reported"),
+    ("race/batch-32", "report-a/vgg-16/ours"),
+)
+
+FairPair = Callable[[str, str, str], Any]
+Epochs = Callable[[Recipe, Recipe], float]  # of the other network, from both recipes as they are written
+
+
+def _equal_cost(one: Recipe, other: Recipe) -> int:
+    return one.epochs * multiply_adds(one) // multiply_adds(other)
+
+
+def _pair(
+    epochs: Epochs = _equal_cost,
+    by_epochs: Epochs = lambda one, other: one.epochs,
+    least: int = 1,
+    join: Callable[[Recipe, Recipe, Any], Any] = lambda one, other, epochs: (
+        one,
+        one.changed(name=other.name, model=other.model, epochs=epochs),
+    ),
+) -> FairPair:
+    """Return a `fair_pair` from the epochs of the other network under each budget."""
+
+    def fair_pair(name_one: str, name_other: str, budget: str) -> Any:
+        one, other = get_recipe(name_one), get_recipe(name_other)
+        found = by_epochs(one, other) if budget == "epochs" else max(least, epochs(one, other))
+        return join(one, other, found)
+
+    return fair_pair
+
+
+def _two_recipes(value: Any) -> dict[str, dict[str, Any]]:
+    expected = "Expected two recipes: the first as it is written, and the second made equal to it"
+    parts = attempt(lambda: list(islice(value, 3)))
+    if not isinstance(parts, list) or isinstance(value, dict):
+        raise Unsuitable(f"{expected}; got {kind_of(value)}.")
+    strange = next((part for part in parts if type(part) is not Recipe), None)
+    if strange is not None:
+        raise Unsuitable(f"{expected}; one of yours is {kind_of(strange)}.")
+    if len(parts) != 2:
+        raise Unsuitable(f"{expected}; got {len(parts)} of them.")
+    return {name: asdict(part) for name, part in zip(("the first", "the second"), parts, strict=True)}
+
+
+def _field_of_second(field: str, given: list[Any]) -> list[Any]:
+    return [outcome["the second"][field] for outcome in given]
+
+
+FAIR_PAIR = FunctionExercise(
+    "fair_pair(name_one, name_other, budget)",
+    returns=_two_recipes,
+    reference=_pair(),
+    inputs=lambda draw: [
+        *((*pair, budget) for budget in BUDGETS for pair in (SMALL_PAIR, REPORT_PAIR)),
+        (*TINY_PAIR, "cost"),
+        *((*pair, budget) for pair in draw.sample(MORE_PAIRS, 2) for budget in BUDGETS),
+    ],
+    mistakes=[
+        Mistake(
+            "as written",
+            [_pair(join=lambda one, other, epochs: (one, other))],
+            "You return both recipes as they are written. The second has to take over the first one's settings.",
+        ),
+        Mistake(
+            "epochs alone",
+            _pair(join=lambda one, other, epochs: (one, other.changed(epochs=epochs))),
+            "Only the epochs are made equal. `unequal_terms` says in which other fields the two recipes differ.",
+        ),
+        Mistake(
+            "budget ignored",
+            [_pair(_equal_cost, _equal_cost), _pair(lambda one, other: one.epochs)],
+            "You give the same number of epochs under both budgets, by epochs or by cost. What does `budget` say?",
+        ),
+        Mistake(
+            "budgets exchanged",
+            _pair(lambda one, other: one.epochs, lambda one, other: max(1, _equal_cost(one, other))),
+            "The two budgets are exchanged.",
+        ),
+        Mistake(
+            "upside down",
+            _pair(lambda one, other: one.epochs * multiply_adds(other) // multiply_adds(one)),
+            "The ratio is upside down: the network that costs more per image gets fewer epochs.",
+        ),
+        Mistake(
+            "parameters",
+            _pair(lambda one, other: one.epochs * _parameters(one) // _parameters(other)),
+            "That compares the parameters. The cost counts how often each of them is used on one image.",
+        ),
+        Mistake(
+            "over the budget",
+            [
+                _pair(lambda one, other: -(-one.epochs * multiply_adds(one) // multiply_adds(other))),
+                _pair(lambda one, other: round(one.epochs * multiply_adds(one) / multiply_adds(other))),
+                _pair(lambda one, other: _equal_cost(one, other) + 1),
+            ],
+            "Under the budget by cost, some of your second networks cost more than the first one. Which way do "
+            "you round?",
+        ),
+        Mistake(
+            "not whole",
+            _pair(lambda one, other: one.epochs * multiply_adds(one) / multiply_adds(other)),
+            "The ratio is right, but a recipe has whole epochs.",
+        ),
+        Mistake(
+            "three",
+            [
+                _pair(lambda one, other: one.epochs * multiply_adds(one) // (3 * multiply_adds(other))),
+                _pair(lambda one, other: 3 * one.epochs * multiply_adds(one) // multiply_adds(other)),
+            ],
+            "The factor of three is the same for both networks. What becomes of it in the ratio?",
+        ),
+        Mistake(
+            "no epoch",
+            _pair(least=0),
+            "Where one epoch of the second network costs more than the whole budget, it gets 1 epoch, not 0.",
+        ),
+        Mistake(
+            "the other's epochs",
+            [
+                _pair(
+                    lambda one, other: other.epochs * multiply_adds(one) // multiply_adds(other),
+                    lambda one, other: other.epochs,
+                ),
+                _pair(lambda one, other: other.epochs * multiply_adds(one) // multiply_adds(other)),
+                _pair(by_epochs=lambda one, other: other.epochs),
+            ],
+            "You start from the epochs of the second recipe. The first recipe sets the budget.",
+        ),
+        Mistake(
+            "settings of the second",
+            [
+                _pair(join=lambda one, other, epochs: (other.changed(name=one.name, model=one.model), other)),
+                _pair(
+                    join=lambda one, other, epochs: (
+                        other.changed(name=one.name, model=one.model, epochs=one.epochs),
+                        other.changed(epochs=epochs),
+                    )
+                ),
+            ],
+            "You give the first network the settings of the second recipe. It is the other way round.",
+        ),
+        Mistake(
+            "order",
+            _pair(
+                join=lambda one, other, epochs: (
+                    one.changed(name=other.name, model=other.model, epochs=epochs),
+                    one,
+                )
+            ),
+            "The two recipes are exchanged: the first one comes first.",
+        ),
+        Symptom(
+            "same network",
+            lambda given, right: _field_of_second("model", given) != _field_of_second("model", right),
+            "Your second recipe does not train the network of `name_other`.",
+        ),
+        Symptom(
+            "name",
+            lambda given, right: _field_of_second("name", given) != _field_of_second("name", right),
+            "Your second recipe is not called `name_other`. The runs would be mixed up.",
         ),
     ],
 )
@@ -556,4 +718,4 @@ MCNEMAR = FunctionExercise(
     ],
 )
 
-EXERCISES = (EQUAL_COST_EPOCHS, UNEQUAL_TERMS, MEAN_AND_SD, BINOMIAL_INTERVAL, MCNEMAR)
+EXERCISES = (UNEQUAL_TERMS, FAIR_PAIR, MEAN_AND_SD, BINOMIAL_INTERVAL, MCNEMAR)

@@ -2,101 +2,168 @@
 
 import math
 from collections.abc import Callable, Sequence
-from itertools import combinations, islice, permutations
+from itertools import combinations, islice, pairwise, permutations
 from random import Random
 from typing import Any
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 from torch.nn import functional as F
 
 from deepernets.analysis import baselines
-from deepernets.course.exercises.judging import FunctionExercise, Mistake, NumberExercise, Symptom
-from deepernets.course.exercises.values import Unsuitable, array, attempt, kind_of, normal, number, numbers
-
-IMAGES_APART = NumberExercise(
-    "images_apart",
-    expected="a count of test images",
-    reference=28,
-    mistakes=[
-        Mistake(
-            "percentage points", 0.28, "That is in percentage points. How many of the test images is it?"
-        ),
-        Mistake(
-            "share", 0.0028, "That is the difference as a share of all test images. How many images is it?"
-        ),
-        Mistake("none", 0, "A share below 1 rounds to 0. Multiply by the number of test images first."),
-        Mistake("thousand", 2.8, "That would be the count of 1,000 test images. MNIST has more."),
-        Mistake(
-            "hundredfold", 280, "Ten times too many: how many images are one per cent of the test images?"
-        ),
-        Mistake("sign", -28, "A count of images has no sign."),
-        Mistake("cut off", 27, "`int` cuts off the decimals of 27.99…; round instead."),
-        Mistake(
-            "wrong", [35, 63], "That many images one of the two gets wrong. How many more does the other?"
-        ),
-        Mistake(
-            "right", [9965, 9937], "That many images one of the two gets right. By how many do they differ?"
-        ),
-    ],
-    otherwise="How many images does each of the two get wrong? The answer is the difference of the two counts.",
+from deepernets.course.exercises.judging import FunctionExercise, Mistake, Symptom
+from deepernets.course.exercises.values import (
+    Unsuitable,
+    array,
+    attempt,
+    difference,
+    kind_of,
+    named,
+    network,
+    normal,
+    number,
+    numbers,
+    run_network,
+    show,
 )
 
-RELATIVE_ERROR_REDUCTION = FunctionExercise(
-    "relative_error_reduction(before, after)",
-    returns=number("the share of the mistakes that is gone"),
-    reference=baselines.relative_error_reduction,
-    inputs=lambda draw: [
-        (0.9, 0.95),
-        (0.95, 0.9),
-        (0.98, 0.98),
-        (1 - draw.uniform(0.02, 0.03), 1 - draw.uniform(0.002, 0.02)),
-        (draw.uniform(0.5, 0.7), draw.uniform(0.71, 0.9)),
-    ],
+Comparison = Callable[[float, float, int], tuple[float, float]]  # accuracies before and after, images
+
+
+def _wrong(accuracy: float, images: int) -> int:
+    return round((1 - accuracy) * images)
+
+
+def _fewer(before: float, after: float, images: int) -> int:
+    return _wrong(before, images) - _wrong(after, images)
+
+
+def _gone(before: float, after: float, images: int) -> float:
+    return _fewer(before, after, images) / _wrong(before, images)
+
+
+def _compared(
+    fewer: Callable[[float, float, int], float] = _fewer, gone: Callable[[float, float, int], float] = _gone
+) -> Comparison:
+    return lambda *case: (fewer(*case), gone(*case))
+
+
+def _accuracies(draw: Random) -> list[tuple[float, float, int]]:
+    """Return pairs of accuracies: the second one better, as good, worse; close to 1 and far from it."""
+    wrong = draw.randint(200, 300), draw.randint(20, 150)
+    some = draw.choice((500, 3_000))
+    far = draw.randint(some // 4, some // 2), draw.randint(some // 10, some // 5)
+    cases = [(60, 15, 10_000), (63, 35, 10_000), (35, 63, 10_000), (20, 20, 1_000)]
+    return [
+        (1 - before / images, 1 - after / images, images)
+        for before, after, images in (*cases, (*wrong, 10_000), (*far, some))
+    ]
+
+
+COMPARE_ERRORS = FunctionExercise(
+    "compare_errors(before, after, images)",
+    returns=named("how many fewer images are wrong", "the share of the mistakes that is gone"),
+    reference=_compared(),
+    inputs=_accuracies,
+    shown=lambda *case: ", ".join(show(round(value, 6)) for value in case),
+    tolerance=1e-5,
     mistakes=[
         Mistake(
-            "percent",
-            lambda before, after: 100 * (after - before) / (1 - before),
-            "That is in per cent. Return a share, with 1 for all mistakes gone.",
+            "order",
+            lambda *case: (_gone(*case), _fewer(*case)),
+            "Both are right, but the number of images comes first.",
+        ),
+        Mistake(
+            "percentage points",
+            _compared(lambda before, after, images: 100 * (after - before)),
+            "Your first number is in percentage points. How many of the test images is it?",
+        ),
+        Mistake(
+            "share of the images",
+            _compared(lambda before, after, images: after - before),
+            "Your first number is a share of all test images. How many images is it?",
+        ),
+        Mistake(
+            "cut off",
+            [
+                _compared(lambda before, after, images: int((after - before) * images)),
+                _compared(
+                    lambda before, after, images: int((1 - before) * images) - int((1 - after) * images)
+                ),
+            ],
+            "`int` cuts off the decimals of 27.99…; round instead.",
+        ),
+        Mistake(
+            "ten thousand",
+            [
+                _compared(lambda before, after, images: _fewer(before, after, 10_000)),
+                _compared(lambda before, after, images: (after - before) * 10_000),
+            ],
+            "Your first number is for 10,000 images, whatever `images` is.",
+        ),
+        Mistake(
+            "of one network",
+            [
+                _compared(lambda before, after, images: _wrong(before, images)),
+                _compared(lambda before, after, images: _wrong(after, images)),
+            ],
+            "Your first number is how many images one of the two gets wrong. By how many do they differ?",
         ),
         Mistake(
             "sign",
-            lambda before, after: (before - after) / (1 - before),
-            "The sign is the other way round: fewer mistakes than before count as positive.",
+            [
+                _compared(lambda *case: -_fewer(*case), lambda *case: -_gone(*case)),
+                _compared(lambda *case: -_fewer(*case)),
+                _compared(gone=lambda *case: -_gone(*case)),
+            ],
+            "The sign is the other way round: fewer mistakes than before count as positive, in both numbers.",
         ),
         Mistake(
             "always positive",
-            lambda before, after: abs(after - before) / (1 - before),
-            "Right where the second network is better. Where it is worse, the result is negative.",
+            [
+                _compared(lambda *case: abs(_fewer(*case)), lambda *case: abs(_gone(*case))),
+                _compared(lambda *case: abs(_fewer(*case))),
+                _compared(gone=lambda *case: abs(_gone(*case))),
+            ],
+            "Right where the second network is better. Where it is worse, both numbers are negative.",
         ),
         Mistake(
             "never negative",
-            lambda before, after: max(0.0, (after - before) / (1 - before)),
-            "Where the second network is worse, return a negative number instead of 0.",
+            [
+                _compared(lambda *case: max(0, _fewer(*case)), lambda *case: max(0, _gone(*case))),
+                _compared(gone=lambda *case: max(0, _gone(*case))),
+            ],
+            "Where the second network is worse, return negative numbers instead of 0.",
+        ),
+        Mistake(
+            "percent",
+            _compared(gone=lambda *case: 100 * _gone(*case)),
+            "Your second number is in per cent. Return a share, with 1 for all mistakes gone.",
         ),
         Mistake(
             "absolute",
-            lambda before, after: after - before,
-            "That is the difference of the accuracies. How large is it compared with the mistakes before?",
+            _compared(gone=lambda before, after, images: after - before),
+            "Your second number is the difference of the accuracies. How large is it compared with the mistakes "
+            "before?",
         ),
         Mistake(
             "of the accuracy",
-            lambda before, after: (after - before) / before,
-            "You compare with the right answers. What can be reduced are the mistakes before.",
+            _compared(gone=lambda before, after, images: (after - before) / before),
+            "You divide by the right answers. What can be reduced are the mistakes before.",
         ),
         Mistake(
             "of the new errors",
-            lambda before, after: (after - before) / (1 - after),
+            _compared(gone=lambda before, after, images: (after - before) / (1 - after)),
             "You divide by the mistakes after. Compare with those before.",
         ),
         Mistake(
             "what is left",
-            lambda before, after: (1 - after) / (1 - before),
+            _compared(gone=lambda before, after, images: (1 - after) / (1 - before)),
             "That share of the mistakes is left. Which share is gone?",
         ),
         Mistake(
             "percent in",
-            lambda before, after: (after - before) / (100 - before),
+            _compared(gone=lambda before, after, images: (after - before) / (100 - before)),
             "The accuracies are shares between 0 and 1, not per cent. What is the error rate then?",
         ),
     ],
@@ -224,21 +291,153 @@ PAD_TO_32 = FunctionExercise(
     ],
 )
 
-LINEAR_PARAMETERS = NumberExercise(
-    "linear_parameters",
-    expected="how many parameters the model learns",
-    reference=7850,
-    mistakes=[
-        Mistake("no biases", 7840, "All weights are there. What does each class add, whatever the image?"),
-        Mistake("one bias", 7841, "One bias for all classes would change no decision. How many are there?"),
-        Mistake(
-            "a bias per pixel", 7840 + 784, "Biases belong to the outputs, not to the inputs: one per class."
-        ),
-        Mistake("one class", [785, 784], "That is for one class only. Every class has weights of its own."),
-        Mistake("32", [10_250, 10_240], "That would be for images of 32×32. The linear model takes 28×28."),
-        Mistake("sum", 794, "You add pixels and classes. Every class weighs every pixel."),
+Baseline = Callable[[int, list[int], int], Any]
+Count = Callable[[int, list[int], int], float]
+
+
+def _pairs_of_widths(pixels: int, hidden: list[int], classes: int) -> list[tuple[int, int]]:
+    widths = [pixels, *hidden, classes]
+    return list(pairwise(widths))
+
+
+def _count(per_layer: Callable[[int, int], int] = lambda inputs, outputs: (inputs + 1) * outputs) -> Count:
+    return lambda *sizes: sum(per_layer(*widths) for widths in _pairs_of_widths(*sizes))
+
+
+def _baseline(
+    count: Count | None = None,
+    activation: Callable[[], nn.Module] | None = nn.ReLU,
+    first: Callable[[], nn.Module] | None = None,
+    last: Callable[[], nn.Module] | None = None,
+    bias: bool = True,
+    keep: Callable[[list[int]], list[int]] = lambda hidden: hidden,
+) -> Baseline:
+    """Return what builds a network of linear layers, with other layers at other places for mistakes."""
+
+    def build(pixels: int, hidden: list[int], classes: int) -> tuple[nn.Module, float]:
+        sizes = pixels, keep(hidden), classes
+        layers: list[nn.Module] = [first()] if first else []
+        for inputs, outputs in _pairs_of_widths(*sizes):
+            layers += [nn.Linear(inputs, outputs, bias=bias), *([activation()] if activation else [])]
+        layers = layers[:-1] if activation else layers
+        return nn.Sequential(*layers, *([last()] if last else [])), (count or _count())(*sizes)
+
+    return build
+
+
+def _observe_baseline(
+    function: Baseline, pixels: int, hidden: list[int], classes: int, seed: int
+) -> dict[str, Any]:
+    value = function(pixels, list(hidden), classes)
+    parts = attempt(lambda: list(islice(value, 3)))
+    if isinstance(value, nn.Module | dict) or not isinstance(parts, list) or len(parts) != 2:
+        raise Unsuitable(f"Expected a network and the number of its parameters; got {kind_of(value)}.")
+    model = network("the first of the two results")(parts[0])
+    counted = number("how many parameters the network has")(parts[1])
+    draw = Random(seed)
+    return {
+        "the number of parameters": counted,
+        **run_network(model, normal(draw, 5, pixels), draw),
+    }
+
+
+BUILD_BASELINE = FunctionExercise(
+    "build_baseline(pixels, hidden, classes)",
+    returns=network("the baseline"),  # not used: `observe` reads the result
+    reference=_baseline(),
+    inputs=lambda draw: [
+        (12, [], 3, draw.getrandbits(16)),
+        (9, [5], 4, draw.getrandbits(16)),
+        (draw.randint(10, 20), [draw.randint(5, 8), draw.randint(9, 12)], 3, draw.getrandbits(16)),
     ],
-    otherwise="Each of ten classes has a weight for each pixel of 28×28, and one more number. How many in all?",
+    observe=_observe_baseline,
+    shown=lambda pixels, hidden, classes, seed: f"{pixels}, {hidden}, {classes}",
+    mistakes=[
+        Mistake(
+            "no biases counted",
+            _baseline(_count(lambda inputs, outputs: inputs * outputs)),
+            "The network is right. You count its weights. What does each unit add, whatever the image?",
+        ),
+        Mistake(
+            "one bias",
+            _baseline(_count(lambda inputs, outputs: inputs * outputs + 1)),
+            "The network is right. You count one bias for each layer. How many units does a layer have?",
+        ),
+        Mistake(
+            "a bias per input",
+            _baseline(_count(lambda inputs, outputs: inputs * outputs + inputs)),
+            "The network is right. You count a bias for each input. Biases belong to the outputs.",
+        ),
+        Mistake(
+            "sum of widths",
+            _baseline(_count(lambda inputs, outputs: inputs + outputs)),
+            "The network is right. You add the widths. Every output weighs every input.",
+        ),
+        Mistake(
+            "last layer counted",
+            [
+                _baseline(lambda pixels, hidden, classes: (pixels + 1) * classes),
+                _baseline(lambda pixels, hidden, classes: ([pixels, *hidden][-1] + 1) * classes),
+            ],
+            "The network is right, and so is its count without a hidden layer. Add up those of all layers.",
+        ),
+        Symptom(
+            "count",
+            lambda given, right: all(
+                difference(dict(list(one.items())[1:]), dict(list(other.items())[1:])) is None
+                for one, other in zip(given, right, strict=True)
+            ),
+            "The network is right, its number of parameters is not. Count weights and biases of each layer.",
+        ),
+        Mistake(
+            "no activation",
+            _baseline(activation=None),
+            "Without a ReLU after the hidden layers, the network is a linear model, however many layers it has.",
+        ),
+        Mistake(
+            "ReLU after the last",
+            [
+                _baseline(last=nn.ReLU),
+                _baseline(activation=None, last=nn.ReLU),
+            ],
+            "There is a ReLU after the last layer. Logits may be negative.",
+        ),
+        Mistake(
+            "softmax",
+            [_baseline(last=lambda: nn.Softmax(dim=1)), _baseline(last=lambda: nn.LogSoftmax(dim=1))],
+            "The network returns (log-)probabilities. It should return the logits: the loss applies the softmax.",
+        ),
+        Mistake(
+            "ReLU first",
+            [_baseline(first=nn.ReLU), _baseline(activation=None, first=nn.ReLU)],
+            "There is a ReLU before the first layer, which removes all negative inputs.",
+        ),
+        Mistake(
+            "other activation",
+            [_baseline(activation=kind) for kind in (nn.Sigmoid, nn.Tanh, nn.GELU, nn.LeakyReLU)],
+            "The hidden layers have another activation than ReLU.",
+        ),
+        Mistake(
+            "no bias",
+            [_baseline(bias=False), _baseline(_count(lambda inputs, outputs: inputs * outputs), bias=False)],
+            "Your layers have no biases.",
+        ),
+        Mistake(
+            "one hidden layer",
+            [_baseline(keep=lambda hidden: hidden[:1]), _baseline(keep=lambda hidden: hidden[-1:])],
+            "`hidden` may have several widths. Your network has one hidden layer at most.",
+        ),
+        Mistake(
+            "linear only",
+            _baseline(keep=lambda hidden: []),
+            "Your network has no hidden layers, whatever `hidden` is.",
+        ),
+        Mistake(
+            "reversed",
+            _baseline(keep=lambda hidden: hidden[::-1]),
+            "The hidden layers are in the wrong order: the first width of `hidden` is next to the pixels.",
+        ),
+    ],
 )
 
 Features = tuple[Tensor, Tensor]
@@ -505,10 +704,10 @@ def _means(draw: Random) -> list[tuple[float, float, int, int]]:
     return cases
 
 
-Count = Callable[[float, float, int, int], float]
+MeanCount = Callable[[float, float, int, int], float]
 
 
-def _finished(rule: Count) -> list[Count]:
+def _finished(rule: MeanCount) -> list[MeanCount]:
     """Return a rule, and the same with its result rounded or cut off."""
     return [rule, lambda *case: round(rule(*case)), lambda *case: int(rule(*case))]
 
@@ -589,10 +788,9 @@ RIGHT_IN_LAST_EPOCH = FunctionExercise(
 )
 
 EXERCISES = (
-    IMAGES_APART,
-    RELATIVE_ERROR_REDUCTION,
+    COMPARE_ERRORS,
     PAD_TO_32,
-    LINEAR_PARAMETERS,
+    BUILD_BASELINE,
     STANDARDISE_PIXELS,
     CONFUSED_PAIRS,
     RIGHT_IN_LAST_EPOCH,

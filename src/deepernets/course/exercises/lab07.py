@@ -5,7 +5,7 @@ from collections.abc import Callable
 from functools import partial
 from itertools import islice
 from random import Random
-from typing import Any
+from typing import Any, cast
 
 import torch
 from torch import Tensor
@@ -229,24 +229,35 @@ SMOOTH_LOSSES = FunctionExercise(
     ],
 )
 
-Suggest = Callable[[list[float], list[float]], float]
+Suggest = Callable[[list[float], list[float], float], float]
 
 
-def _range_tests(draw: Random) -> list[tuple[list[float], list[float]]]:
-    """Return rates and losses: one low point, another, and a noisy fall and rise with several."""
-    count, lowest = draw.randint(34, 40), draw.choice((19, 22, 25, 28))
-    rates = [10 ** (-3 + 4 * step / (count - 1)) for step in range(count)]
-    losses = [
-        1.1 - 0.6 * math.exp(-(((step - lowest) / 9) ** 2)) + max(0, step - lowest) ** 2 / 40
-        for step in range(count)
-    ]
-    noisy = [loss + draw.uniform(0.01, 0.1) * (step != lowest) for step, loss in enumerate(losses)]
-    return [([0.01, 0.1, 1.0, 10.0], [4.0, 1.2, 0.7, 3.0]), (rates, losses), (rates, noisy)]
+def _range_tests(draw: Random) -> list[tuple[list[float], list[float], float]]:
+    """Return rates, noisy losses that fall and rise, and shares to keep.
+
+    Smoothing moves the lowest loss, and smoothing twice, or with another share, moves it to other places.
+    """
+    cases = [([0.01, 0.03, 0.1, 0.3, 1.0], [1.0, 3.0, 0.25, 0.2, 0.9], 0.5)]
+    while len(cases) < 3:
+        count, keep = draw.randint(34, 40), draw.choice((0.6, 0.7, 0.8))
+        lowest = draw.randint(18, 26)
+        rates = [10 ** (-3 + 4 * step / (count - 1)) for step in range(count)]
+        losses = [
+            1.1 - 0.6 * math.exp(-(((step - lowest) / 9) ** 2)) + max(0, step - lowest) ** 2 / 40
+            for step in range(count)
+        ]
+        losses = [loss + draw.uniform(0, 0.25) for loss in losses]
+        smooth = _averages()
+        variants = [losses, smooth(losses, keep), smooth(smooth(losses, keep), keep), smooth(losses, 0.9)]
+        apart = all(sorted(variant)[1] - min(variant) > 1e-4 for variant in variants)
+        if apart and len({0, count - 1, *map(_lowest, variants)}) == 6:
+            cases.append((rates, losses, keep))
+    return cases
 
 
-def _at(place: Callable[[list[float]], int], share: float = 1 / 3) -> Suggest:
-    """Return a share of the rate at a place that the losses decide."""
-    return lambda rates, losses: share * rates[place(losses)]
+def _at(place: Callable[[list[float]], int], share: float = 1 / 3, smooth: Smooth | None = None) -> Suggest:
+    """Return a share of the rate at a place that the smoothed losses decide."""
+    return lambda rates, losses, keep: share * rates[place((smooth or _averages())(losses, keep))]
 
 
 def _lowest(losses: list[float]) -> int:
@@ -257,16 +268,32 @@ def _steepest(losses: list[float]) -> int:
     return min(range(1, len(losses)), key=lambda step: losses[step] - losses[step - 1])
 
 
+def _as_they_are(losses: list[float], keep: float) -> list[float]:
+    return losses
+
+
 SUGGEST_RATE = FunctionExercise(
-    "suggest_rate(rates, losses)",
+    "suggest_rate(rates, losses, keep)",
     returns=number("the rate to train with"),
     reference=_at(_lowest),
     inputs=_range_tests,
     mistakes=[
-        Mistake("the edge", _at(_lowest, 1), "There the loss is about to rise. Stay well below that edge."),
+        Mistake(
+            "not smoothed",
+            [_at(_lowest, smooth=_as_they_are), _at(_lowest, 1, _as_they_are)],
+            "You take the lowest of the single losses, which noise decides. Smooth them first.",
+        ),
+        Mistake(
+            "the edge",
+            _at(_lowest, 1),
+            "There the smoothed loss is about to rise. Stay well below that edge.",
+        ),
         Mistake(
             "position",
-            [lambda rates, losses: _lowest(losses), lambda rates, losses: _lowest(losses) / 3],
+            [
+                lambda rates, losses, keep: _lowest(_averages()(losses, keep)),
+                lambda rates, losses, keep: _lowest(_averages()(losses, keep)) / 3,
+            ],
             "You return a position in the list, or a third of one. Which rate is at that position?",
         ),
         Mistake(
@@ -276,11 +303,16 @@ SUGGEST_RATE = FunctionExercise(
         ),
         Mistake(
             "the loss",
-            [lambda rates, losses: min(losses), lambda rates, losses: min(losses) / 3],
+            [
+                lambda rates, losses, keep: min(_averages()(losses, keep)),
+                lambda rates, losses, keep: min(_averages()(losses, keep)) / 3,
+            ],
             "You return the lowest loss, or a third of it. Which rate had that loss?",
         ),
         Mistake(
-            "highest loss", _at(lambda losses: losses.index(max(losses))), "You look for the highest loss."
+            "highest loss",
+            [_at(lambda losses: losses.index(max(losses))), _at(lambda losses: losses.index(max(losses)), 1)],
+            "You look for the highest loss.",
         ),
         Mistake(
             "highest rate",
@@ -288,17 +320,26 @@ SUGGEST_RATE = FunctionExercise(
             "The last rate has nothing to do with the losses: it is only where the test ended.",
         ),
         Mistake(
-            "lowest rate",
+            "first rate",
             [_at(lambda losses: 0), _at(lambda losses: 0, 1)],
-            "You take the lowest of the rates. The exercise asks for the lowest of the losses.",
+            "You take the first rate, whatever the losses. Averages that are not corrected for their start at 0 "
+            "are lowest there.",
         ),
         Mistake(
             "times three", _at(_lowest, 3), "Three times that rate is beyond the edge. Go the other way."
         ),
         Mistake(
-            "smoothed again",
-            _at(lambda losses: _lowest(_averages()(losses, 0.9))),
-            "The losses that you are given are smooth already. Smoothed twice, they lag twice.",
+            "smoothed twice",
+            _at(_lowest, smooth=lambda losses, keep: _averages()(_averages()(losses, keep), keep)),
+            "You smooth the losses twice, so they lag twice.",
+        ),
+        Mistake(
+            "another share",
+            [
+                _at(_lowest, smooth=lambda losses, keep: _averages()(losses, 0.9)),
+                _at(_lowest, smooth=lambda losses, keep: _averages()(losses, 1 - keep)),
+            ],
+            "You smooth with another share than `keep`.",
         ),
         Mistake(
             "steepest",
@@ -406,6 +447,321 @@ COSINE_WITH_WARM_UP = FunctionExercise(
     ],
 )
 
+FACTORS: dict[str, Callable[[float], float]] = {
+    "1 - progress": lambda progress: 1 - progress,
+    "a cosine": _half_cosine,
+    "1 + progress": lambda progress: 1 + progress,
+}
+RunRates = Callable[[int, int, int, float, Callable[[float], float]], Any]
+
+
+def _rates_of_run(
+    batches: Callable[[float], float] = math.ceil,
+    steps: Callable[[float, int], float] = lambda batches, epochs: batches * epochs,
+    progress: Callable[[int, float, float, int], float] = lambda step, steps, batches, epochs: step / steps,
+    rate: Callable[[float, float], float] = lambda rate, factor: rate * factor,
+) -> RunRates:
+    """Return the rates of all steps from the batches of an epoch, the steps, and the progress of each step."""
+
+    def rates(
+        images: int, batch_size: int, epochs: int, peak: float, schedule: Callable[[float], float]
+    ) -> Any:
+        per_epoch = batches(images / batch_size)
+        count = steps(per_epoch, epochs)
+        shares = (progress(step, count, per_epoch, epochs) for step in range(math.ceil(count)))
+        return [rate(peak, schedule(share)) for share in shares]
+
+    return rates
+
+
+def _observe_rates(
+    function: RunRates, images: int, batch_size: int, epochs: int, rate: float, name: str
+) -> list[float]:
+    read = _listed("the rate of each step")
+    return cast("list[float]", read(function(images, batch_size, epochs, rate, FACTORS[name])))
+
+
+RATES_OF_RUN = FunctionExercise(
+    "rates_of_run(images, batch_size, epochs, rate, schedule)",
+    returns=_listed("the rate of each step"),
+    reference=_rates_of_run(),
+    inputs=lambda draw: [
+        (10, 4, 2, 0.1, "1 - progress"),
+        (12, 4, 2, 0.5, "1 + progress"),
+        (5, 8, 3, 0.2, "1 + progress"),
+        (
+            8 * draw.randint(2, 5) + draw.randint(1, 3),
+            8,
+            draw.randint(3, 5),
+            draw.choice((0.05, 0.3)),
+            "a cosine",
+        ),
+        (8 * draw.randint(2, 5) + draw.randint(5, 7), 8, 2, draw.choice((0.01, 0.2)), "1 + progress"),
+    ],
+    observe=_observe_rates,
+    shown=lambda images, batch_size, epochs, rate, name: (
+        f"{images}, {batch_size}, {epochs}, {show(rate)}, a schedule that returns {name}"
+    ),
+    mistakes=[
+        Mistake(
+            "last batch dropped",
+            _rates_of_run(math.floor),
+            "The last batch of an epoch is smaller, but it is a step as well: round up.",
+        ),
+        Mistake(
+            "to the nearest", _rates_of_run(round), "You round to the nearest. A small batch counts, too."
+        ),
+        Mistake(
+            "rounded at the end",
+            [_rates_of_run(float, lambda batches, epochs: math.ceil(batches * epochs)), _rates_of_run(float)],
+            "Every epoch ends with a smaller batch of its own: round up before you multiply by the epochs.",
+        ),
+        Mistake(
+            "one more",
+            _rates_of_run(lambda batches: math.floor(batches) + 1),
+            "You add one batch whether or not images are left over. 12 images are 3 batches of 4.",
+        ),
+        Mistake(
+            "one epoch",
+            _rates_of_run(steps=lambda batches, epochs: batches),
+            "Those are the rates of one epoch. A run has several.",
+        ),
+        Mistake(
+            "one rate per epoch",
+            _rates_of_run(lambda batches: 1),
+            "You return one rate for each epoch. There is one for each step.",
+        ),
+        Mistake(
+            "images",
+            [
+                lambda images, batch_size, epochs, rate, schedule: [
+                    rate * schedule(seen / (images * epochs)) for seen in range(images * epochs)
+                ]
+            ],
+            "You return a rate for each image. A step takes a batch of them.",
+        ),
+        Mistake(
+            "starts again",
+            _rates_of_run(progress=lambda step, steps, batches, epochs: step % batches / batches),
+            "Your schedule starts again in every epoch. Progress is the share of the whole run.",
+        ),
+        Mistake(
+            "constant in an epoch",
+            _rates_of_run(progress=lambda step, steps, batches, epochs: step // batches / epochs),
+            "Your rate changes only from epoch to epoch. It changes in every step.",
+        ),
+        Mistake(
+            "one step late",
+            _rates_of_run(progress=lambda step, steps, batches, epochs: (step + 1) / steps),
+            "You count the step itself as done. Before the first step the progress is 0.",
+        ),
+        Mistake(
+            "ends at 1",
+            _rates_of_run(progress=lambda step, steps, batches, epochs: step / max(steps - 1, 1)),
+            "Before the last step the progress is not 1 yet: that step is still to be done.",
+        ),
+        Mistake(
+            "number of the step",
+            _rates_of_run(progress=lambda step, steps, batches, epochs: step),
+            "You give the schedule the number of the step. It takes a share of the run, from 0 to 1.",
+        ),
+        Mistake(
+            "factors",
+            _rates_of_run(rate=lambda rate, factor: factor),
+            "Those are the factors. What are they multiplied by?",
+        ),
+        Mistake(
+            "constant",
+            _rates_of_run(rate=lambda rate, factor: rate),
+            "Your rate never changes: use `schedule`.",
+        ),
+        Mistake(
+            "schedule of the rate",
+            _rates_of_run(rate=lambda rate, factor: rate + factor),
+            "The schedule gives a factor. Multiply by it.",
+        ),
+    ],
+)
+
+
+def _tensors(value: Any, shape: torch.Size, names: tuple[str, ...]) -> dict[str, Tensor]:
+    """Read the parts of an optimizer's new state."""
+    listed = f"{', '.join(names[:-1])} and {names[-1]}"
+    parts = attempt(lambda: list(islice(value, 4)))
+    if isinstance(value, Tensor | dict) or not isinstance(parts, list) or len(parts) != len(names):
+        raise Unsuitable(f"Expected {len(names)} tensors: the new {listed}; got {kind_of(value)}.")
+    read = {name: tensor(name)(part) for name, part in zip(names, parts, strict=True)}
+    for name, part in read.items():
+        if part.shape != shape:
+            raise Unsuitable(f"Expected {name} of shape {tuple(shape)}, as before; got {kind_of(part)}.")
+    return read
+
+
+SgdState = tuple[Tensor, Tensor]  # weight, velocity
+Settings = tuple[float, float, bool]  # momentum, weight decay, Nesterov
+SGD_RATE = 0.1
+
+
+def _sgd(weight: Tensor, gradient: Tensor, velocity: Tensor, *settings: Any, **wrong: Any) -> SgdState:
+    """Take one step of SGD as in PyTorch's documentation; each keyword makes a mistake."""
+    momentum, weight_decay, nesterov = settings
+    gradient = gradient + wrong.get("decay", 1.0) * weight_decay * weight
+    new = momentum * velocity + wrong.get("fresh", lambda momentum: 1.0)(momentum) * gradient
+    ahead = wrong.get("ahead", lambda g, new, old, momentum: g + momentum * new)
+    direction = ahead(gradient, new, velocity, momentum) if nesterov else new
+    shrunk = weight * (1 - wrong.get("decoupled", 0.0) * SGD_RATE * weight_decay)
+    return shrunk - wrong.get("rate", SGD_RATE) * direction, new
+
+
+def _rate_inside(sign: float = 1.0) -> Callable[..., SgdState]:
+    """Return the papers' form, with the learning rate inside the velocity, and with a velocity of either sign."""
+
+    def step(weight: Tensor, gradient: Tensor, velocity: Tensor, *settings: Any) -> SgdState:
+        momentum, decay, nesterov = settings
+        change = SGD_RATE * (gradient + decay * weight)
+        velocity = momentum * velocity + sign * change
+        return weight - (change + sign * momentum * velocity if nesterov else sign * velocity), velocity
+
+    return step
+
+
+def _settings(*wrong: Callable[[Settings], Settings]) -> list[Callable[..., SgdState]]:
+    """Return steps that use other settings than they are given."""
+    return [lambda w, g, v, *settings, change=change: _sgd(w, g, v, *change(settings)) for change in wrong]
+
+
+def _runs_of_sgd(draw: Random) -> list[tuple[Any, ...]]:
+    """Return a state, the gradients of some steps, and the settings: plain, with each option, with all."""
+
+    def run(*settings: Any, steps: int = 3) -> tuple[Any, ...]:
+        state = normal(draw, 2, 2), torch.zeros(2, 2)
+        return (state, [normal(draw, 2, 2) for _ in range(steps)], *settings)
+
+    first = (torch.tensor([1.0]), torch.zeros(1)), [torch.tensor([2.0]), torch.tensor([1.0])]
+    some = draw.choice((0.5, 0.8, 0.9)), draw.choice((0.01, 0.05))
+    cases = [
+        (*first, 0.0, 0.0, False),
+        (*first, 0.9, 0.0, False),
+        run(0.0, 0.1, False),
+        run(0.9, 0.0, True),
+        run(*some, False),
+        run(*some, True, steps=4),
+    ]
+    later = normal(draw, 3), normal(draw, 3)
+    return [*cases, (later, [normal(draw, 3)], *some, True)]
+
+
+def _train_sgd(
+    function: Callable[..., Any], state: SgdState, gradients: list[Tensor], *settings: Any
+) -> dict[str, Tensor]:
+    seen: dict[str, Tensor] = {}
+    for step, gradient in enumerate(gradients, start=1):
+        returned = function(state[0], gradient, state[1], *settings)
+        parts = _tensors(returned, gradient.shape, ("weight", "velocity"))
+        seen |= {f"the {name} after step {step}": part for name, part in parts.items()}
+        state = tuple(returned)
+    return seen
+
+
+SGD_STEP = FunctionExercise(
+    "sgd_step(weight, gradient, velocity, momentum, weight_decay, nesterov)",
+    returns=lambda value: value,  # read by `observe`, once for each step
+    reference=_sgd,
+    inputs=_runs_of_sgd,
+    observe=_train_sgd,
+    shown=lambda state, gradients, *settings: ", ".join(
+        map(show, [state[0], gradients[0], state[1], *settings])
+    ),
+    mistakes=[
+        Mistake(
+            "rate inside",
+            [_rate_inside(), _rate_inside(-1.0)],
+            "Your velocity contains the learning rate, as in the papers. In PyTorch's form it does not.",
+        ),
+        Mistake(
+            "dampened",
+            partial(_sgd, fresh=lambda momentum: 1 - momentum),
+            "You weight the new gradient with 1 - μ, as in a moving average. Here it is added in full.",
+        ),
+        Mistake("no momentum", _settings(lambda s: (0.0, *s[1:])), "The old velocity has no effect."),
+        Mistake("no decay", _settings(lambda s: (s[0], 0.0, s[2])), "The weight decay has no effect."),
+        Mistake(
+            "decay upwards",
+            partial(_sgd, decay=-1.0),
+            "Your weight decay makes the weights larger. Its gradient is added to the gradient of the loss.",
+        ),
+        Mistake(
+            "factor of two",
+            [partial(_sgd, decay=2.0), partial(_sgd, decay=0.5)],
+            "Your weight decay is off by a factor of two: what is added to the gradient is λw.",
+        ),
+        Mistake(
+            "decoupled",
+            [
+                partial(_sgd, decay=0.0, decoupled=1.0),
+                lambda w, g, v, momentum, decay, nesterov: _sgd(
+                    w * (1 - decay), g, v, momentum, 0.0, nesterov
+                ),
+            ],
+            "Your weight decay does not enter the velocity, as in AdamW. In SGD it is part of the gradient.",
+        ),
+        Mistake(
+            "no Nesterov",
+            _settings(lambda s: (*s[:2], False)),
+            "`nesterov` has no effect. Note that g + μv is the same as without it, if v is the *old* velocity.",
+        ),
+        Mistake(
+            "always Nesterov", _settings(lambda s: (*s[:2], True)), "You take Nesterov's step in every case."
+        ),
+        Mistake(
+            "Nesterov reversed",
+            _settings(lambda s: (*s[:2], not s[2])),
+            "`nesterov` acts the wrong way round.",
+        ),
+        Mistake(
+            "old velocity",
+            lambda w, g, v, *settings: (
+                _sgd(w, g, v, *settings)[0] if settings[2] else w - SGD_RATE * v,
+                _sgd(w, g, v, *settings)[1],
+            ),
+            "Without Nesterov, you step with the velocity from before the update. Update it first.",
+        ),
+        Mistake(
+            "Nesterov without the gradient",
+            [
+                partial(_sgd, ahead=lambda g, new, old, momentum: momentum * new),
+                partial(_sgd, ahead=lambda g, new, old, momentum: g + new),
+                partial(_sgd, ahead=lambda g, new, old, momentum: new + momentum * new),
+            ],
+            "With Nesterov, your step is not g + μv with the new velocity v. Which part is different?",
+        ),
+        Mistake(
+            "direction returned",
+            lambda w, g, v, *settings: (
+                _sgd(w, g, v, *settings)[0],
+                (w - _sgd(w, g, v, *settings)[0]) / SGD_RATE,
+            ),
+            "With Nesterov, return the velocity itself, and not the direction g + μv of the step.",
+        ),
+        Mistake("uphill", partial(_sgd, rate=-SGD_RATE), "The weight goes up the slope. Subtract the step."),
+        Mistake(
+            "velocity not returned",
+            lambda w, g, v, *settings: (_sgd(w, g, v, *settings)[0], v),
+            "The velocity that you return is the old one.",
+        ),
+        Mistake(
+            "order",
+            lambda *call: _sgd(*call)[::-1],
+            "Weight and velocity are exchanged: return the weight first.",
+        ),
+        Mistake(
+            "rate",
+            [partial(_sgd, rate=rate) for rate in (1.0, 0.01, 0.001)],
+            "In the text η is 0.1.",
+        ),
+    ],
+)
+
 State = tuple[Tensor, Tensor, Tensor]  # weight, mean, square
 Rule = Callable[[Tensor, Tensor, Tensor, Tensor, int], Any]
 
@@ -472,25 +828,12 @@ def _runs_of_adam(draw: Random) -> list[tuple[State, list[Tensor], int]]:
     ]
 
 
-def _three_tensors(value: Any, shape: torch.Size) -> dict[str, Tensor]:
-    parts = attempt(lambda: list(islice(value, 4)))
-    if isinstance(value, Tensor | dict) or not isinstance(parts, list) or len(parts) != 3:
-        raise Unsuitable(f"Expected three tensors: the new weight, mean and square; got {kind_of(value)}.")
-    read = {
-        name: tensor(name)(part) for name, part in zip(("the weight", "mean", "square"), parts, strict=True)
-    }
-    for name, part in read.items():
-        if part.shape != shape:
-            raise Unsuitable(f"Expected {name} of shape {tuple(shape)}, as before; got {kind_of(part)}.")
-    return read
-
-
 def _train(function: Rule, state: State, gradients: list[Tensor], first: int) -> dict[str, Tensor]:
     seen: dict[str, Tensor] = {}
     for step, gradient in enumerate(gradients, start=first):
         returned = function(state[0], gradient, state[1], state[2], step)
-        parts = _three_tensors(returned, gradient.shape)
-        seen |= {f"{name} after step {step}": part for name, part in parts.items()}
+        parts = _tensors(returned, gradient.shape, ("weight", "mean", "square"))
+        seen |= {f"the {name} after step {step}": part for name, part in parts.items()}
         state = tuple(returned)
     return seen
 
@@ -572,59 +915,12 @@ ADAM_STEP = FunctionExercise(
 )
 
 
-def _steps(rule: Callable[[float], float]) -> Callable[[int, int, int], float]:
-    """Return the steps of a run from a rule that makes a whole number of batches."""
-    return lambda images, batch_size, epochs: rule(images / batch_size) * epochs
-
-
-STEPS_PER_RUN = FunctionExercise(
-    "steps_per_run(images, batch_size, epochs)",
-    returns=number("how many steps the whole run has"),
-    reference=_steps(math.ceil),
-    inputs=lambda draw: [
-        (10, 4, 2),
-        (640, 64, 3),
-        (5, 8, 1),
-        (14_000, 128, 15),
-        (32 * draw.randint(20, 30) + draw.randint(1, 31), 32, draw.randint(2, 9)),
-    ],
-    tolerance=1e-7,  # of a count
-    mistakes=[
-        Mistake(
-            "last batch dropped",
-            _steps(math.floor),
-            "The last batch of an epoch is smaller, but it is a step as well: round up.",
-        ),
-        Mistake(
-            "not rounded", _steps(float), "There are no half steps: the last batch of each epoch is smaller."
-        ),
-        Mistake("to the nearest", _steps(round), "You round to the nearest. A small batch counts, too."),
-        Mistake(
-            "rounded at the end",
-            [
-                lambda images, batch, epochs: math.ceil(images * epochs / batch),
-                lambda images, batch, epochs: images * epochs // batch,
-            ],
-            "Every epoch ends with a smaller batch of its own: round up before you multiply.",
-        ),
-        Mistake("one epoch", lambda images, batch, epochs: math.ceil(images / batch), "That is one epoch."),
-        Mistake(
-            "images",
-            lambda images, batch, epochs: images * epochs,
-            "That is how many images the run sees. A step takes a batch of them.",
-        ),
-        Mistake(
-            "one batch short", _steps(lambda batches: math.ceil(batches) - 1), "A batch per epoch is missing."
-        ),
-        Mistake(
-            "one more",
-            [
-                _steps(lambda batches: math.floor(batches) + 1),
-                lambda images, batch, epochs: images // batch * epochs + 1,
-            ],
-            "You add one batch whether or not images are left over. 640 images are 10 batches of 64.",
-        ),
-    ],
+EXERCISES = (
+    RISING_RATES,
+    SMOOTH_LOSSES,
+    SUGGEST_RATE,
+    COSINE_WITH_WARM_UP,
+    RATES_OF_RUN,
+    SGD_STEP,
+    ADAM_STEP,
 )
-
-EXERCISES = (RISING_RATES, SMOOTH_LOSSES, SUGGEST_RATE, COSINE_WITH_WARM_UP, ADAM_STEP, STEPS_PER_RUN)
