@@ -665,9 +665,12 @@ CONVOLUTIONAL_HEAD = FunctionExercise(
         ),
         Mistake(
             "stride",
-            partial(
-                _dense_head, convert=lambda linear, c, side: _as_convolution(linear, c, side, stride=side)
-            ),
+            [
+                lambda head, c, side: _dense_head(
+                    head, c, side, convert=partial(_as_convolution, stride=side)
+                ),
+                partial(_dense_head, convert=lambda linear, c, n: _as_convolution(linear, c, n, stride=n)),
+            ],
             "On a larger map your windows do not overlap. Move them by one position at a time.",
         ),
         Mistake(
