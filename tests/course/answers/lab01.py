@@ -128,6 +128,16 @@ def never_put_back(function: Any, x: Any, step: Any) -> Any:
     return gradient, (gradient - exact).abs().max()
 
 
+def rows_together(function: Any, x: Any, step: Any) -> Any:
+    gradient = torch.zeros_like(x)
+    for row in range(len(x)):
+        up, down = x.clone(), x.clone()
+        up[row] += step
+        down[row] -= step
+        gradient[row] = (function(up) - function(down)) / (2 * step)
+    return gradient, (gradient - automatic(function, x)).abs().max()
+
+
 def all_together(function: Any, x: Any, step: Any) -> Any:
     slope = (function(x + step) - function(x - step)) / (2 * step)
     gradient = torch.full_like(x, float(slope))
@@ -279,6 +289,7 @@ WRONG: list[tuple[str, str, Any]] = [
     ("gradient_check", "sign", partial(compared, slope=lambda up, m, down, h: (down - up) / (2 * h))),
     ("gradient_check", "not divided", partial(compared, slope=lambda up, m, down, h: up - down)),
     ("gradient_check", "all at once", all_together),
+    ("gradient_check", "rows at once", rows_together),
     ("gradient_check", "not put back", never_put_back),
     ("gradient_check", "autograd twice", lambda f, x, h: (automatic(f, x), 0.0)),
     ("gradient_check", "autograd's gradient", lambda f, x, h: (automatic(f, x), compared(f, x, h)[1])),

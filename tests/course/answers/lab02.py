@@ -324,6 +324,14 @@ WRONG: list[tuple[str, str, Any]] = [
             for layer, (o, p, m) in zip(layers, costs(layers, side), strict=True)
         ],
     ),
+    (
+        "layer_costs",
+        "one row",
+        lambda layers, side: [
+            (o, p, m // round((o / layer[2]) ** 0.5) if layer[0] == "conv" else m)
+            for layer, (o, p, m) in zip(layers, costs(layers, side), strict=True)
+        ],
+    ),
     ("layer_costs", "kernel once", partial(costs, window=lambda k, c: k * c)),
     ("layer_costs", "channels once", partial(costs, window=lambda k, c: k * k)),
     ("layer_costs", "channels kept", partial(costs, window=lambda k, c: 3 * k * k)),

@@ -319,6 +319,13 @@ def _all_at_once(function: Scalar, x: Tensor, step: float) -> Tensor:
     return ((function(x + step) - function(x - step)) / (2 * step)).expand(x.shape)
 
 
+def _rows_at_once(function: Scalar, x: Tensor, step: float) -> Tensor:
+    """Change all entries with the same first index together."""
+    rows = step * torch.eye(len(x), dtype=x.dtype).view(len(x), len(x), *[1] * (x.ndim - 1))
+    slopes = torch.stack([(function(x + row) - function(x - row)) / (2 * step) for row in rows])
+    return slopes.view(len(x), *[1] * (x.ndim - 1)).expand(x.shape)
+
+
 def _left_changed(function: Scalar, x: Tensor, step: float, put_back: float = 0.0) -> Tensor:
     x, gradient = x.clone(), torch.zeros_like(x)
     for place in range(x.numel()):
@@ -390,6 +397,11 @@ GRADIENT_CHECK = FunctionExercise(
             "all at once",
             partial(_check_gradient, numerical=_all_at_once),
             "You change all entries of x together. Change one at a time.",
+        ),
+        Mistake(
+            "rows at once",
+            partial(_check_gradient, numerical=_rows_at_once),
+            "You change all entries of x[i] together. x may have several dimensions: change one number at a time.",
         ),
         Mistake(
             "not put back",

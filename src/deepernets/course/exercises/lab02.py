@@ -4,6 +4,7 @@ from collections.abc import Callable
 from copy import deepcopy
 from functools import partial
 from itertools import islice, pairwise
+from math import isqrt
 from random import Random
 from typing import Any
 
@@ -261,6 +262,14 @@ def _once(layers: Layers, side: int) -> Costs:
     ]
 
 
+def _one_row(layers: Layers, side: int) -> Costs:
+    """Count as if convolutions used each weight once per row of the feature map."""
+    return [
+        (cost[0], cost[1], cost[2] // isqrt(cost[0] // layer[2])) if layer[0] == "conv" else cost
+        for layer, cost in zip(layers, _costs(layers, side), strict=True)
+    ]
+
+
 def _forgetful(layers: Layers, side: int) -> Costs:
     """Count as if every convolution took the 3 channels of an image."""
     costs = _costs(layers, side)
@@ -339,6 +348,11 @@ LAYER_COSTS = FunctionExercise(
             "one position",
             _once,
             "A convolution uses its weights at every position of the feature map, not once.",
+        ),
+        Mistake(
+            "one row",
+            _one_row,
+            "A feature map has side² positions. You multiply by its side once.",
         ),
         Mistake(
             "kernel once",
