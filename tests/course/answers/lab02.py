@@ -1,6 +1,5 @@
 """The answers that students of lab 2 really give."""
 
-import math
 import re
 from functools import partial
 from typing import Any
@@ -117,53 +116,134 @@ class Flattering(nn.Sequential):
         return super().forward(x).as_subclass(FlatteringTensor)
 
 
-def count(module: Any) -> int:
-    return sum(parameter.numel() for parameter in module.parameters())
+def costs(
+    layers: Any,
+    side: Any,
+    *,
+    bias: int = 1,
+    halve: Any = lambda side: side // 2,
+    window: Any = lambda k, c: k * k * c,
+    flat: Any = lambda c, side: c * side * side,
+) -> list[Any]:
+    """Return (outputs, parameters, multiply-adds) of each layer, with what is often wrong left open."""
+    c, found, seen = 3, [], 0
+    for kind, *sizes in layers:
+        if kind == "conv":
+            k, wide = sizes
+            weights = window(k, c) * wide
+            c = wide
+            found.append((c * side * side, weights + bias * c, weights * side * side))
+        elif kind == "pool":
+            side = halve(side)
+            found.append((c * side * side, 0, 0))
+        else:
+            weights = (seen or flat(c, side)) * sizes[0]
+            seen = sizes[0]
+            found.append((seen, weights + bias * seen, weights))
+    return found
 
 
-def linear(network: Any) -> list[Any]:
-    return [layer for layer in network.modules() if isinstance(layer, nn.Linear)]
+def costs_of_a_network(layers: Any, side: Any) -> Any:
+    """Let PyTorch make the layers, and look at what comes out."""
+    x = torch.empty(1, 3, side, side, device="meta")
+    rows = []
+    for kind, *sizes in layers:
+        if kind == "pool":
+            x = nn.functional.max_pool2d(x, 2)
+            rows.append([x.numel(), 0, 0])
+            continue
+        if kind == "conv":
+            layer: Any = nn.Conv2d(x.shape[1], sizes[1], sizes[0], padding=sizes[0] // 2, device="meta")
+        else:
+            x = x.flatten(1)
+            layer = nn.Linear(x.shape[1], sizes[0], device="meta")
+        x = layer(x)
+        rows.append(
+            [x.numel(), sum(p.numel() for p in layer.parameters()), x.numel() * layer.weight[0].numel()]
+        )
+    return torch.tensor(rows)
 
 
-def outermost(network: Any) -> list[Any]:
-    return [layer for layer in network.children() if isinstance(layer, nn.Linear)]
+def change(rule: Any) -> Any:
+    """Return costs, each changed by a rule (kind, outputs, parameters, multiply-adds) -> costs."""
+    return lambda layers, side: [
+        rule(layer[0], *cost) for layer, cost in zip(layers, costs(layers, side), strict=True)
+    ]
 
 
-def weights(network: Any) -> int:
-    return sum(layer.weight.numel() for layer in linear(network))
+def memory(
+    layers: Any, side: Any, batch: Any, size: Any = 4, copies: int = 3, skip: str = ""
+) -> tuple[Any, Any]:
+    rows = [(layer[0], *cost) for layer, cost in zip(layers, costs(layers, side), strict=True)]
+    kept = sum(row[1] for row in rows if row[0] != skip) + (skip != "image") * 3 * side * side
+    return size * batch * kept, size * copies * sum(row[2] for row in rows)
 
 
-def biases(network: Any) -> int:
-    return sum(p.numel() for name, p in network.named_parameters() if "bias" in name)
+def memory_in_a_loop(layers: Any, side: Any, batch: Any) -> list[Any]:
+    activations, weights = batch * 3 * side**2, 0
+    for outputs, parameters, _ in costs(layers, side):
+        activations += batch * outputs
+        weights += parameters
+    return [torch.tensor(activations * 4), weights * 12]
 
 
-def share(network: Any) -> float:
-    return sum(map(count, linear(network))) / count(network)
+def dense(
+    head: Any,
+    channels: Any,
+    side: Any,
+    *,
+    copy: Any = ("weight", "bias"),
+    keep: Any = nn.Module,
+    **options: Any,
+) -> nn.Sequential:
+    """Turn linear layers into convolutions, but for what is not copied or not kept."""
+    layers: list[nn.Module] = []
+    for layer in head:
+        if isinstance(layer, nn.Linear):
+            conv = nn.Conv2d(channels, layer.out_features, side, **options)
+            state = {"weight": layer.weight.data.view_as(conv.weight), "bias": layer.bias.data}
+            conv.load_state_dict({name: state[name] for name in copy}, strict=False)
+            layers.append(conv)
+            channels, side = layer.out_features, 1
+        elif isinstance(layer, keep) and not isinstance(layer, nn.Flatten):
+            layers.append(layer)
+    return nn.Sequential(*layers)
 
 
-def share_by_names(network: Any) -> float:
-    named = [(name.rpartition(".")[0], parameter) for name, parameter in network.named_parameters()]
-    matrices = {layer for layer, parameter in named if parameter.dim() == 2}
-    return sum(parameter.numel() for layer, parameter in named if layer in matrices) / count(network)
+class DenseByHand(nn.Module):
+    """The same scores by unfolding windows."""
+
+    def __init__(self, head: Any, channels: Any, side: Any) -> None:
+        super().__init__()
+        self.head, self.side = head, side
+
+    def forward(self, maps: Any) -> Any:
+        h, w = maps.shape[2:]
+        s = self.side
+        rows = [
+            torch.stack([self.head(maps[:, :, i : i + s, j : j + s]) for j in range(w - s + 1)], dim=-1)
+            for i in range(h - s + 1)
+        ]
+        return torch.stack(rows, dim=-2)
 
 
-def sides(side: Any, windows: Any, step: Any = lambda side, window: (side - window) // 2 + 1) -> list[Any]:
-    after = []
-    for window in windows:
-        side = step(side, window)
-        after.append(side)
-    return after
+def rearranged(order: Any) -> Any:
+    """Return dense heads whose first kernels are (units, C, side, side) as `order` makes them."""
+
+    def make(head: Any, channels: Any, side: Any) -> nn.Sequential:
+        network = dense(head, channels, side)
+        weight = next(layer.weight for layer in head if isinstance(layer, nn.Linear))
+        network[0].weight.data = order(weight.data, channels, side).contiguous()
+        return network
+
+    return make
 
 
-def sides_by_counting(side: Any, windows: Any) -> tuple[int, ...]:
-    after: list[int] = []
-    for window in windows:
-        side = sum(1 for start in range(0, side, 2) if start + window <= side)
-        after.append(side)
-    return tuple(after)
+def spoils_the_head(head: Any, channels: Any, side: Any) -> nn.Sequential:
+    network = dense(head, channels, side)
+    head[1].weight.data.zero_()
+    return network
 
-
-FIRST = 7 * 7 * 512 * 4096 + 4096
 
 RIGHT: list[tuple[str, Any]] = [
     ("parse_configuration", parse),
@@ -179,15 +259,13 @@ RIGHT: list[tuple[str, Any]] = [
     ("make_features", features),
     ("make_features", lambda blocks: nn.Sequential(features(blocks)[:2], features(blocks)[2:]).eval()),
     ("make_features", Written),
-    ("first_connected", FIRST),
-    ("first_connected", count(nn.Linear(25088, 4096, device="meta"))),
-    ("connected_share", share),
-    ("connected_share", share_by_names),
-    ("connected_share", lambda network: torch.tensor(share(network), dtype=torch.float64)),
-    ("map_sides", lambda n, ws: torch.tensor(sides(n, ws))),
-    ("map_sides", lambda n, ws: np.array(sides(n, ws, lambda s, w: np.floor((s - w) / 2 + 1)))),
-    ("map_sides", sides),
-    ("map_sides", sides_by_counting),
+    ("layer_costs", costs),
+    ("layer_costs", costs_of_a_network),
+    ("training_memory", memory),
+    ("training_memory", memory_in_a_loop),
+    ("convolutional_head", dense),
+    ("convolutional_head", DenseByHand),
+    ("convolutional_head", partial(dense, keep=nn.ReLU)),
 ]
 WRONG: list[tuple[str, str, Any]] = [
     ("parse_configuration", "swapped", lambda text: parse(text, lambda k, c: (c, k))),
@@ -231,48 +309,128 @@ WRONG: list[tuple[str, str, Any]] = [
     ("make_features", "kind", lambda blocks: Flattering(*features(blocks, "ReLU").children())),
     ("make_features", "kind", lambda blocks: list(features(blocks).children())),
     ("make_features", "counter-example", lambda blocks: features(blocks, padding=lambda kernel: kernel)),
-    ("first_connected", "no biases", FIRST - 4096),
-    ("first_connected", "one pixel", 512 * 4096 + 4096),
-    ("first_connected", "pool missing", 14 * 14 * 512 * 4096 + 4096),
-    ("first_connected", "second layer", 4096 * 4096 + 4096),
-    ("first_connected", "convolution", 7 * 7 * 512 * 512 + 512),
-    ("first_connected", "side once", 7 * 512 * 4096 + 4096),
-    ("first_connected", "kind", "a lot"),
-    ("first_connected", "other", FIRST + 1),
-    ("connected_share", "children", lambda network: sum(map(count, outermost(network))) / count(network)),
+    ("layer_costs", "no biases", partial(costs, bias=0)),
     (
-        "connected_share",
-        "counted twice",
-        lambda network: sum(map(count, linear(network))) / sum(map(count, network.modules())),
+        "layer_costs",
+        "biases multiplied",
+        change(lambda kind, o, p, m: (o, p, m + o if kind != "pool" else m)),
     ),
-    ("connected_share", "percent", lambda network: 100 * share(network)),
-    ("connected_share", "the rest", lambda network: 1 - share(network)),
-    ("connected_share", "ratio", lambda network: share(network) / (1 - share(network))),
-    ("connected_share", "first alone", lambda network: count(linear(network)[0]) / count(network)),
-    ("connected_share", "last alone", lambda network: count(linear(network)[-1]) / count(network)),
+    ("layer_costs", "twice", change(lambda kind, o, p, m: (o, p, 2 * m))),
     (
-        "connected_share",
-        "counter-example",
-        lambda network: len(linear(network)) / len(list(network.children())),
+        "layer_costs",
+        "one position",
+        lambda layers, side: [
+            (o, p, p - layer[-1] if p else 0)
+            for layer, (o, p, m) in zip(layers, costs(layers, side), strict=True)
+        ],
     ),
-    ("connected_share", "count", lambda network: share(network) * count(network)),
-    ("connected_share", "weights alone", lambda network: weights(network) / count(network)),
-    ("connected_share", "no biases", lambda network: weights(network) / (count(network) - biases(network))),
-    ("connected_share", "kind", 0.74),
-    ("connected_share", "kind", lambda network: "74 %"),
-    ("connected_share", "counter-example", lambda network: 0.123),
-    ("map_sides", "cut", lambda n, ws: sides(n, ws, lambda s, w: int((s - w) / 2) + 1)),
-    ("map_sides", "not chained", lambda n, ws: [(n - w) // 2 + 1 for w in ws]),
-    ("map_sides", "kind", lambda n, ws: iter(sides(n, ws))),
-    ("map_sides", "rounded up", lambda n, ws: sides(n, ws, lambda s, w: math.ceil((s - w) / 2) + 1)),
-    ("map_sides", "not rounded", lambda n, ws: sides(n, ws, lambda s, w: (s - w) / 2 + 1)),
-    ("map_sides", "halved", lambda n, ws: sides(n, ws, lambda s, w: s / 2)),
-    ("map_sides", "window left out", lambda n, ws: sides(n, ws, lambda s, w: s // 2)),
-    ("map_sides", "stride is the window", lambda n, ws: sides(n, ws, lambda s, w: (s - w) // w + 1)),
-    ("map_sides", "no plus one", lambda n, ws: sides(n, ws, lambda s, w: (s - w) // 2)),
-    ("map_sides", "starts with the image", lambda n, ws: [n, *sides(n, ws)]),
-    ("map_sides", "backwards", lambda n, ws: sides(n, ws)[::-1]),
-    ("map_sides", "kind", [14, 7, 3, 1, 0]),
-    ("map_sides", "kind", lambda n, ws: sides(n, ws)[-1]),
-    ("map_sides", "counter-example", lambda n, ws: [1] * len(ws)),
+    (
+        "layer_costs",
+        "one row",
+        lambda layers, side: [
+            (o, p, m // round((o / layer[2]) ** 0.5) if layer[0] == "conv" else m)
+            for layer, (o, p, m) in zip(layers, costs(layers, side), strict=True)
+        ],
+    ),
+    ("layer_costs", "kernel once", partial(costs, window=lambda k, c: k * c)),
+    ("layer_costs", "channels once", partial(costs, window=lambda k, c: k * k)),
+    ("layer_costs", "channels kept", partial(costs, window=lambda k, c: 3 * k * k)),
+    ("layer_costs", "no pools", partial(costs, halve=lambda side: side)),
+    ("layer_costs", "rounded up", partial(costs, halve=lambda side: -(-side // 2))),
+    ("layer_costs", "not rounded", partial(costs, halve=lambda side: side / 2)),
+    ("layer_costs", "one pixel", partial(costs, flat=lambda c, side: c)),
+    ("layer_costs", "side once", partial(costs, flat=lambda c, side: c * side)),
+    (
+        "layer_costs",
+        "pools left out",
+        lambda layers, side: [cost for cost in costs(layers, side) if cost[1]],
+    ),
+    (
+        "layer_costs",
+        "pools without outputs",
+        change(lambda kind, *cost: (0, 0, 0) if kind == "pool" else cost),
+    ),
+    (
+        "layer_costs",
+        "outputs are channels",
+        lambda layers, side: [
+            (layer[2] if layer[0] == "conv" else cost[0], *cost[1:])
+            for layer, cost in zip(layers, costs(layers, side), strict=True)
+        ],
+    ),
+    (
+        "layer_costs",
+        "flat every time",
+        lambda layers, side: [
+            costs([*(other for other in layers if other[0] != "linear"), layer], side)[-1]
+            if layer[0] == "linear"
+            else cost
+            for layer, cost in zip(layers, costs(layers, side), strict=True)
+        ],
+    ),
+    ("layer_costs", "order", change(lambda kind, o, p, m: (p, m, o))),
+    (
+        "layer_costs",
+        "totals",
+        lambda *call: [tuple(sum(column) for column in zip(*costs(*call), strict=True))],
+    ),
+    ("layer_costs", "kind", change(lambda kind, o, p, m: (p, m))),
+    ("layer_costs", "kind", lambda *call: 138_357_544),
+    ("layer_costs", "counter-example", lambda *call: costs(*call)[:-1]),
+    ("layer_costs", "counter-example", change(lambda kind, o, p, m: (o, p, 0))),
+    ("training_memory", "numbers", partial(memory, size=1)),
+    ("training_memory", "other bytes", partial(memory, size=8)),
+    ("training_memory", "other unit", partial(memory, size=4 / 2**20)),
+    ("training_memory", "one image", lambda layers, side, batch: memory(layers, side, 1)),
+    (
+        "training_memory",
+        "parameters per image",
+        lambda layers, side, batch: [batch * number for number in memory(layers, side, 1)],
+    ),
+    ("training_memory", "no images", partial(memory, skip="image")),
+    (
+        "training_memory",
+        "images only once",
+        lambda layers, side, batch: (
+            4 * (3 * side * side + batch * sum(cost[0] for cost in costs(layers, side))),
+            memory(layers, side, batch)[1],
+        ),
+    ),
+    ("training_memory", "no pools", partial(memory, skip="pool")),
+    ("training_memory", "no linear layers", partial(memory, skip="linear")),
+    (
+        "training_memory",
+        "last output",
+        lambda layers, side, batch: (
+            4 * batch * (3 * side * side + costs(layers, side)[-1][0]),
+            memory(layers, side, batch)[1],
+        ),
+    ),
+    ("training_memory", "parameters once", partial(memory, copies=1)),
+    ("training_memory", "parameters twice", partial(memory, copies=2)),
+    ("training_memory", "exchanged", lambda *call: memory(*call)[::-1]),
+    ("training_memory", "kind", lambda *call: sum(memory(*call))),
+    ("training_memory", "counter-example", lambda *call: (memory(*call)[0] + 4, memory(*call)[1])),
+    ("convolutional_head", "weights not copied", partial(dense, copy=())),
+    ("convolutional_head", "biases not copied", partial(dense, copy=("weight",))),
+    ("convolutional_head", "no biases", partial(dense, copy=("weight",), bias=False)),
+    (
+        "convolutional_head",
+        "channels last",
+        rearranged(lambda w, c, side: w.view(len(w), side, side, c).permute(0, 3, 1, 2)),
+    ),
+    ("convolutional_head", "transposed", rearranged(lambda w, c, side: w.view(-1, c, side, side).mT)),
+    ("convolutional_head", "padded", lambda h, c, side: dense(h, c, side, padding=side // 2)),
+    ("convolutional_head", "stride", lambda h, c, side: dense(h, c, side, stride=side)),
+    ("convolutional_head", "no ReLU", partial(dense, keep=nn.Dropout)),
+    (
+        "convolutional_head",
+        "mean",
+        lambda *call: nn.Sequential(dense(*call), nn.AdaptiveAvgPool2d(1), nn.Flatten()),
+    ),
+    ("convolutional_head", "kind", lambda head, channels, side: head),
+    ("convolutional_head", "kind", spoils_the_head),
+    ("convolutional_head", "kind", lambda head, channels, side: list(head)),
+    ("convolutional_head", "counter-example", lambda *call: nn.Sequential(*dense(*call), nn.Softmax(dim=1))),
+    ("convolutional_head", "exception", lambda head: head),
 ]

@@ -1,71 +1,450 @@
-"""Exercises of lab 1: receptive fields and parameters."""
+"""Exercises of lab 1: convolutions, receptive fields and parameters."""
 
 from collections.abc import Callable
+from functools import partial
 from random import Random
+from typing import Any
 
 import torch
-from torch import nn
+from torch import Tensor, nn
+from torch.nn import functional as F
+from torch.overrides import TorchFunctionMode
 
-from deepernets.course.exercises.judging import FunctionExercise, Mistake, NumberExercise
-from deepernets.course.exercises.values import number
+from deepernets.course.exercises.judging import FunctionExercise, Mistake
+from deepernets.course.exercises.values import Unsuitable, named, normal, number, tensor
 
-THREE_DEEP = NumberExercise(
-    "three_deep",
-    expected="the side of the square, in pixels",
-    reference=7,
+
+def _size(n: int, k: int, s: int, p: int) -> int:
+    """Return how many windows of side k fit, at a stride of s, on a side n with p zeros at each end."""
+    return max((n + 2 * p - k) // s + 1, 0)
+
+
+OUTPUT_SIZE = FunctionExercise(
+    "output_size(n, k, s, p)",
+    returns=number("how many windows fit"),
+    reference=_size,
+    inputs=lambda draw: [
+        (5, 3, 1, 0),
+        (28, 2, 2, 0),
+        (7, 2, 2, 0),
+        (1, 2, 2, 0),
+        (3, 9, 2, 1),
+        (224, 7, 2, 3),
+        (draw.randint(30, 60), draw.choice((3, 5)), 3, draw.randint(1, 4)),
+        (draw.randint(30, 60), 4, 5, draw.randint(1, 4)),
+    ],
     mistakes=[
         Mistake(
-            "sum of kernels",
-            9,
-            "Neighbouring kernels overlap. How many new pixels does a layer add at each edge?",
-        ),
-        Mistake("area", 49, "That is the number of pixels in the square. The exercise asks for its side."),
-        Mistake(
-            "doubled", 6, "Two new pixels per layer is right, but before the first layer a unit is one pixel."
-        ),
-        Mistake("product", 27, "Receptive fields of layers with stride 1 add up. They do not multiply."),
-        Mistake(
-            "two layers", 5, "That is the field after two layers. A third layer adds one pixel at each edge."
+            "negative",
+            lambda n, k, s, p: (n + 2 * p - k) // s + 1,
+            "Where the kernel is larger than the padded input no window fits: return 0, not a negative number.",
         ),
         Mistake(
-            "kernel", 3, "That is the field of one layer. Each further layer adds one pixel at each edge."
+            "cut",
+            [
+                lambda n, k, s, p: int((n + 2 * p - k) / s) + 1,
+                lambda n, k, s, p: max(int((n + 2 * p - k) / s) + 1, 0),
+            ],
+            "A kernel that does not fit counts as one window. int() rounds towards zero, // rounds down.",
+        ),
+        Mistake(
+            "rounded up",
+            [
+                lambda n, k, s, p: max(-((k - n - 2 * p) // s) + 1, 0),
+                lambda n, k, s, p: max(round((n + 2 * p - k) / s) + 1, 0),
+            ],
+            "You round up. A window that fits only in part is left out, so round down.",
+        ),
+        Mistake(
+            "not rounded",
+            lambda n, k, s, p: max((n + 2 * p - k) / s + 1, 0),
+            "There are no half windows: round down.",
+        ),
+        Mistake(
+            "no plus one",
+            lambda n, k, s, p: max((n + 2 * p - k) // s, 0),
+            "You count the steps between windows. The first window, at the edge, is one more.",
+        ),
+        Mistake(
+            "padding once",
+            lambda n, k, s, p: max((n + p - k) // s + 1, 0),
+            "There are p zeros at each end, not p together.",
+        ),
+        Mistake(
+            "no padding", lambda n, k, s, p: max((n - k) // s + 1, 0), "The padding is missing in your count."
+        ),
+        Mistake(
+            "no stride", lambda n, k, s, p: max(n + 2 * p - k + 1, 0), "Each window starts s pixels later."
+        ),
+        Mistake(
+            "side over stride",
+            [lambda n, k, s, p: n // s, lambda n, k, s, p: (n + 2 * p) // s],
+            "The kernel matters: at stride 2, a side of 7 has 3 windows of side 2 and 4 windows of side 1.",
         ),
     ],
-    otherwise="Draw it: one unit sees 3 units of the layer below. What does each of these see?",
 )
 
-EXTRA_SHARE = NumberExercise(
-    "extra_share",
-    expected="a share, such as 0.5 for half as many again",
-    reference=49 / 27 - 1,
+
+def convolve(image: Tensor, weight: Tensor, stride: int, padding: int) -> Tensor:
+    """Return the feature map (H', W') of one filter (C, k, k) on an image (C, H, W)."""
+    side = weight.shape[-1]
+    padded = F.pad(image, (padding, padding, padding, padding))
+    windows = padded.unfold(1, side, stride).unfold(2, side, stride)  # (C, H', W', k, k)
+    return torch.einsum("cijab,cab->ij", windows, weight)
+
+
+class _FindConvolutions(TorchFunctionMode):
+    """Notes whether PyTorch's own convolutions are called."""
+
+    used = False
+
+    def __torch_function__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
+        self.used |= "conv" in getattr(func, "__name__", "")
+        return func(*args, **(kwargs or {}))
+
+
+def _observe_convolution(
+    function: Callable[..., Any], image: Tensor, weight: Tensor, stride: int, padding: int
+) -> Tensor:
+    with _FindConvolutions() as found:
+        output = function(image.requires_grad_(), weight.requires_grad_(), stride, padding)
+    if found.used:
+        raise Unsuitable("You call a convolution of PyTorch. Compute the sums of products yourself.")
+    read: Tensor = tensor("the feature map")(output)
+    if output.dtype != image.dtype:
+        raise Unsuitable(f"Expected a feature map of the image's dtype, {image.dtype}; got {output.dtype}.")
+    if not output.requires_grad:
+        raise Unsuitable(
+            "Autograd finds no way back through your function. Compute with tensors, "
+            "without item(), tolist(), detach() or NumPy."
+        )
+    return read
+
+
+def _images_and_filters(draw: Random) -> list[tuple[Tensor, Tensor, int, int]]:
+    small = torch.arange(1.0, 7, dtype=torch.float64).view(1, 2, 3)
+    corner = torch.tensor([[[1.0, 10.0], [100.0, 1000.0]]], dtype=torch.float64)
+    sizes = [(3, 7, 6, 3, 2, 1), (2, 5, 8, 3, 1, 2), (4, 9, 11, 2, 3, 0)]
+    return [
+        (small, corner, 1, 0),
+        *(
+            (normal(draw, c, height, width).double(), normal(draw, c, k, k).double(), s, p)
+            for c, height, width, k, s, p in sizes
+        ),
+    ]
+
+
+def _convolve_with(
+    image: Tensor,
+    weight: Tensor,
+    stride: int,
+    padding: int,
+    *,
+    pad: Callable[[int], tuple[int, int, int, int]] = lambda p: (p, p, p, p),
+    spread: Callable[[int], int] = lambda stride: stride,
+) -> Tensor:
+    """Convolve with a padding (left, right, top, bottom) and with windows that start `spread(stride)` apart."""
+    rows, columns = (_size(side, weight.shape[1], stride, padding) for side in image.shape[1:])
+    full = convolve(F.pad(image, pad(padding)), weight, 1, 0)
+    step = spread(stride)
+    return full[::step, ::step][:rows, :columns]
+
+
+def _shown_convolution(image: Tensor, weight: Tensor, stride: int, padding: int) -> str:
+    if image.numel() < 8:
+        return f"{image.tolist()}, {weight.tolist()}, {stride}, {padding}"
+    return f"an image of shape {tuple(image.shape)}, a filter of shape {tuple(weight.shape)}, {stride}, {padding}"
+
+
+CONVOLVE = FunctionExercise(
+    "convolve(image, weight, stride, padding)",
+    returns=tensor("the feature map"),
+    reference=convolve,
+    inputs=_images_and_filters,
+    observe=_observe_convolution,
+    shown=_shown_convolution,
+    keeps_inputs=True,
     mistakes=[
-        Mistake("ratio", 49 / 27, "That is how many times as many. How many *more* is one less."),
         Mistake(
-            "percent",
-            [81, 81.48, 81.5],
-            "That is a percentage. The exercise asks for a share, such as 0.5 for 50 %.",
+            "flipped",
+            lambda x, w, s, p: convolve(x, w.flip(1, 2), s, p),
+            "You flip the kernel, as mathematics does. Its first entry meets the first pixel of the window.",
         ),
         Mistake(
-            "of the larger",
-            22 / 49,
-            "That is the saving relative to the 7×7 layer. Compare with the 3×3 layers.",
-        ),
-        Mistake("upside down", 27 / 49, "That is three layers divided by one. Divide the other way round."),
-        Mistake(
-            "difference",
-            22,
-            "That is the difference in units of C². Divide it by the weights of the 3×3 layers.",
+            "kernel transposed",
+            lambda x, w, s, p: convolve(x, w.transpose(1, 2), s, p),
+            "Rows and columns of the kernel are exchanged.",
         ),
         Mistake(
-            "kernels",
-            7 / 9,
-            "You compare the sides of the kernels. The number of weights grows with their area.",
+            "transposed",
+            lambda x, w, s, p: convolve(x, w, s, p).T,
+            "Rows and columns of the feature map are exchanged.",
         ),
-        Mistake("one layer", 49 / 9 - 1, "There are three 3×3 layers, not one."),
+        Mistake(
+            "channels apart",
+            [
+                lambda x, w, s, p: torch.stack(
+                    [convolve(x[c : c + 1], w[c : c + 1], s, p) for c in range(len(x))]
+                ),
+            ],
+            "You return one map per channel. A filter gives one map: add up the channels.",
+        ),
+        Mistake(
+            "one channel",
+            [
+                lambda x, w, s, p: convolve(x[:1], w[:1], s, p),
+                lambda x, w, s, p: convolve(x[-1:], w[-1:], s, p),
+            ],
+            "You use one channel of the image. Add up the products over all of them.",
+        ),
+        Mistake(
+            "channels mixed",
+            lambda x, w, s, p: convolve(x.sum(0, keepdim=True), w.sum(0, keepdim=True), s, p),
+            "You add up the channels before you multiply. Each channel has a kernel of its own.",
+        ),
+        Mistake(
+            "mean",
+            [
+                lambda x, w, s, p: convolve(x, w, s, p) / w.numel(),
+                lambda x, w, s, p: convolve(x, w, s, p) / len(w),
+            ],
+            "Add the products up. You take a mean.",
+        ),
+        Mistake("no padding", lambda x, w, s, p: convolve(x, w, s, 0), "You do not pad the image."),
+        Mistake(
+            "padding at one end",
+            [
+                partial(_convolve_with, pad=lambda p: (0, p, 0, p)),
+                partial(_convolve_with, pad=lambda p: (0, 2 * p, 0, 2 * p)),
+                partial(_convolve_with, pad=lambda p: (2 * p, 0, 2 * p, 0)),
+                lambda x, w, s, p: convolve(F.pad(x, (0, p, 0, p)), w, s, 0),
+            ],
+            "The zeros go to all four edges of the image.",
+        ),
+        Mistake(
+            "padding of rows only",
+            [
+                lambda x, w, s, p: convolve(F.pad(x, (0, 0, p, p)), w, s, 0),
+                lambda x, w, s, p: convolve(F.pad(x, (p, p, 0, 0)), w, s, 0),
+            ],
+            "You pad either the rows or the columns. Pad both.",
+        ),
+        Mistake(
+            "no stride",
+            lambda x, w, s, p: convolve(x, w, 1, p),
+            "You move by one pixel each time. The windows start `stride` pixels apart.",
+        ),
+        Mistake(
+            "windows too close",
+            partial(_convolve_with, spread=lambda stride: 1),
+            "The size is right, but entry (i, j) takes the window that starts at (i, j). Where does the stride "
+            "put it?",
+        ),
+        Mistake(
+            "last window",
+            lambda x, w, s, p: convolve(x, w, s, p)[:-1, :-1],
+            "The last row and the last column are missing: range(n) ends before n.",
+        ),
+        Mistake(
+            "extra dimensions",
+            [
+                lambda x, w, s, p: convolve(x, w, s, p)[None],
+                lambda x, w, s, p: convolve(x, w, s, p)[None, None],
+            ],
+            "The map has two dimensions, height and width. Yours has more.",
+        ),
     ],
-    otherwise="One 7×7 layer has 49C² weights, three 3×3 layers have 27C². How many more, divided by 27C²?",
 )
 
+Scalar = Callable[[Tensor], Tensor]
+
+
+def _scalar_function(kind: str, seed: int) -> Scalar:
+    """Return a function from a tensor to a number; autograd's gradient is wrong for the detached one."""
+
+    def function(x: Tensor) -> Tensor:
+        weights = normal(Random(seed), *x.shape).to(x.dtype)
+        if kind == "cubes":
+            return (weights * x**3).sum()
+        if kind == "neighbours":
+            return (weights * x**2 * x.flatten().roll(1).view_as(x)).sum()
+        return (weights * x.detach() * x).sum()
+
+    return function
+
+
+def numerical_gradient(function: Scalar, x: Tensor, step: float) -> Tensor:
+    """Return the gradient of a function by central differences."""
+    return _differences(function, x, step, lambda up, middle, down: (up - down) / (2 * step))
+
+
+def _differences(
+    function: Scalar, x: Tensor, step: float, slope: Callable[[Tensor, Tensor, Tensor], Tensor]
+) -> Tensor:
+    """Return `slope(f(x + step), f(x), f(x - step))` for each entry of x in turn."""
+    one_hot = step * torch.eye(x.numel(), dtype=x.dtype).view(-1, *x.shape)
+    middle = function(x)
+    slopes = [slope(function(x + change), middle, function(x - change)) for change in one_hot]
+    return torch.stack(slopes).view_as(x).detach()
+
+
+def _autograd(function: Scalar, x: Tensor) -> Tensor:
+    x = x.clone().requires_grad_()
+    return torch.autograd.grad(function(x), x)[0]
+
+
+def _largest(difference: Tensor) -> Tensor:
+    return difference.abs().max()
+
+
+def _check_gradient(
+    function: Scalar,
+    x: Tensor,
+    step: float,
+    numerical: Callable[[Scalar, Tensor, float], Tensor] = numerical_gradient,
+    distance: Callable[[Tensor], Tensor] = _largest,
+) -> tuple[Tensor, float]:
+    gradient = numerical(function, x, step)
+    return gradient, distance(gradient - _autograd(function, x)).item()
+
+
+def _by_slope(slope: Callable[[Tensor, Tensor, Tensor, float], Tensor]) -> Callable[..., Any]:
+    return partial(
+        _check_gradient,
+        numerical=lambda f, x, h: _differences(f, x, h, lambda up, middle, down: slope(up, middle, down, h)),
+    )
+
+
+def _all_at_once(function: Scalar, x: Tensor, step: float) -> Tensor:
+    return ((function(x + step) - function(x - step)) / (2 * step)).expand(x.shape)
+
+
+def _rows_at_once(function: Scalar, x: Tensor, step: float) -> Tensor:
+    """Change all entries with the same first index together."""
+    rows = step * torch.eye(len(x), dtype=x.dtype).view(len(x), len(x), *[1] * (x.ndim - 1))
+    slopes = torch.stack([(function(x + row) - function(x - row)) / (2 * step) for row in rows])
+    return slopes.view(len(x), *[1] * (x.ndim - 1)).expand(x.shape)
+
+
+def _left_changed(function: Scalar, x: Tensor, step: float, put_back: float = 0.0) -> Tensor:
+    x, gradient = x.clone(), torch.zeros_like(x)
+    for place in range(x.numel()):
+        x.view(-1)[place] += step
+        up = function(x)
+        x.view(-1)[place] -= 2 * step
+        gradient.view(-1)[place] = (up - function(x)) / (2 * step)
+        x.view(-1)[place] += put_back * step
+    return gradient
+
+
+def _read_gradient_check(value: Any) -> dict[str, Any]:
+    if not isinstance(value, tuple | list) or len(value) != 2:
+        raise Unsuitable("Expected a pair: the numerical gradient and the largest difference.")
+    return {
+        "the numerical gradient": tensor("the numerical gradient")(value[0]),
+        "the largest difference": number("the largest difference")(value[1]),
+    }
+
+
+GRADIENT_CHECK = FunctionExercise(
+    "gradient_check(function, x, step)",
+    returns=_read_gradient_check,
+    reference=_check_gradient,
+    inputs=lambda draw: [
+        ("cubes", draw.getrandbits(16), normal(draw, 3).double(), 0.1),
+        ("neighbours", draw.getrandbits(16), normal(draw, 2, 3).double(), 0.01),
+        ("detached", draw.getrandbits(16), normal(draw, 2, 2, 2).double(), 0.01),
+    ],
+    observe=lambda function, kind, seed, x, step: _read_gradient_check(
+        function(_scalar_function(kind, seed), x, step)
+    ),
+    shown=lambda kind, seed, x, step: {
+        "cubes": f"the sum of multiples of x³, x of shape {tuple(x.shape)}, {step}",
+        "neighbours": f"a sum of products of neighbours, x of shape {tuple(x.shape)}, {step}",
+        "detached": f"a function with a wrong gradient, x of shape {tuple(x.shape)}, {step}",
+    }[kind],
+    keeps_inputs=True,
+    mistakes=[
+        Mistake(
+            "one side",
+            [
+                _by_slope(lambda up, middle, down, h: (up - middle) / h),
+                _by_slope(lambda up, middle, down, h: (middle - down) / h),
+            ],
+            "That is a one-sided difference. Take one step up and one step down.",
+        ),
+        Mistake(
+            "one step",
+            _by_slope(lambda up, middle, down, h: (up - down) / h),
+            "Your gradient is twice as large. How far apart are the two points?",
+        ),
+        Mistake(
+            "half a step",
+            _by_slope(lambda up, middle, down, h: (up - down) / h / 4),
+            "Your gradient is half as large. How far apart are the two points?",
+        ),
+        Mistake(
+            "sign",
+            _by_slope(lambda up, middle, down, h: (down - up) / (2 * h)),
+            "The sign is wrong: subtract the value below from the value above.",
+        ),
+        Mistake(
+            "not divided",
+            _by_slope(lambda up, middle, down, h: up - down),
+            "A difference is not yet a slope. Divide it by the distance of the two points.",
+        ),
+        Mistake(
+            "all at once",
+            partial(_check_gradient, numerical=_all_at_once),
+            "You change all entries of x together. Change one at a time.",
+        ),
+        Mistake(
+            "rows at once",
+            partial(_check_gradient, numerical=_rows_at_once),
+            "You change all entries of x[i] together. x may have several dimensions: change one number at a time.",
+        ),
+        Mistake(
+            "not put back",
+            [
+                partial(_check_gradient, numerical=_left_changed),
+                partial(_check_gradient, numerical=partial(_left_changed, put_back=2.0)),
+            ],
+            "An entry stays changed when its turn is over. Put it back before you change the next one.",
+        ),
+        Mistake(
+            "autograd twice",
+            lambda f, x, h: (_autograd(f, x), 0.0),
+            "You compare autograd with itself. The numerical gradient comes from values of the function alone.",
+        ),
+        Mistake(
+            "autograd's gradient",
+            lambda f, x, h: (_autograd(f, x), _check_gradient(f, x, h)[1]),
+            "The difference is right, but you return the gradient of autograd. Return the numerical one.",
+        ),
+        Mistake(
+            "no absolute values",
+            [
+                partial(_check_gradient, distance=lambda difference: difference.max()),
+                partial(_check_gradient, distance=lambda difference: (-difference).max()),
+            ],
+            "Differences can be negative. Take absolute values before you look for the largest.",
+        ),
+        Mistake(
+            "mean",
+            partial(_check_gradient, distance=lambda d: d.abs().mean()),
+            "Return the largest, not the mean.",
+        ),
+        Mistake(
+            "norm",
+            [
+                partial(_check_gradient, distance=lambda d: d.norm()),
+                partial(_check_gradient, distance=lambda d: d.abs().sum()),
+                partial(_check_gradient, distance=lambda d: d.pow(2).sum()),
+            ],
+            "You add the differences up. Return the largest one.",
+        ),
+    ],
+)
 Layers = list[tuple[int, int]]
 Step = Callable[[int, int, int, int], tuple[int, int]]
 
@@ -145,58 +524,142 @@ FIELD_SIZE = FunctionExercise(
 )
 
 
-def _parameters(kernel: int, channels: int, layers: int) -> int:
-    return layers * (kernel**2 * channels**2 + channels)
+def _parameters(kernel: int, channels: int) -> int:
+    return kernel**2 * channels**2 + channels
 
 
-STACK_PARAMETERS = FunctionExercise(
-    "stack_parameters(kernel, channels, layers)",
-    returns=number("how many parameters all layers have together"),
-    reference=_parameters,
+def _compare(
+    kernel: int,
+    channels: int,
+    layers: int,
+    *,
+    one: Callable[[int, int], int] = _parameters,
+    side: Callable[[int, int], int] = lambda k, n: n * (k - 1) + 1,
+    share: Callable[[int, int], float] = lambda stack, single: single / stack - 1,
+) -> tuple[int, int, int, float]:
+    """Compare a stack with a single layer: `one` counts a layer, `side` gives the single layer's kernel."""
+    field = side(kernel, layers)
+    stack, single = layers * one(kernel, channels), one(field, channels)
+    return field, stack, single, share(stack, single)
+
+
+def _with_stack(stack_of: Callable[[int, int, int], int]) -> Callable[..., Any]:
+    """Return the comparison with a stack that is counted wrongly."""
+
+    def compare(kernel: int, channels: int, layers: int) -> tuple[int, int, int, float]:
+        field, _, single, _ = _compare(kernel, channels, layers)
+        stack = stack_of(kernel, channels, layers)
+        return field, stack, single, single / stack - 1
+
+    return compare
+
+
+COMPARE_WITH_SINGLE = FunctionExercise(
+    "compare_with_single(kernel, channels, layers)",
+    returns=named(
+        "the kernel of the single layer",
+        "the number of parameters of the stack",
+        "the number of parameters of the single layer",
+        "the share",
+    ),
+    reference=_compare,
     inputs=lambda draw: [
-        (1, 2, 1),
+        (3, 2, 1),
         (3, 64, 3),
-        (7, 64, 1),
-        (draw.choice((1, 3, 5)), draw.randint(5, 99), draw.randint(2, 6)),
+        (5, draw.randint(5, 99), 2),
+        (3, draw.randint(5, 99), draw.randint(4, 6)),
     ],
     mistakes=[
         Mistake(
             "no biases",
-            lambda k, c, n: n * k**2 * c**2,
+            partial(_compare, one=lambda k, c: k**2 * c**2),
             "The weights are right. Each output channel also has a bias.",
         ),
         Mistake(
             "one bias each",
-            lambda k, c, n: n * (k**2 * c**2 + 1),
+            partial(_compare, one=lambda k, c: k**2 * c**2 + 1),
             "A layer does not have one bias but one per output channel.",
         ),
         Mistake(
             "biases once",
-            lambda k, c, n: n * k**2 * c**2 + c,
-            "You count the biases once for the whole stack. Every layer has its own.",
+            _with_stack(lambda k, c, n: n * k**2 * c**2 + c),
+            "You count the biases of the stack once. Every layer has its own.",
         ),
         Mistake(
-            "one layer", lambda k, c, n: k**2 * c**2 + c, "That is one layer. The stack has `layers` of them."
+            "one layer",
+            _with_stack(lambda k, c, n: _parameters(k, c)),
+            "You count one layer of the stack. It has `layers` of them.",
         ),
         Mistake(
             "channels once",
-            lambda k, c, n: n * (k**2 * c + c),
+            partial(_compare, one=lambda k, c: k**2 * c + c),
             "Each output channel has a kernel for every input channel: multiply channels in by channels out.",
         ),
         Mistake(
             "kernel once",
-            lambda k, c, n: n * (k * c**2 + c),
+            partial(_compare, one=lambda k, c: k * c**2 + c),
             "A kernel is as wide as it is high: square its side.",
         ),
         Mistake(
             "bias per kernel",
-            lambda k, c, n: n * (k**2 + 1) * c**2,
+            partial(_compare, one=lambda k, c: (k**2 + 1) * c**2),
             "There is one bias per output channel, not one per pair of channels.",
+        ),
+        Mistake(
+            "sum of kernels",
+            partial(_compare, side=lambda k, n: n * k),
+            "Neighbouring kernels overlap. How many new pixels does a layer add at each edge?",
+        ),
+        Mistake(
+            "field starts at none",
+            partial(_compare, side=lambda k, n: n * (k - 1)),
+            "Before the first layer a unit is a pixel, and sees one pixel.",
+        ),
+        Mistake(
+            "product",
+            partial(_compare, side=lambda k, n: k**n),
+            "Receptive fields of layers with stride 1 add up. They do not multiply.",
+        ),
+        Mistake(
+            "same kernel",
+            partial(_compare, side=lambda k, n: k),
+            "The single layer has a larger kernel: its receptive field is that of the whole stack.",
+        ),
+        Mistake(
+            "ratio",
+            partial(_compare, share=lambda stack, single: single / stack),
+            "The share says how many times as many. How many *more* is one less.",
+        ),
+        Mistake(
+            "percent",
+            partial(_compare, share=lambda stack, single: 100 * (single / stack - 1)),
+            "That is a percentage. The exercise asks for a share, such as 0.5 for 50 %.",
+        ),
+        Mistake(
+            "of the larger",
+            [
+                partial(_compare, share=lambda stack, single: 1 - stack / single),
+                partial(_compare, share=lambda stack, single: stack / single - 1),
+            ],
+            "You divide by the parameters of the single layer. Divide by those of the stack.",
+        ),
+        Mistake(
+            "upside down",
+            partial(_compare, share=lambda stack, single: stack / single),
+            "That is the stack divided by the single layer. How many *more* does the single layer have?",
+        ),
+        Mistake(
+            "difference",
+            partial(_compare, share=lambda stack, single: single - stack),
+            "The last entry is a number of parameters. Divide it by those of the stack.",
+        ),
+        Mistake(
+            "exchanged",
+            lambda k, c, n: tuple(_compare(k, c, n)[place] for place in (0, 2, 1, 3)),
+            "The stack comes before the single layer in what you return.",
         ),
     ],
 )
-
-Gradient = Callable[[nn.Module, int], torch.Tensor]
 
 
 def _positive_network(layers: Layers, seed: int, nested: bool) -> nn.Module:
@@ -273,4 +736,11 @@ FIELD_BY_GRADIENT = FunctionExercise(
     ],
 )
 
-EXERCISES = (THREE_DEEP, FIELD_SIZE, EXTRA_SHARE, STACK_PARAMETERS, FIELD_BY_GRADIENT)
+EXERCISES = (
+    OUTPUT_SIZE,
+    CONVOLVE,
+    GRADIENT_CHECK,
+    FIELD_SIZE,
+    COMPARE_WITH_SINGLE,
+    FIELD_BY_GRADIENT,
+)

@@ -1,23 +1,31 @@
 """Exercises of lab 2: build VGG from its table."""
 
 from collections.abc import Callable
+from copy import deepcopy
 from functools import partial
+from itertools import islice, pairwise
+from math import isqrt
 from random import Random
 from typing import Any
 
 import numpy as np
 import torch
-from torch import nn
+from torch import Tensor, nn
 
-from deepernets.course.exercises.judging import FunctionExercise, Mistake, NumberExercise
+from deepernets.course.exercises.judging import FunctionExercise, Mistake, Symptom
 from deepernets.course.exercises.values import (
+    LONGEST_LIST,
+    Raised,
     Unsuitable,
+    attempt,
+    describe,
     kind_of,
+    named,
     network,
     normal,
-    number,
     numbers,
     run_network,
+    tensor,
 )
 from deepernets.models.layers import local_response_norm
 
@@ -201,226 +209,496 @@ MAKE_FEATURES = FunctionExercise(
     ],
 )
 
-PIXELS, UNITS = 7 * 7 * 512, 4096
-
-FIRST_CONNECTED = NumberExercise(
-    "first_connected",
-    expected="weights and biases of the first fully-connected layer",
-    reference=PIXELS * UNITS + UNITS,
-    mistakes=[
-        Mistake(
-            "no biases", PIXELS * UNITS, "Those are the weights. Each of the 4096 units has a bias, too."
-        ),
-        Mistake(
-            "other biases",
-            [PIXELS * UNITS + extra for extra in (1, 512, PIXELS)],
-            "The weights are right. How many biases are there, if each of the 4096 units has one?",
-        ),
-        Mistake(
-            "one pixel",
-            [512 * UNITS + UNITS, 512 * UNITS],
-            "The layer sees the whole map, not one position of it: 7×7 positions of 512 channels.",
-        ),
-        Mistake(
-            "pool missing",
-            [4 * PIXELS * UNITS + UNITS, 4 * PIXELS * UNITS],
-            "The map is 14×14 before the last pool. The layer comes after it.",
-        ),
-        Mistake(
-            "second layer",
-            [UNITS * UNITS + UNITS, UNITS * UNITS],
-            "That is the second layer, from 4096 units to 4096. The first one sees the maps.",
-        ),
-        Mistake(
-            "convolution",
-            [PIXELS * 512 + 512, PIXELS * 512],
-            "That is a 7×7 convolution. The layer has 4096 units.",
-        ),
-        Mistake(
-            "side once",
-            [7 * 512 * UNITS + UNITS, 7 * 512 * UNITS],
-            "The map is 7 high and 7 wide: 49 positions, not 7.",
-        ),
-        Mistake("millions", [102.764544, 102.76, 102.8, 103], "That is in millions. Give the number itself."),
-    ],
-    otherwise="Each of 4096 units has a weight for every number in the last maps, and one bias.",
-)
-
-Plan = list[
-    Any
-]  # of a network: a list is an nn.Sequential, a tuple a layer's name in torch.nn and its arguments
+Layers = list[tuple[Any, ...]]  # ("conv", kernel, channels), ("pool",) and ("linear", units)
+Costs = list[tuple[Any, Any, Any]]  # of each layer: outputs, parameters, multiply-adds
 
 
-def _built(plan: Plan) -> nn.Sequential:
-    parts = (_built(part) if isinstance(part, list) else getattr(nn, part[0])(*part[1:]) for part in plan)
-    return nn.Sequential(*parts)
+def _costs(
+    layers: Layers,
+    side: int,
+    *,
+    window: Callable[[int, int], int] = lambda kernel, channels: kernel**2 * channels,
+    bias: int = 1,
+    halved: Callable[[int], Any] = lambda side: side // 2,
+    flat: Callable[[int, Any], int] = lambda channels, side: channels * side**2,
+) -> Costs:
+    """Count the costs of each layer.
+
+    Args:
+        layers: The network.
+        side: Of the images, which have 3 channels.
+        window: Numbers of an input that one output of a convolution sees, from its kernel and the channels.
+        bias: Per unit or output channel.
+        halved: The side after a pool.
+        flat: Numbers that the first linear layer sees.
+    """
+    channels, features, costs = 3, 0, []
+    for kind, *sizes in layers:
+        if kind == "conv":
+            inputs, channels = window(sizes[0], channels), sizes[1]
+            outputs = channels * side**2
+            costs.append((outputs, channels * (inputs + bias), inputs * outputs))
+        elif kind == "pool":
+            side = halved(side)
+            costs.append((channels * side**2, 0, 0))
+        else:
+            features, inputs = sizes[0], features or flat(channels, side)
+            costs.append((features, features * (inputs + bias), inputs * features))
+    return costs
 
 
-def _written(plan: Plan) -> str:
-    parts = (_written(p) if isinstance(p, list) else f"{p[0]}({', '.join(map(str, p[1:]))})" for p in plan)
-    return f"Sequential({', '.join(parts)})"
-
-
-def _plans(draw: Random) -> list[tuple[Plan]]:
-    width, hidden, classes = draw.choice((4, 5, 6, 8, 9)), draw.randint(11, 30), draw.randint(2, 7)
-    stem: Plan = [("Conv2d", 3, width, 3), ("BatchNorm2d", width), ("ReLU",)]
-    first, second = ("Linear", 16 * width, hidden), ("Linear", hidden, classes)
-    return [
-        ([("Conv2d", 3, 2, 1), ("Linear", 4, 2)],),
-        ([*stem, ("Flatten",), first, ("ReLU",), second],),
-        ([stem, ("Flatten",), [[first, ("ReLU",)], second, [("Linear", classes, 10)]]],),
+def _changed(change: Callable[[str, int, int, int], tuple[int, int, int]]) -> Callable[[Layers, int], Costs]:
+    """Return costs in which `change` replaces those of each layer; it takes the layer's kind as well."""
+    return lambda layers, side: [
+        change(layer[0], *cost) for layer, cost in zip(layers, _costs(layers, side), strict=True)
     ]
 
 
-def _count(*layers: nn.Module) -> int:
-    return sum(parameter.numel() for layer in layers for parameter in layer.parameters())
+def _once(layers: Layers, side: int) -> Costs:
+    """Count as if convolutions used each weight once."""
+    return [
+        (cost[0], cost[1], cost[1] - layer[2]) if layer[0] == "conv" else cost
+        for layer, cost in zip(layers, _costs(layers, side), strict=True)
+    ]
 
 
-def _linear(model: nn.Module) -> list[nn.Linear]:
-    return [layer for layer in model.modules() if isinstance(layer, nn.Linear)]
+def _one_row(layers: Layers, side: int) -> Costs:
+    """Count as if convolutions used each weight once per row of the feature map."""
+    return [
+        (cost[0], cost[1], cost[2] // isqrt(cost[0] // layer[2])) if layer[0] == "conv" else cost
+        for layer, cost in zip(layers, _costs(layers, side), strict=True)
+    ]
 
 
-def _share_of(choose: Callable[[nn.Module], list[Any]]) -> Callable[[nn.Module], float]:
-    return lambda model: _count(*choose(model)) / _count(model)
+def _forgetful(layers: Layers, side: int) -> Costs:
+    """Count as if every convolution took the 3 channels of an image."""
+    costs = _costs(layers, side)
+    for place, layer in enumerate(layers):
+        if layer[0] == "conv":
+            (_, parameters, _), outputs = _costs([layer], 1)[0], costs[place][0]
+            costs[place] = (outputs, parameters, outputs * 3 * layer[1] ** 2)
+    return costs
 
 
-_share = _share_of(_linear)
-SHARE = number("a share between 0 and 1")
+def _flat_every_time(layers: Layers, side: int) -> Costs:
+    """Count as if every linear layer took the flattened feature maps."""
+    body = [layer for layer in layers if layer[0] != "linear"]
+    return [
+        _costs([*body, layer], side)[-1] if layer[0] == "linear" else cost
+        for layer, cost in zip(layers, _costs(layers, side), strict=True)
+    ]
 
 
-def _share_on_meta(function: Callable[[nn.Module], Any], plan: Plan) -> float:
-    """Return the share of a network without values, as the lab's networks are."""
-    with torch.device("meta"):
-        model = _built(plan)
-    return SHARE(function(model))
+def _read_costs(value: Any) -> dict[str, list[float]]:
+    """Return three lists of numbers, of a list with three numbers for each layer."""
+    rows = attempt(lambda: list(islice(value, LONGEST_LIST)))
+    if not isinstance(value, list | tuple | np.ndarray | Tensor) or not isinstance(rows, list):
+        raise Unsuitable(f"Expected a list with three numbers for each layer; got {kind_of(value)}.")
+    read = numbers("outputs, parameters and multiply-adds of each layer", 3)
+    columns = zip(*map(read, rows), strict=True)
+    return dict(zip(("outputs", "parameters", "multiply-adds"), map(list, columns), strict=False))
 
 
-def _without_biases(model: nn.Module) -> int:
-    return sum(p.numel() for name, p in model.named_parameters() if not name.endswith("bias"))
+def _small_networks(draw: Random) -> list[tuple[Layers, int]]:
+    a, b, c = draw.sample(range(4, 12), 3)
+    return [
+        ([("conv", 3, 2)], 4),
+        ([("conv", 3, a), ("pool",), ("linear", b)], 10),
+        (
+            [
+                ("conv", 5, a),
+                ("conv", 1, b),
+                ("pool",),
+                ("conv", 3, c),
+                ("pool",),
+                ("linear", 20),
+                ("linear", 7),
+            ],
+            14,
+        ),
+    ]
 
 
-CONNECTED_SHARE = FunctionExercise(
-    "connected_share(network)",
-    returns=SHARE,
-    reference=_share,
-    inputs=_plans,
-    observe=_share_on_meta,
-    shown=_written,
+LAYER_COSTS = FunctionExercise(
+    "layer_costs(layers, side)",
+    returns=_read_costs,
+    reference=_costs,
+    inputs=_small_networks,
     mistakes=[
-        Mistake(
-            "percent", lambda model: 100 * _share(model), "That is a percentage, not a share between 0 and 1."
-        ),
-        Mistake(
-            "children",
-            _share_of(lambda model: [layer for layer in model.children() if isinstance(layer, nn.Linear)]),
-            "You only visit the outermost layers. Linear layers may be nested: modules() visits them all.",
-        ),
-        Mistake(
-            "counted twice",
-            lambda model: _count(*_linear(model)) / _count(*model.modules()),
-            "The total is too large: parameters() of a container includes those of its layers.",
-        ),
-        Mistake("the rest", lambda model: 1 - _share(model), "That is the share of all other layers."),
-        Mistake(
-            "ratio",
-            lambda model: _count(*_linear(model)) / (_count(model) - _count(*_linear(model))),
-            "You divide by the parameters of the other layers. A share is of all parameters.",
-        ),
-        Mistake(
-            "first alone",
-            _share_of(lambda model: _linear(model)[:1]),
-            "You count the first linear layer only.",
-        ),
-        Mistake(
-            "last alone",
-            _share_of(lambda model: _linear(model)[-1:]),
-            "Only the last linear layer is counted: does a loop overwrite its sum?",
-        ),
-        Mistake(
-            "count", lambda model: _count(*_linear(model)), "That is a count. Divide it by all parameters."
-        ),
-        Mistake(
-            "weights alone",
-            lambda model: sum(layer.weight.numel() for layer in _linear(model)) / _count(model),
-            "The linear layers' biases are missing in the numerator. They are parameters, too.",
-        ),
         Mistake(
             "no biases",
-            lambda model: sum(layer.weight.numel() for layer in _linear(model)) / _without_biases(model),
-            "The biases are missing, in the numerator and in the denominator.",
+            partial(_costs, bias=0),
+            "Your parameters are weights alone. Each output channel and each unit also has a bias.",
         ),
-    ],
-)
-
-
-def _sides(
-    side: int, windows: list[int], rule: Callable[[int, int], Any] = lambda n, w: (n - w) // 2 + 1
-) -> list[Any]:
-    """Return the side after each pool by a rule (side, window) -> side."""
-    sides = []
-    for window in windows:
-        side = rule(side, window)
-        sides.append(side)
-    return sides
-
-
-def _by(rule: Callable[[int, int], Any]) -> Callable[[int, list[int]], list[Any]]:
-    return partial(_sides, rule=rule)
-
-
-MAP_SIDES = FunctionExercise(
-    "map_sides(side, windows)",
-    returns=numbers("the side after each pool"),
-    reference=_sides,
-    inputs=lambda draw: [
-        (7, [2]),
-        (28, [2, 2, 2, 2, 2]),
-        (28, [2, 2, 2, 2, 1]),
-        (draw.choice((45, 51, 77)), [2, 1, 2, 1]),
-        (draw.randint(60, 99), [3, 2, 1]),
-    ],
-    mistakes=[
+        Mistake(
+            "biases multiplied",
+            [
+                _changed(lambda kind, o, p, m: (o, p, m + o if p else m)),
+                _changed(lambda kind, o, p, m: (o, p, m + o if kind == "conv" else m)),
+                _changed(lambda kind, o, p, m: (o, p, m + o if kind == "linear" else m)),
+            ],
+            "You count the bias as a multiply-add. Only products of a weight and an input count.",
+        ),
+        Mistake(
+            "twice",
+            _changed(lambda kind, o, p, m: (o, p, 2 * m)),
+            "A multiplication and an addition are one multiply-add, not two.",
+        ),
+        Mistake(
+            "one position",
+            _once,
+            "A convolution uses its weights at every position of the feature map, not once.",
+        ),
+        Mistake(
+            "one row",
+            _one_row,
+            "A feature map has side² positions. You multiply by its side once.",
+        ),
+        Mistake(
+            "kernel once",
+            partial(_costs, window=lambda kernel, channels: kernel * channels),
+            "A kernel is as wide as it is high: square its side.",
+        ),
+        Mistake(
+            "channels once",
+            partial(_costs, window=lambda kernel, channels: kernel**2),
+            "Each output channel has a kernel for every input channel.",
+        ),
+        Mistake(
+            "channels kept",
+            _forgetful,
+            "You count 3 input channels for every convolution. Each takes the channels of the one before.",
+        ),
+        Mistake(
+            "no pools",
+            partial(_costs, halved=lambda side: side),
+            "The maps keep their size in your count. A pool halves their side.",
+        ),
         Mistake(
             "rounded up",
-            [_by(lambda n, w: -((w - n) // 2) + 1), _by(lambda n, w: round((n - w) / 2) + 1)],
-            "You round up. These pools leave out what does not fill a window, so round down.",
-        ),
-        Mistake(
-            "cut",
-            _by(lambda n, w: int((n - w) / 2) + 1),
-            "A window that does not fit counts as one in your list. (1 - 2) // 2 rounds down, int() does not.",
+            partial(_costs, halved=lambda side: (side + 1) // 2),
+            "You round up at a pool. A window that fits only in part is left out.",
         ),
         Mistake(
             "not rounded",
-            _by(lambda n, w: (n - w) / 2 + 1),
-            "Maps have no half pixels: round down each time.",
-        ),
-        Mistake("halved", _by(lambda n, w: n / 2), "Halving ignores the window: how many windows fit?"),
-        Mistake(
-            "window left out",
-            _by(lambda n, w: n // 2),
-            "The window matters: at stride 2, 7 pixels hold 3 windows of 2 and 4 windows of 1.",
+            partial(_costs, halved=lambda side: side / 2),
+            "There are no half pixels: round down.",
         ),
         Mistake(
-            "stride is the window",
-            [_by(lambda n, w: (n - w) // w + 1), _by(lambda n, w: n // w)],
-            "The stride is 2 for every pool, also for one with a window of 1.",
+            "one pixel",
+            partial(_costs, flat=lambda channels, side: channels),
+            "The first linear layer sees every position of the feature maps, not one number per channel.",
         ),
         Mistake(
-            "no plus one", _by(lambda n, w: (n - w) // 2), "One window is missing: the first, at the edge."
+            "side once",
+            partial(_costs, flat=lambda channels, side: channels * side),
+            "The maps are as high as they are wide. The first linear layer sees side² positions.",
         ),
         Mistake(
-            "not chained",
-            lambda side, windows: [(side - window) // 2 + 1 for window in windows],
-            "Every pool starts from `side` in your list. It takes the map that the pool before gives.",
+            "flat every time",
+            _flat_every_time,
+            "The second linear layer takes the units of the first, not the feature maps.",
         ),
         Mistake(
-            "starts with the image",
-            lambda n, ws: [n, *_sides(n, ws)],
-            "Leave out the image: return one side per pool.",
+            "pools left out",
+            lambda layers, side: [
+                cost for layer, cost in zip(layers, _costs(layers, side), strict=True) if layer[0] != "pool"
+            ],
+            "Pools are missing. They have outputs, no parameters and no multiply-adds, and an entry of their own.",
         ),
-        Mistake("backwards", lambda n, ws: _sides(n, ws)[::-1], "The first pool comes first."),
+        Mistake(
+            "pools without outputs",
+            _changed(lambda kind, *cost: (0, 0, 0) if kind == "pool" else cost),
+            "A pool has no parameters, but it has outputs.",
+        ),
+        Mistake(
+            "outputs are channels",
+            lambda layers, side: [
+                (layer[2], *cost[1:]) if layer[0] == "conv" else cost
+                for layer, cost in zip(layers, _costs(layers, side), strict=True)
+            ],
+            "A convolution has `channels` outputs at every position of the feature map.",
+        ),
+        Mistake(
+            "order",
+            [
+                _changed(lambda kind, o, p, m: (p, o, m)),
+                _changed(lambda kind, o, p, m: (o, m, p)),
+                _changed(lambda kind, o, p, m: (p, m, o)),
+            ],
+            "The numbers are right, but not their order: outputs, parameters, multiply-adds.",
+        ),
+        Mistake(
+            "totals",
+            lambda layers, side: [tuple(map(sum, zip(*_costs(layers, side), strict=True)))],
+            "Those are totals. Return three numbers for each layer.",
+        ),
     ],
 )
 
-EXERCISES = (PARSE_CONFIGURATION, MAKE_FEATURES, FIRST_CONNECTED, CONNECTED_SHARE, MAP_SIDES)
+BYTES = 4  # of a float32 number
+
+
+def _total(outputs: list[tuple[str, int]]) -> int:
+    return sum(size for _, size in outputs)
+
+
+def _memory(
+    layers: Layers,
+    side: int,
+    batch: int,
+    *,
+    outputs_of: Callable[[list[tuple[str, int]]], int] = _total,
+    images: int = 1,
+    copies: int = 3,
+) -> tuple[int, int]:
+    """Return the bytes of activations and of what is kept per parameter.
+
+    Args:
+        layers: The network.
+        side: Of the images, which have 3 channels.
+        batch: Number of images.
+        outputs_of: How many outputs are kept, of (kind, outputs) of every layer.
+        images: Copies of the images that are kept.
+        copies: Numbers that are kept per parameter.
+    """
+    costs = _costs(layers, side)
+    kept = outputs_of([(layer[0], cost[0]) for layer, cost in zip(layers, costs, strict=True)])
+    activations = batch * (images * 3 * side**2 + kept) * BYTES
+    return activations, copies * sum(parameters for _, parameters, _ in costs) * BYTES
+
+
+def _per_number(size: float) -> Callable[..., tuple[float, ...]]:
+    """Return the memory in a unit in which a number takes `size`."""
+    return lambda *call: tuple(memory / BYTES * size for memory in _memory(*call))
+
+
+def _without(kind: str) -> Callable[..., Any]:
+    return partial(_memory, outputs_of=lambda outputs: sum(n for what, n in outputs if what != kind))
+
+
+TRAINING_MEMORY = FunctionExercise(
+    "training_memory(layers, side, batch)",
+    returns=named("the bytes of the activations", "the bytes for the parameters"),
+    reference=_memory,
+    inputs=lambda draw: [
+        (layers, side, batch) for (layers, side), batch in zip(_small_networks(draw), (1, 2, 5), strict=True)
+    ],
+    mistakes=[
+        Mistake(
+            "numbers",
+            _per_number(1),
+            "You count numbers. How many bytes does a float32 number take?",
+        ),
+        Mistake(
+            "other bytes",
+            [_per_number(8), _per_number(2), _per_number(32)],
+            "A float32 number has 32 bits. How many bytes are these?",
+        ),
+        Mistake(
+            "other unit",
+            [_per_number(BYTES / unit) for unit in (1e3, 1e6, 1e9, 2.0**10, 2.0**20, 2.0**30)],
+            "Return bytes, not kilobytes, megabytes or gigabytes.",
+        ),
+        Mistake(
+            "one image",
+            lambda layers, side, batch: _memory(layers, side, 1),
+            "You count the activations of one image. The batch has `batch` of them.",
+        ),
+        Mistake(
+            "parameters per image",
+            lambda layers, side, batch: tuple(batch * number for number in _memory(layers, side, 1)),
+            "All images of a batch share the parameters.",
+        ),
+        Mistake(
+            "no images",
+            partial(_memory, images=0),
+            "The images are missing. The first layer needs them for the gradient of its weights.",
+        ),
+        Mistake(
+            "images only once",
+            lambda layers, side, batch: (
+                _memory(layers, side, batch, images=0)[0] + BYTES * 3 * side**2,
+                _memory(layers, side, batch)[1],
+            ),
+            "You count one image in addition to the outputs. The batch has `batch` of them.",
+        ),
+        Mistake("no pools", _without("pool"), "The outputs of the pools are missing."),
+        Mistake("no linear layers", _without("linear"), "The outputs of the linear layers are missing."),
+        Mistake(
+            "last output",
+            [
+                partial(_memory, outputs_of=lambda outputs: outputs[-1][1]),
+                partial(_memory, outputs_of=lambda outputs: max(number for _, number in outputs)),
+            ],
+            "You count the outputs of one layer. The backward pass needs those of all layers.",
+        ),
+        Mistake(
+            "parameters once",
+            partial(_memory, copies=1),
+            "You count the parameters alone. What else is kept for each of them?",
+        ),
+        Mistake(
+            "parameters twice",
+            partial(_memory, copies=2),
+            "You count two numbers for each parameter. The text names three.",
+        ),
+        Mistake(
+            "exchanged",
+            lambda *call: _memory(*call)[::-1],
+            "The activations come first, then what is kept for the parameters.",
+        ),
+    ],
+)
+
+Converted = Callable[[nn.Linear, int, int], nn.Conv2d]
+
+
+def _as_convolution(linear: nn.Linear, channels: int, side: int, **options: Any) -> nn.Conv2d:
+    convolution = nn.Conv2d(channels, linear.out_features, side, **options)
+    with torch.no_grad():
+        convolution.weight.copy_(linear.weight.view(convolution.weight.shape))
+        if convolution.bias is not None:
+            convolution.bias.copy_(linear.bias)
+    return convolution
+
+
+def _dense_head(
+    head: nn.Sequential, channels: int, side: int, *, convert: Converted = _as_convolution, relu: bool = True
+) -> nn.Sequential:
+    """Return a head with convolutions in place of its linear layers."""
+    layers: list[nn.Module] = []
+    for layer in list(head)[1:]:
+        if isinstance(layer, nn.Linear):
+            layers.append(convert(layer, channels, side))
+            channels, side = layer.out_features, 1
+        elif relu:
+            layers.append(layer)
+    return nn.Sequential(*layers)
+
+
+def _rearranged(order: Callable[[Tensor, int, int], Tensor]) -> Callable[..., Any]:
+    """Return the head with weights that `order` makes of (rows of a linear layer's weight, channels, side)."""
+
+    def convert(linear: nn.Linear, channels: int, side: int) -> nn.Conv2d:
+        convolution = _as_convolution(linear, channels, side)
+        with torch.no_grad():
+            convolution.weight.copy_(order(linear.weight, channels, side))
+        return convolution
+
+    return partial(_dense_head, convert=convert)
+
+
+def _weights_only(linear: nn.Linear, channels: int, side: int) -> nn.Conv2d:
+    convolution = nn.Conv2d(channels, linear.out_features, side)
+    with torch.no_grad():
+        convolution.weight.copy_(linear.weight.view(convolution.weight.shape))
+    return convolution
+
+
+def _run_head(
+    function: Callable[..., Any], units: list[int], channels: int, side: int, seed: int
+) -> dict[str, Tensor]:
+    torch.manual_seed(seed)  # equal random weights for everybody, should a new layer keep them
+    layers: list[nn.Module] = [nn.Flatten(), nn.Linear(channels * side**2, units[0])]
+    for before, after in pairwise(units):
+        layers += [nn.ReLU(), nn.Dropout(0.5), nn.Linear(before, after)]
+    head = nn.Sequential(*layers)
+    with torch.no_grad():
+        for parameter in head.parameters():
+            parameter.copy_(torch.randn(parameter.shape))
+    kept = deepcopy(head.state_dict())
+    dense = network("the convolutional head")(function(head, channels, side))
+    if not all(torch.equal(value, kept.get(name, value)) for name, value in head.state_dict().items()):
+        raise Unsuitable("The weights of the head are not what they were. Leave the head as it is.")
+    draw, outcome = Random(seed), {}
+    for what, height, width in (("a map that fits", side, side), ("a larger map", side + 2, side + 3)):
+        maps = normal(draw, 2, channels, height, width)
+        scores = attempt(lambda maps=maps: dense.eval()(maps))
+        if isinstance(scores, Raised):
+            raise Unsuitable(
+                f"It does not run on feature maps of shape {tuple(maps.shape)}: {describe(scores.error)}."
+            )
+        outcome[f"the scores of {what}"] = tensor("scores (N, K, h, w)")(scores)
+    return outcome
+
+
+def _is_padded(given: list[Any], right: list[Any]) -> bool:
+    """Whether every map of scores has more positions than it should."""
+    name = "the scores of a map that fits"
+    return all(
+        one[name].shape[:2] == other[name].shape[:2] and one[name].shape[2:].numel() > 1
+        for one, other in zip(given, right, strict=True)
+    )
+
+
+CONVOLUTIONAL_HEAD = FunctionExercise(
+    "convolutional_head(head, channels, side)",
+    returns=network("the convolutional head"),
+    reference=_dense_head,
+    inputs=lambda draw: [
+        ([3], 2, 2, draw.getrandbits(16)),
+        ([6, 4], 3, 3, draw.getrandbits(16)),
+        ([5, 7, 4], draw.randint(2, 5), 3, draw.getrandbits(16)),
+    ],
+    observe=_run_head,
+    shown=lambda units, channels, side, seed: (
+        f"a head with linear layers of {units} units, {channels}, {side}"
+    ),
+    tolerance=1e-3,  # of sums of large numbers
+    mistakes=[
+        Mistake(
+            "weights not copied",
+            partial(_dense_head, convert=lambda linear, c, side: nn.Conv2d(c, linear.out_features, side)),
+            "The convolutions have random weights. Copy those of the linear layers.",
+        ),
+        Mistake(
+            "biases not copied",
+            partial(_dense_head, convert=_weights_only),
+            "The convolutions have random biases. Copy those of the linear layers, too.",
+        ),
+        Mistake(
+            "no biases",
+            partial(_dense_head, convert=partial(_as_convolution, bias=False)),
+            "The biases of the linear layers are lost.",
+        ),
+        Mistake(
+            "channels last",
+            _rearranged(lambda weight, c, side: weight.view(-1, side, side, c).permute(0, 3, 1, 2)),
+            "The order of the weights is wrong. Flattening goes through all of one channel before the next one.",
+        ),
+        Mistake(
+            "transposed",
+            _rearranged(lambda weight, c, side: weight.view(-1, c, side, side).transpose(2, 3)),
+            "Rows and columns of the kernels are exchanged.",
+        ),
+        Symptom(
+            "padded",
+            _is_padded,
+            "The convolutions are padded. On a map of side×side there must be a single position.",
+        ),
+        Mistake(
+            "stride",
+            [
+                lambda head, c, side: _dense_head(
+                    head, c, side, convert=partial(_as_convolution, stride=side)
+                ),
+                partial(_dense_head, convert=lambda linear, c, n: _as_convolution(linear, c, n, stride=n)),
+            ],
+            "On a larger map your windows do not overlap. Move them by one position at a time.",
+        ),
+        Mistake(
+            "no ReLU", partial(_dense_head, relu=False), "The ReLUs of the head are lost. Keep them in place."
+        ),
+        Mistake(
+            "mean",
+            [
+                lambda *call: nn.Sequential(_dense_head(*call), nn.AdaptiveAvgPool2d(1)),
+                lambda *call: nn.Sequential(_dense_head(*call), nn.AdaptiveAvgPool2d(1), nn.Flatten()),
+            ],
+            "You average over positions. Return the scores of each position.",
+        ),
+    ],
+)
+
+EXERCISES = (PARSE_CONFIGURATION, MAKE_FEATURES, LAYER_COSTS, TRAINING_MEMORY, CONVOLUTIONAL_HEAD)
