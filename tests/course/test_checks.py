@@ -176,9 +176,11 @@ def test_an_unknown_exercise_is_named_without_raising(name: Any) -> None:
 
 
 def test_or_else_keeps_only_right_answers() -> None:
-    assert check("first_loss", 1.0986).or_else("reference") == 1.0986
-    assert check("first_loss", 3).or_else("reference") == "reference"
-    assert check("first_loss", ...).or_else("reference") == "reference"
+    exercise = exercises()["top_k_error"]
+    assert check("top_k_error", exercise.reference).or_else("reference") is exercise.reference
+    assert check("top_k_error", 3).or_else("reference") == "reference"
+    assert check("top_k_error", ...).or_else("reference") == "reference"
+    assert check("top_k_error", ...).or_reference() is exercise.reference
 
 
 def test_names_are_unique_and_every_hint_is_a_sentence() -> None:

@@ -92,8 +92,8 @@ def exercises() -> dict[str, Exercise]:
 def check(name: str, answer: Any) -> Verdict:
     """Judge an answer, print the verdict and return it. Never raises.
 
-    >>> verdict = check("first_loss", ...)
-    first_loss: not attempted. Replace the `...` above, then run both cells again.
+    >>> verdict = check("top_k_error", ...)
+    top_k_error: not attempted. Replace the `...` above, then run both cells again.
     >>> verdict.or_else("the course's own")
     "the course's own"
     """
