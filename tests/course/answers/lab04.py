@@ -235,6 +235,36 @@ def layers_of(order: str) -> Any:
     return block
 
 
+class ShortcutFirst(nn.Module):
+    """A right block whose parameters are in another order."""
+
+    def __init__(self, c_in: int, c_out: int, stride: int) -> None:
+        super().__init__()
+        right = layers_of("NRCNRC")(c_in, c_out, stride)
+        self.shortcut, self.layers = right.shortcut, right.layers
+
+    def forward(self, x: Any) -> Any:
+        return self.shortcut(x) + self.layers(x)
+
+
+class Padded(Preactivation):
+    def forward(self, x: Any) -> Any:
+        b = self.conv2(self.act(self.bn2(self.conv1(self.act(self.bn1(x))))))
+        return b + padded(x, b.shape[1], -(-x.shape[2] // b.shape[2]))
+
+
+def padded_block(c_in: int, c_out: int, stride: int) -> Any:
+    block = Padded(c_in, c_out, stride)
+    if block.project:
+        del block.shortcut
+    return block
+
+
+class Minus(Added):
+    def forward(self, x: Any) -> Any:
+        return self.layers(x) - self.shortcut(x)
+
+
 def preactivated(**change: Any) -> Any:
     return lambda c_in, c_out, stride: Preactivation(c_in, c_out, stride, **change)
 
@@ -456,6 +486,14 @@ WRONG: list[tuple[str, str, Any]] = [
     ("preactivation_block", "normalised projection", preactivated(normed=True)),
     ("preactivation_block", "always projected", preactivated(always=True)),
     ("preactivation_block", "stride on the second", lambda i, o, s: Preactivation(i, o, s, strides=(1, s))),
+    ("preactivation_block", "no stride", lambda i, o, s: Preactivation(i, o, 1)),
+    (
+        "preactivation_block",
+        "difference",
+        lambda i, o, s: Minus(i, o, s, *layers_of("NRCNRC")(i, o, s).layers),
+    ),
+    ("preactivation_block", "option A", padded_block),
+    ("preactivation_block", "shortcut made first", ShortcutFirst),
     ("preactivation_block", "biases", preactivated(bias=True)),
     ("preactivation_block", "no shortcut", lambda i, o, s: layers_of("NRCNRC")(i, o, s).layers),
     (

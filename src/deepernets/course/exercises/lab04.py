@@ -11,6 +11,7 @@ from torch.nn import functional as F
 
 from deepernets.course.exercises.judging import FunctionExercise, Mistake
 from deepernets.course.exercises.values import (
+    Reader,
     Unsuitable,
     kind_of,
     network,
@@ -20,6 +21,7 @@ from deepernets.course.exercises.values import (
     run_network,
     tensor,
 )
+from deepernets.models.layers import ZeroPad
 
 OUTPUT = tensor("the output")
 
@@ -292,11 +294,11 @@ BRANCH = network("an nn.Sequential of the layers")
 
 
 def _run_branch(
-    function: Callable[..., Any], c_in: int, width: int, stride: int, seed: int
+    function: Callable[..., Any], c_in: int, width: int, stride: int, seed: int, read: Reader = BRANCH
 ) -> dict[str, Any]:
     draw = Random(seed)
     images = normal(draw, 2, c_in, 7, 10)
-    model = BRANCH(function(c_in, width, stride))
+    model = read(function(c_in, width, stride))
     return {
         f"the run in {mode} mode": run_network(model, images, draw, train=mode == "training")
         for mode in ("evaluation", "training")
@@ -699,6 +701,35 @@ def _shared(c_in: int, c_out: int, stride: int) -> nn.Module:
     return nn.Sequential(nn.BatchNorm2d(c_in), nn.ReLU(), Sum(branch, _needed(c_in, c_out, stride)))
 
 
+def _stride_ignored(c_in: int, c_out: int, stride: int) -> nn.Module:
+    return _preactivation(c_in, c_out, 1)
+
+
+class _Subtracted(Sum):
+    """The branch minus the shortcut."""
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Return branch(x) - shortcut(x)."""
+        result: Tensor = self.branch(x) - self.shortcut(x)
+        return result
+
+
+def _difference(c_in: int, c_out: int, stride: int) -> nn.Module:
+    block = _preactivation(c_in, c_out, stride)
+    return _Subtracted(*block.children())
+
+
+def _padded_with_zeros(c_in: int, c_out: int, stride: int) -> nn.Module:
+    return nn.Identity() if (c_in, 1) == (c_out, stride) else ZeroPad(c_in, c_out, stride)
+
+
+def _made_first(c_in: int, c_out: int, stride: int) -> nn.Module:
+    """Return a right block whose shortcut has been made before its branch."""
+    block = _preactivation(c_in, c_out, stride)
+    block.add_module("branch", block._modules.pop("branch"))
+    return block
+
+
 def _projection_with(*layers: Callable[[int], nn.Module]) -> Callable[[int, int, int], nn.Module]:
     def shortcut(c_in: int, c_out: int, stride: int) -> nn.Module:
         made = _needed(c_in, c_out, stride)
@@ -711,9 +742,11 @@ def _projection_with(*layers: Callable[[int], nn.Module]) -> Callable[[int, int,
     return shortcut
 
 
+BLOCK = network("the block")
+
 PREACTIVATION_BLOCK = FunctionExercise(
     "preactivation_block(c_in, c_out, stride)",
-    returns=BRANCH,
+    returns=BLOCK,
     reference=_preactivation,
     inputs=lambda draw: [
         (4, 4, 1, draw.getrandbits(16)),
@@ -721,7 +754,7 @@ PREACTIVATION_BLOCK = FunctionExercise(
         (4, 4, 2, draw.getrandbits(16)),
         (3, 7, 1, draw.getrandbits(16)),
     ],
-    observe=_run_branch,
+    observe=partial(_run_branch, read=BLOCK),
     shown=lambda c_in, c_out, stride, seed: f"{c_in}, {c_out}, {stride}",
     mistakes=[
         Mistake(
@@ -815,6 +848,22 @@ PREACTIVATION_BLOCK = FunctionExercise(
                 ),
             ],
             "No convolution of this block has a bias. Yours has one.",
+        ),
+        Mistake(
+            "no stride",
+            _stride_ignored,
+            "`stride` is not used: the first convolution and the projection have it.",
+        ),
+        Mistake("difference", _difference, "Add the shortcut to the branch. You subtract it."),
+        Mistake(
+            "option A",
+            partial(_preactivation, shortcut=_padded_with_zeros),
+            "Where the shape changes, the shortcut is a 1×1 convolution, not x padded with zeros.",
+        ),
+        Mistake(
+            "shortcut made first",
+            _made_first,
+            "The block is right, but make its branch before its shortcut: the parameters are in another order.",
         ),
         Mistake(
             "no shortcut",
