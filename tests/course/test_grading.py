@@ -121,7 +121,7 @@ NOTEBOOKS: dict[str, tuple[list[str], int]] = {
     "calls home": (
         [
             IMPORTS,
-            "import socket\nsocket.create_connection(('127.0.0.1', 9))\ntop_k_error = lambda *a: 0.0",
+            f"import socket\nsocket.create_connection(('127.0.0.1', 9))\n{ERROR}",
             CHECKS,
         ],
         0,
