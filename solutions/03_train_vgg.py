@@ -1,20 +1,18 @@
 # %% [markdown]
 # # Lab 3: Train VGG-16 on CIFAR-3
 #
-# In this lab you write the two functions that every deep-learning project stands on, a **training step** and an
-# **evaluation**, and then read what a trained network has to say: its loss curves, its confusion matrix, and the
-# mistakes it was surest of. It takes 45 to 90 minutes.
+# In this lab you write the parts of a training loop: the augmentation of a batch, one training step, the evaluation,
+# and batch normalisation in both of its modes. Then you train a network with them and examine its results: loss
+# curves, confusion matrix, top-k error, and the mistakes that the network was most confident of. It takes 60 to 90
+# minutes.
 #
-# You should know what a gradient is, and have met PyTorch's `nn.Module` and `Tensor`. The chapter *VGG: the
-# configurations* explains the network.
+# **You need** PyTorch's `nn.Module` and `Tensor`, and to know what a gradient is. The chapter *VGG: the
+# configurations* explains the network. **You get** functions that train and evaluate any image classifier.
 #
-# How the exercises work: replace each `...` with your answer, run the cell, then run the check below it. A check
-# says *right*, or *wrong* with a hint that fits the mistake. The lab runs to the end whether or not you have
-# solved an exercise, because `or_else` puts the course's own function in the place of a missing one, under a new
-# name: `train_step` stays yours, `step` is what the lab goes on with.
+# How the exercises work: replace each `...` with your answer, run the cell, then run the check below it. The lab runs
+# to the end whether or not you have solved an exercise.
 
 # %%
-import math
 import os
 import tempfile
 from textwrap import fill
@@ -27,7 +25,7 @@ import deepernets
 from deepernets import check, plots
 from deepernets.data.batches import Batches, Transform
 from deepernets.data.images import channel_statistics, stratified_split
-from deepernets.training import loop, metrics
+from deepernets.plots.data import displayable, image_grid
 
 torch.manual_seed(0)
 PROFILE = os.environ.get(
@@ -35,11 +33,11 @@ PROFILE = os.environ.get(
 )  # quick: seconds; laptop: minutes; full: with a GPU
 
 # %% [markdown]
-# ## The pictures
+# ## The images
 #
 # CIFAR-3 is three classes of CIFAR-10: airplane, automobile and bird. It has to be downloaded, so the `quick`
-# profile takes **sketches** instead: planes, cars and birds drawn by code, 32×32 pixels in colour. Everything you
-# write works on both; set `PROFILE` to `"laptop"` or `"full"` for the photographs.
+# profile uses **sketches** instead: airplanes, automobiles and birds drawn by code, 32×32 pixels in colour. Your
+# functions work on both. Set `PROFILE` to `"laptop"` or `"full"` for the photographs.
 
 # %%
 dataset = deepernets.load_dataset("cifar3", profile=PROFILE)
@@ -52,33 +50,92 @@ print(
 plots.class_samples(dataset.train, dataset.classes)
 
 # %% [markdown]
-# *One row of pictures per class: airplanes, automobiles and birds in many poses, colours and backgrounds.*
+# *One row of images per class: airplanes, automobiles and birds in many poses, colours and backgrounds.*
 #
-# ## Predict: the first loss
+# ## Augment a batch
 #
-# Before its first step a network knows nothing, and gives each of the three classes about the same probability.
-# The cross-entropy of one image is $-\ln p$, where $p$ is the probability given to the right class.
+# He et al. (2016, section 4.2) augment CIFAR-10 as follows: the image is padded by 4 pixels on each side, a crop of
+# the original size is taken at a random place, and half of the images are mirrored left to right. The network then
+# sees another version of each image in every epoch.
 #
-# **Exercise 1.** Which mean loss do you expect at the very start, on three classes? Write it as an expression.
+# **Exercise 1.** Write `crop_and_flip`. `images` is a batch (N, C, H, W), normalised, so the padding is **zeros**:
+# `pad` pixels on each of the four sides. `offsets` is a tensor (N, 2) of integers: row (top) and column (left) of the
+# crop's first pixel in the *padded* image, between 0 and `2 * pad`. `flips` is a tensor (N,) of booleans. First crop
+# each image at its own offset to H × W pixels, then mirror the **crop** left to right where `flips` is True. Return
+# the new batch (N, C, H, W), in the order of `images`, and do not change `images`. A loop over the images is allowed.
+
 
 # %%
-### BEGIN SOLUTION
-first_loss = -math.log(1 / 3)
-### END SOLUTION
+def crop_and_flip(images, pad, offsets, flips):
+    """Return the batch, each image cropped at its offset and mirrored where its flip is True."""
+    ### BEGIN SOLUTION
+    count, _, height, width = images.shape
+    padded = F.pad(images, (pad, pad, pad, pad))
+    result = torch.empty_like(images)
+    for place in range(count):
+        top, left = offsets[place].tolist()
+        crop = padded[place, :, top : top + height, left : left + width]
+        result[place] = crop.flip(2) if flips[place] else crop
+    return result
+    ### END SOLUTION
+
 
 # %%
-expected = check("first_loss", first_loss).or_else(math.log(3))
+augment = check("crop_and_flip", crop_and_flip).or_reference()
 
 # %% [markdown]
-# Let us see. The network below is VGG in miniature, three blocks of two convolutions each; the 16-layer one comes
-# at the end. Its first loss is measured on untrained weights; these are random, and not quite indifferent, so
-# expect a little more than you predicted.
+# Six versions of the first image, with 4 pixels of padding. Normalised images are drawn such that 0 is mid grey.
+
+# %%
+mean, std = channel_statistics(dataset.train)
+first = Transform(mean, std)(dataset.train.pixels[:1])  # (1, 3, 32, 32)
+offsets = torch.tensor([[4, 4], [0, 0], [8, 8], [0, 8], [4, 4], [8, 2]])
+flips = torch.tensor([False, False, False, False, True, True])
+versions = augment(first.expand(6, -1, -1, -1), 4, offsets, flips)
+titles = [
+    f"{top}, {left}{', mirrored' if flip else ''}"
+    for (top, left), flip in zip(offsets.tolist(), flips.tolist(), strict=True)
+]
+image_grid(dict(zip(titles, displayable(versions), strict=True)), columns=3)
+
+# %% [markdown]
+# *Six versions of one image, each with its offset: unchanged, moved towards three of the corners with a grey border
+# where the padding is visible, and twice mirrored.*
+#
+# **Explain.** The test images are not augmented. Why not? And name a data set for which mirroring left to right would
+# be a mistake.
+
+# %% [markdown] tags=["answer"]
+# Augmentation adds noise to the input so that the network cannot memorise the training images. At test time that noise
+# would only change the result at random: two evaluations of the same network would differ, and an object near the
+# border could be cut. (Averaging the outputs over fixed crops and flips is another matter, and usually helps a little.)
+# Mirroring must not change the label. It does for digits and letters, and for traffic signs that show a direction.
+
+# %% [markdown]
+# <details><summary>Rubric: open it after you have written your answer</summary>
+#
+# * Says what augmentation is for, and that this purpose does not exist at test time.
+# * Says what random crops and flips would do to a measured accuracy.
+# * Names a data set in which the mirrored image has another label, or none.
+#
+# </details>
+
+# %% [markdown]
+# ## Before the first step
+#
+# The network of this lab is a small VGG: three blocks of two convolutions each. Before its first step it knows nothing,
+# and gives each of the $K$ classes about the same probability. The cross-entropy of one image is $-\ln p$, where $p$ is
+# the probability of the right class.
+#
+# **Predict** before you run the next cell: which mean loss do you expect for $K = 3$, and for the $K = 1000$ classes of
+# ImageNet? The initial weights are random, so expect the measured loss to be somewhat
+# larger.
 
 # %%
 
 
 def small_vgg():
-    """VGG in miniature, with the weights that seed 0 gives."""
+    """VGG in miniature, with the initial weights that seed 0 gives."""
     torch.manual_seed(0)
     return deepernets.build_model(
         "vgg-mini-bn-cifar",
@@ -93,23 +150,24 @@ mean, std = channel_statistics(seen)
 training_batches = Batches(
     seen, 64, Transform(mean, std, pad=2, flip=True), shuffle_seed=0
 )
-watching_batches = Batches(held_out, 256, Transform(mean, std))
+validation_batches = Batches(held_out, 256, Transform(mean, std))
 
 model = small_vgg()
 images, labels = next(iter(training_batches.epoch(1)))
 with torch.no_grad():
     measured = F.cross_entropy(model(images), labels).item()
 print(f"{deepernets.count_parameters(model):,} parameters")
-print(f"first loss {measured:.1f}, predicted {expected:.1f}")
+print(f"loss before the first step: {measured:.1f}")
 
 # %% [markdown]
-# ## Do: one training step
+# ## One training step
 #
 # A step has five parts: **forward** (images in, logits out), **loss**, **clear** the gradients of the step before,
-# **backward**, and the **optimizer's step**. `criterion` is `nn.CrossEntropyLoss()`; it takes logits.
+# **backward**, and the **optimizer's step**. `criterion` is `nn.CrossEntropyLoss()`. It takes logits.
 #
-# **Exercise 2.** Write `train_step`. It changes the model's weights and returns the loss of this batch as a number: the
-# loss that the forward pass gave, before the step. The model stays in the mode that it is in.
+# **Exercise 2.** Write `train_step`. It takes one step, which changes the model's weights, and returns the loss of this
+# batch as a **number**, not as a tensor with a graph. It is the loss of the forward pass before the step. Leave the
+# model in the mode in which you get it. The optimizer can be any of PyTorch's.
 
 
 # %%
@@ -126,28 +184,22 @@ def train_step(model, images, labels, criterion, optimizer):
 
 
 # %%
-def course_step(model, images, labels, criterion, optimizer):
-    """The course's own step: return its loss."""
-    loss, _ = loop.train_step(model, images, labels, criterion, optimizer)
-    return loss.item()
-
-
-step = check("train_step", train_step).or_else(course_step)
+step = check("train_step", train_step).or_reference()
 
 # %% [markdown]
-# ## Do: the evaluation
+# ## The evaluation
 #
-# How good is the network now? The test images are not augmented, the weights must not change, batch normalisation
-# must use the statistics it has collected rather than those of the batch, and no gradients are needed.
+# The weights must not change during an evaluation, no gradients are needed, and batch normalisation must use the
+# statistics that it has collected, not those of the batch.
 #
-# **Exercise 3.** Write `evaluate`. `batches` gives pairs `(images, labels)`; the last batch may be smaller than the
-# others, and all of them can be read only once. Return the mean loss **per image** and the accuracy as a share between
-# 0 and 1, in this order. The mode that the model is left in is up to you.
+# **Exercise 3.** Write `evaluate`. `batches` is an iterator of pairs `(images, labels)`: it can be read **once**, so
+# one loop has to compute both results. The batches may differ in size. Return two numbers in this order: the mean
+# loss **per image**, and the accuracy as a share between 0 and 1. You may leave the model in either mode.
 
 
 # %%
 def evaluate(model, batches):
-    """Return the mean cross-entropy per image and the share of images classified rightly."""
+    """Return the mean cross-entropy per image and the share of images classified correctly."""
     ### BEGIN SOLUTION
     model.eval()
     total_loss, hits, count = 0.0, 0, 0
@@ -164,20 +216,95 @@ def evaluate(model, batches):
 
 
 # %%
-def course_evaluate(model, batches):
-    """The course's own evaluation."""
-    result = loop.evaluate(model, batches)
-    return result.loss, result.accuracy
-
-
-measure = check("evaluate", evaluate).or_else(course_evaluate)
+measure = check("evaluate", evaluate).or_reference()
 
 # %% [markdown]
-# ## Check: does it learn?
+# ## What the two modes change
 #
-# Your two functions are all that a training loop needs. Three epochs of the small network, with the optimizer of
-# both papers, SGD with momentum. We watch by the fifth of the *training* images that was held out above; the test
-# images stay closed until the end.
+# `model.train()` and `model.eval()` change how **batch normalisation** works (Ioffe and Szegedy 2015). For a channel
+# with values $x$, scale $\gamma$ and shift $\beta$:
+#
+# $$y = \gamma \, \frac{x - \mu}{\sqrt{\sigma^2 + \varepsilon}} + \beta, \qquad \varepsilon = 10^{-5}$$
+#
+# * In **training mode**, $\mu$ and $\sigma^2$ are mean and variance of this channel over all $n = N \cdot H \cdot W$
+#   values of the batch. This variance is the **biased** one, divided by $n$. In addition, the running statistics
+#   become $0.9 \cdot \text{old} + 0.1 \cdot \text{new}$, where the new variance is the **unbiased** one, divided by
+#   $n - 1$.
+# * In **evaluation mode**, $\mu$ and $\sigma^2$ are the running mean and the running variance, which stay as they are.
+#
+# **Exercise 4.** Write `batch_norm`, without PyTorch's own. `x` is (N, C, H, W). `scale`, `shift`, `running_mean` and
+# `running_var` are (C,), and `training` is True or False. Return three tensors in this order: the output (N, C, H, W),
+# and the running mean (C,) and running variance (C,) **after** this batch. Do not change the arguments in place.
+
+
+# %%
+def batch_norm(x, scale, shift, running_mean, running_var, training):
+    """Return the normalised batch, the running mean and the running variance."""
+    ### BEGIN SOLUTION
+    mean, variance = running_mean, running_var
+    if training:
+        mean = x.mean(dim=(0, 2, 3))
+        variance = x.var(dim=(0, 2, 3), correction=0)
+        unbiased = x.var(dim=(0, 2, 3), correction=1)
+        running_mean = 0.9 * running_mean + 0.1 * mean
+        running_var = 0.9 * running_var + 0.1 * unbiased
+
+    def per_channel(values):
+        return values[:, None, None]
+
+    centred = x - per_channel(mean)
+    normalised = centred / (per_channel(variance) + 1e-5).sqrt()
+    y = per_channel(scale) * normalised + per_channel(shift)
+    return y, running_mean, running_var
+    ### END SOLUTION
+
+
+# %%
+normalise = check("batch_norm", batch_norm).or_reference()
+
+# %% [markdown]
+# Here is one channel with mean 3 and standard deviation 2, batch after batch. The running statistics start at 0 and 1,
+# as in PyTorch. The table shows mean and standard deviation of the output on the same batch in both modes.
+
+# %%
+torch.manual_seed(0)
+scale, shift = torch.ones(1), torch.zeros(1)
+running = torch.zeros(1), torch.ones(1)
+print("batches  in training mode  in evaluation mode")
+for number in range(1, 101):
+    x = 3 + 2 * torch.randn(16, 1, 8, 8)
+    trained, *running = normalise(x, scale, shift, *running, True)
+    if number in (1, 10, 100):
+        tested, *_ = normalise(x, scale, shift, *running, False)
+        row = [f"{y.mean():5.1f} {y.std():5.1f}" for y in (trained, tested)]
+        print(f"{number:7}  {row[0]:>16}  {row[1]:>18}".replace("-0.0", " 0.0"))
+
+# %% [markdown]
+# **Explain.** Why do the two modes give so different outputs after one batch, and nearly equal ones after 100? What
+# does this mean for a network that is evaluated after very few steps?
+
+# %% [markdown] tags=["answer"]
+# In training mode the batch is normalised by its own statistics, so mean and standard deviation are 0 and 1 from the
+# first batch on. The running statistics move a tenth of the way with each batch, so after one batch they are still
+# close to where they started, and the output is hardly normalised. After 100 batches what is left of the start is
+# $0.9^{100}$, which is nothing. A network that is evaluated after few steps has running statistics that do not fit its
+# activations, and can look much worse than it is. The same happens when the weights change fast.
+
+# %% [markdown]
+# <details><summary>Rubric: open it after you have written your answer</summary>
+#
+# * Says which statistics each mode uses.
+# * Says how far the running statistics move with one batch, and what remains of the start after many.
+# * Draws the consequence for the evaluation of a network after few steps.
+#
+# </details>
+
+# %% [markdown]
+# ## Does it learn?
+#
+# Three epochs of the small network with your two functions, and with the optimizer of both papers, SGD with momentum.
+# The validation images are the fifth of the *training* images that was held out above. The test images are not used
+# until the end.
 
 # %% tags=["nbval-ignore-output"]
 model = small_vgg()
@@ -185,14 +312,14 @@ criterion = nn.CrossEntropyLoss()
 optimizer = torch.optim.SGD(
     model.parameters(), lr=0.05, momentum=0.9, weight_decay=5e-4
 )
-before = measure(model, watching_batches.epoch(0))
+before = measure(model, validation_batches.epoch(0))
 for epoch in range(1, 4):
     model.train()
     losses = [
         step(model, x, y, criterion, optimizer)
         for x, y in training_batches.epoch(epoch)
     ]
-    after = measure(model, watching_batches.epoch(0))
+    after = measure(model, validation_batches.epoch(0))
     print(
         f"epoch {epoch}: training loss {sum(losses) / len(losses):.3f}, validation accuracy {after[1]:.1%}"
     )
@@ -202,23 +329,32 @@ assert after[0] < before[0], (
 assert after[1] > 0.5, "three epochs should do clearly better than guessing"
 
 # %% [markdown]
-# **Explain.** Why is `model.train()` called again at the start of each epoch? (Exercise 3 has the answer: something
-# else was called in between.)
+# **Explain.** Why is `model.train()` called again at the start of each epoch, and what would happen without it?
 
 # %% [markdown] tags=["answer"]
-# The evaluation puts the model into evaluation mode, and it stays there until somebody puts it back. Left in it, batch
-# normalisation would go on using its running statistics while training, which no longer follow the weights, and
-# dropout would drop nothing. Nothing fails; the network only learns worse, which is why this mistake lives so long.
+# The evaluation puts the model into evaluation mode, and the model stays in it. Batch normalisation would then use its
+# running statistics during training and no longer update them, although the weights change. Dropout would drop
+# nothing. There is no error message: the network only trains worse, so this mistake is easily overlooked.
 
 # %% [markdown]
-# ## The whole run
+# <details><summary>Rubric: open it after you have written your answer</summary>
 #
-# `deepernets.train` is the same loop with a progress bar, a checkpoint after each epoch, a learning-rate schedule
-# and a record of all it did. In the `quick` profile it trains the small network on sketches; otherwise the real
-# thing: VGG-16 on CIFAR-3, with a student report's recipe (SGD, momentum 0.9, learning rate 0.01 held constant,
-# weight decay 5·10⁻⁴, batches of 128, padded crops and flips).
+# * Names the call that changed the mode.
+# * Says what batch normalisation would do in the wrong mode during training.
+# * Says how you would notice it.
 #
-# **Predict** before you run it: will the loss on the training images end above or below that on the held-out ones?
+# </details>
+
+# %% [markdown]
+# ## A complete run
+#
+# `deepernets.train` is the same loop with a progress bar, a checkpoint after each epoch, a learning-rate schedule and
+# a record of the run. In the `quick` profile it trains the small network on sketches. In the other profiles it trains
+# VGG-16 on CIFAR-3 with the recipe of a student report: SGD, momentum 0.9, a constant learning rate of 0.01, weight
+# decay 5·10⁻⁴, batches of 128, padded crops and flips.
+#
+# **Predict** before you run it: will the loss on the training images be above or below that on the held-out images at
+# the end?
 
 # %% tags=["nbval-ignore-output"]
 recipe = deepernets.get_recipe(
@@ -232,13 +368,13 @@ assert record.test["accuracy"] > 0.8
 plots.curves(record)
 
 # %% [markdown]
-# *Left, the cross-entropy by epoch, in the middle the accuracy, right the learning rate. Solid lines are measured
-# on the training images while the weights change, dashed ones on the held-out images after each epoch; the star
-# is the test set, opened once.*
+# *Left, the cross-entropy by epoch, in the middle the accuracy, right the learning rate. Solid lines are measured on
+# the training images while the weights change, dashed ones on the held-out images after each epoch. The star is the
+# test set, evaluated once.*
 #
-# ## Where is it wrong?
+# ## The confusion matrix
 #
-# An accuracy is one number; a **confusion matrix** says which classes are taken for which. The trained network gives
+# An accuracy is one number. A **confusion matrix** shows which classes are taken for which. The trained network gives
 # logits for every test image.
 
 # %% tags=["nbval-ignore-output"]
@@ -253,8 +389,9 @@ assert (
 )
 
 # %% [markdown]
-# **Exercise 4.** Write `confusion`: a table with one row per true class and one column per predicted class, that
-# counts the images of each pair. It has `classes` rows, also where a class does not occur.
+# **Exercise 5.** Write `confusion`: a table of counts with one row per true class and one column per predicted class.
+# `predicted` and `labels` are tensors (N,) of class numbers. The table has `classes` rows and columns, even if a class
+# does not occur. It can be a tensor, an array or a list of lists.
 
 
 # %%
@@ -269,7 +406,7 @@ def confusion(predicted, labels, classes):
 
 
 # %%
-tabulate = check("confusion", confusion).or_else(metrics.confusion_matrix)
+tabulate = check("confusion", confusion).or_reference()
 
 # %% tags=["nbval-ignore-output"]
 counts = torch.as_tensor(
@@ -279,30 +416,70 @@ assert counts.tolist() == record.test["confusion"]
 plots.confusion(record)
 
 # %% [markdown]
-# *Rows are true classes, columns predictions; the brighter a cell, the larger the share of its row.*
+# *Rows are true classes, columns predictions. The brighter a cell, the larger its share of the row.*
 #
-# **Explain.** Which two classes does the network mix up most, and what do their pictures share? Is the matrix
+# **Explain.** Which two classes does the network confuse most, and what do their images have in common? Is the matrix
 # symmetric, and would you expect it to be?
 
 # %% [markdown] tags=["answer"]
-# Usually airplanes and birds: both are dark shapes with wings against a sky, and the sky is most of the picture.
-# Automobiles stand on something and have wheels. The matrix need not be symmetric: a network that says "bird" too
-# readily takes many airplanes for birds and few birds for airplanes; a row is what becomes of a true class, a column
-# what hides behind an answer.
+# Usually airplanes and birds: both are shapes with wings in front of a sky, and the sky fills most of the image.
+# Automobiles have wheels and stand on the ground. The matrix need not be symmetric. A network that predicts "bird" too
+# often takes many airplanes for birds, and few birds for airplanes. A row shows what becomes of the images of one
+# class, a column which classes are among the images with one prediction.
 
 # %% [markdown]
-# ## The mistakes it was surest of
+# <details><summary>Rubric: open it after you have written your answer</summary>
 #
-# The softmax turns logits into probabilities; the largest is the network's **confidence**. Wrong and confident is
-# the most instructive kind of mistake: it shows what the network really looks at, and now and then a wrong label.
+# * Names the pair with the largest counts off the diagonal, and a visual property that both classes share.
+# * Says what a row and a column mean.
+# * Says what an asymmetry tells about the network.
 #
-# **Exercise 5.** Write `confident_mistakes`: the positions of the `most` wrong answers with the highest confidence,
-# the surest first. Where there are fewer wrong answers, return all of them.
+# </details>
+
+# %% [markdown]
+# ## The top-k error
+#
+# The ImageNet challenge ranks networks by their **top-5 error**: the share of the images whose true class is not among
+# the five classes with the largest logits. Both papers report it next to the top-1 error, because an image of ImageNet
+# may show objects of several classes and has one label.
+#
+# **Exercise 6.** Write `top_k_error` for logits (N, K), labels (N,) and any `k` from 1 to K. Return the share of the
+# images, between 0 and 1. No two logits of an image are equal.
+
+
+# %%
+def top_k_error(logits, labels, k):
+    """Return the share of the images whose class is not among the k with the largest logits."""
+    ### BEGIN SOLUTION
+    likely = logits.topk(k, dim=1).indices  # (N, k)
+    hits = (likely == labels[:, None]).any(dim=1)
+    return 1 - hits.double().mean().item()
+    ### END SOLUTION
+
+
+# %%
+error = check("top_k_error", top_k_error).or_reference()
+
+# %% tags=["nbval-ignore-output"]
+errors = [float(error(tested.logits, tested.labels, k)) for k in (1, 2, 3)]
+print(*(f"top-{k} error {e:.1%}" for k, e in enumerate(errors, 1)), sep="\n")
+assert abs(errors[0] - (1 - record.test["accuracy"])) < 1e-6
+assert errors[0] >= errors[1] >= errors[2] == 0
+
+# %% [markdown]
+# ## The most confident mistakes
+#
+# The softmax turns logits into probabilities. The largest is the network's **confidence**. Wrong answers with a high
+# confidence are worth looking at: they show which features the network relies on, and sometimes a wrong label.
+#
+# **Exercise 7.** Write `confident_mistakes`: the positions (in the whole batch) of the `most` wrong answers with the
+# highest confidence, the most confident first, as a list or a tensor of one dimension. If there are fewer wrong
+# answers, return all of them. No two confidences are equal.
 
 
 # %%
 def confident_mistakes(logits, labels, most):
-    """Return the positions of the `most` most confident wrong answers, the surest first."""
+    """Return the positions of the `most` most confident wrong answers, the most confident first."""
     ### BEGIN SOLUTION
     confidence, guess = logits.softmax(dim=1).max(dim=1)
     wrong = (guess != labels).nonzero().flatten()
@@ -312,23 +489,11 @@ def confident_mistakes(logits, labels, most):
 
 
 # %%
-def course_mistakes(logits, labels, most):
-    """The course's own list of mistakes."""
-    return torch.tensor(
-        [
-            mistake["index"]
-            for mistake in metrics.confident_mistakes(logits, labels, most)
-        ]
-    )
-
-
-list_mistakes = check("confident_mistakes", confident_mistakes).or_else(
-    course_mistakes
-)
+list_mistakes = check("confident_mistakes", confident_mistakes).or_reference()
 
 # %% tags=["nbval-ignore-output"]
-surest = torch.as_tensor(list_mistakes(tested.logits, tested.labels, 3))
-assert set(surest.tolist()) <= {
+listed = torch.as_tensor(list_mistakes(tested.logits, tested.labels, 3))
+assert set(listed.tolist()) <= {
     mistake["index"] for mistake in record.test["mistakes"]
 }
 plots.mistakes(record, dataset.test)
@@ -338,8 +503,8 @@ plots.mistakes(record, dataset.test)
 #
 # ## Compare: VGG-16 on the photographs
 #
-# This is the record of a full run: VGG-16 (configuration D with batch normalisation and one linear layer), 20
-# epochs on CIFAR-3 with the report's recipe. The report writes of a test accuracy of 91.2 %.
+# This is the record of a full run: VGG-16 (configuration D with batch normalisation and one linear layer), 20 epochs on
+# CIFAR-3 with the report's recipe. The report states a test accuracy of 91.2 %.
 
 # %%
 published = deepernets.load_records("report-a/vgg-16/as-reported")[0]
@@ -355,32 +520,42 @@ print(
 plots.curves(published)
 
 # %% [markdown]
-# *Left the cross-entropy, in the middle the accuracy, right the learning rate, by epoch; the training line is
-# smooth, the validation line jumps from epoch to epoch. The next cell says in numbers what they show.*
+# *Left the cross-entropy, in the middle the accuracy, right the learning rate, by epoch. The training line is smooth,
+# the validation line jumps from epoch to epoch. The next cell states the numbers.*
 
 # %%
 print(fill(plots.describe_run(published), 76))
 plots.confusion(published)
 
 # %% [markdown]
-# *The confusion matrix of the recorded run, rows true classes, columns predictions; the text above it says which
-# confusion is the most frequent.*
+# *The confusion matrix of the recorded run, rows true classes, columns predictions. The text above it names the most
+# frequent confusion.*
 #
 # **Explain**, in two or three sentences each:
 #
-# 1. The learning rate never falls. What does that do to the last epochs of the dashed line?
+# 1. The learning rate is constant. What does that do to the last epochs of the dashed line?
 # 2. How far apart are training and validation accuracy at the end, and what is that difference called?
-# 3. Set `PROFILE = "laptop"`, or `"full"` if you have a GPU, and run the lab again. How far from this record do you
-#    land, and how much of the difference could be the seed?
+# 3. Set `PROFILE = "laptop"`, or `"full"` if you have a GPU, and run the lab again. How far is your result from this
+#    record, and how much of the difference could be due to the seed?
 
 # %% [markdown] tags=["answer"]
-# 1. At a constant rate the steps stay as long as they were, so the weights keep wandering around a good place and the
-#    dashed line jumps by a point or more to the end. Which epoch training stops at is luck; a rate that falls, as in
-#    lab 7, takes most of the jumping away.
-# 2. A few points; the figure has both lines, and `published.epochs[-1]` the numbers. The difference is the
-#    generalisation gap. It is a sign of overfitting only where the validation line gets worse while the training
-#    line still improves. Mind that the training figure is measured during the epoch, on augmented images.
-# 3. The `laptop` profile has a third of the images and a fifth of the epochs, so it ends clearly lower. With all of
-#    them the seed moves the result as well. By how much, one record cannot tell, but a line that still jumps by a
-#    point at its end leaves room for a point. The 3,000 test images alone leave about one point to either side (lab 5
-#    computes it).
+# 1. At a constant learning rate the steps do not become smaller, so the weights keep moving around a minimum, and the
+#    dashed line jumps by a point or more until the end. The result depends on the epoch at which training stops. A
+#    learning rate that decreases, as in lab 7, removes most of the jumping.
+# 2. A few points. The figure has both lines, and `published.epochs[-1]` the numbers. The difference is the
+#    generalisation gap. It is a sign of overfitting only where the validation line gets worse while the training line
+#    still improves. The training accuracy is measured during the epoch, on augmented images.
+# 3. The `laptop` profile has a third of the images and a fifth of the epochs, so its result is clearly lower. With all
+#    of them, the seed still changes the result. One record cannot show by how much, but a line that jumps by a point at
+#    its end suggests about a point. The sampling error of 3,000 test images alone is about one point to either side
+#    (lab 5 computes it).
+
+# %% [markdown]
+# <details><summary>Rubric: open it after you have written your answer</summary>
+#
+# * Connects the constant step size with the jumps, and says what this means for the epoch at which training stops.
+# * Gives the difference in points, names it, and says when it is a sign of overfitting.
+# * Compares images, epochs and profile before the seed, and names the size of the test set as a second source of
+#   chance.
+#
+# </details>

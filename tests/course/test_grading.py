@@ -18,7 +18,7 @@ from deepernets.course.grading.sandbox import isolation
 from deepernets.errors import UserError
 
 IMPORTS = "import math, os, sys, time, torch\nfrom deepernets import check"
-LOSS = "first_loss = math.log(3)"
+ERROR = "top_k_error = lambda z, y, k: (z.topk(k).indices != y[:, None]).all(1).double().mean()"
 CONFUSION = """
 def confusion(predicted, labels, classes):
     table = torch.zeros(classes, classes, dtype=torch.long)
@@ -28,16 +28,16 @@ def confusion(predicted, labels, classes):
 """
 STUB = "def confusion(predicted, labels, classes):\n    return ...\n"
 WRONG = "def confusion(predicted, labels, classes):\n    return torch.zeros(classes, classes)\n"
-CHECKS = "check('first_loss', first_loss)\ncheck('confusion', confusion)"
+CHECKS = "check('top_k_error', top_k_error)\ncheck('confusion', confusion)"
 JUDGES = Path(checks.__file__)
 
-# Each notebook's cells, and the points that it deserves: one for first_loss, one for confusion.
+# Each notebook's cells, and the points that it deserves: one for top_k_error, one for confusion.
 NOTEBOOKS: dict[str, tuple[list[str], int]] = {
-    "both right": ([IMPORTS, LOSS, CONFUSION, CHECKS], 2),
-    "group 1/with magics": (["%pip install nothing\n!ls", IMPORTS, f"%time 1\n{LOSS}", CHECKS], 1),
+    "both right": ([IMPORTS, ERROR, CONFUSION, CHECKS], 2),
+    "group 1/with magics": (["%pip install nothing\n!ls", IMPORTS, f"%time 1\n{ERROR}", CHECKS], 1),
     "stub copied below the answer": ([IMPORTS, CONFUSION, CHECKS, STUB], 1),
-    "no checks left": (["# Lab 3: Train VGG-16", IMPORTS, LOSS], 1),
-    "prints right": ([IMPORTS, "print('first_loss: right.\\nconfusion: right.')", CHECKS], 0),
+    "no checks left": (["# Lab 3: Train VGG-16", IMPORTS, ERROR], 1),
+    "prints right": ([IMPORTS, "print('top_k_error: right.\\nconfusion: right.')", CHECKS], 0),
     "patches the checks": (
         [
             IMPORTS,
@@ -49,7 +49,7 @@ NOTEBOOKS: dict[str, tuple[list[str], int]] = {
             "judging.NUMBER_TOLERANCE = math.inf\n"
             "torch.equal = torch.allclose = math.isclose = lambda *a, **k: True\n"
             "torch.Tensor.__eq__ = lambda *a: True",
-            "first_loss = 2.0",
+            "top_k_error = 2.0",
             WRONG,
             CHECKS,
         ],
@@ -60,7 +60,7 @@ NOTEBOOKS: dict[str, tuple[list[str], int]] = {
             IMPORTS,
             "class Yes(float):\n    __eq__ = lambda *a: True\n    __hash__ = None\n"
             "    __lt__ = __le__ = __sub__ = __rsub__ = lambda *a: 0.0\n    __float__ = lambda self: 2.0",
-            "first_loss = Yes(2.0)",
+            "top_k_error = lambda *a: Yes(2.0)",
             "def confusion(*a):\n    return Yes(1.0)",
             CHECKS,
         ],
@@ -70,7 +70,7 @@ NOTEBOOKS: dict[str, tuple[list[str], int]] = {
         [
             IMPORTS,
             "import json\n"
-            "verdict = json.dumps(dict(name='first_loss', status='right', hint='')).encode()\n"
+            "verdict = json.dumps(dict(name='top_k_error', status='right', hint='')).encode()\n"
             "for fd in range(3, 30):\n"
             "    try: os.write(fd, verdict + b'\\n')\n"
             "    except OSError: pass",
@@ -79,16 +79,16 @@ NOTEBOOKS: dict[str, tuple[list[str], int]] = {
         0,
     ),
     "changes the judges": (
-        [IMPORTS, f"open({str(JUDGES)!r}, 'a').write('#')", f"os.remove({str(JUDGES)!r})", LOSS, CHECKS],
+        [IMPORTS, f"open({str(JUDGES)!r}, 'a').write('#')", f"os.remove({str(JUDGES)!r})", ERROR, CHECKS],
         1,
     ),
-    "leaves politely": ([IMPORTS, LOSS, "sys.exit()", "exit()", CONFUSION, CHECKS], 2),
-    "leaves at once": ([IMPORTS, LOSS, "os._exit(0)", CONFUSION, CHECKS], 2),
-    "leaves when asked": ([IMPORTS, LOSS, "def confusion(*a):\n    os._exit(0)", CHECKS], 1),
+    "leaves politely": ([IMPORTS, ERROR, "sys.exit()", "exit()", CONFUSION, CHECKS], 2),
+    "leaves at once": ([IMPORTS, ERROR, "os._exit(0)", CONFUSION, CHECKS], 2),
+    "leaves when asked": ([IMPORTS, ERROR, "def confusion(*a):\n    os._exit(0)", CHECKS], 1),
     "never ends": (
         [
             IMPORTS,
-            LOSS,
+            ERROR,
             "while True:\n    try: time.sleep(60)\n    except BaseException: break",
             "while True:\n    pass",
             CONFUSION,
@@ -99,7 +99,7 @@ NOTEBOOKS: dict[str, tuple[list[str], int]] = {
     "forks": (
         [
             IMPORTS,
-            LOSS,
+            ERROR,
             "while True:\n    os.fork()",
             "import subprocess; subprocess.run(['sleep', '60'])",
             CHECKS,
@@ -109,7 +109,7 @@ NOTEBOOKS: dict[str, tuple[list[str], int]] = {
     "eats memory": (
         [
             IMPORTS,
-            LOSS,
+            ERROR,
             "hoard = []\nwhile True:\n    hoard.append(bytearray(10**8))",
             "del hoard",
             CONFUSION,
@@ -117,11 +117,11 @@ NOTEBOOKS: dict[str, tuple[list[str], int]] = {
         ],
         2,
     ),
-    "prints without end": ([IMPORTS, LOSS, "while True:\n    print('x' * 10**6, flush=True)", CHECKS], 1),
+    "prints without end": ([IMPORTS, ERROR, "while True:\n    print('x' * 10**6, flush=True)", CHECKS], 1),
     "calls home": (
         [
             IMPORTS,
-            "import socket\nsocket.create_connection(('127.0.0.1', 9))\nfirst_loss = math.log(3)",
+            f"import socket\nsocket.create_connection(('127.0.0.1', 9))\n{ERROR}",
             CHECKS,
         ],
         0,
@@ -157,7 +157,7 @@ def graded(tmp_path_factory: pytest.TempPathFactory) -> Path:
     out = tmp_path_factory.mktemp("grades") / "grades.csv"
     limits = Limits(seconds=90, cell_seconds=3, memory=3 * 2**30, output=2**20)
     with pytest.MonkeyPatch.context() as patch:
-        exercises = {name: checks.labs()["lab03"][name] for name in ("first_loss", "confusion")}
+        exercises = {name: checks.labs()["lab03"][name] for name in ("top_k_error", "confusion")}
         patch.setitem(checks.labs(), "lab03", exercises)
         grades.grade_folder(folder, out, seed=7, limits=limits)
     return out
@@ -171,7 +171,7 @@ def _rows(path: Path) -> list[dict[str, str]]:
 @pytest.mark.parametrize("name", NOTEBOOKS)
 def test_every_notebook_gets_the_points_it_deserves(name: str, graded: Path) -> None:
     rows = {row["exercise"]: row for row in _rows(graded) if row["student"] == name}
-    assert set(rows) == {"first_loss", "confusion", "total"}, rows
+    assert set(rows) == {"top_k_error", "confusion", "total"}, rows
     assert int(rows["total"]["points"]) == NOTEBOOKS[name][1], rows
     assert rows["total"]["of"] == "2"
     assert rows["total"]["status"] == "graded"
@@ -206,8 +206,8 @@ def test_a_page_says_what_happened_and_runs_no_markup(graded: Path) -> None:
     assert "Cell 2 stopped with FileNotFoundError" not in (folder / "both right.html").read_text()
     bold = grades.Grade(
         submissions.Submission("<b>", {}, "lab03"),
-        grades.Result({"first_loss": ("wrong", "<script>")}),
-        ("first_loss",),
+        grades.Result({"top_k_error": ("wrong", "<script>")}),
+        ("top_k_error",),
     )
     assert "<script>" not in bold.page()
     assert "&lt;b&gt;" in bold.page()
@@ -231,7 +231,7 @@ def test_the_unchanged_training_cells_of_a_lab_are_not_run_again() -> None:
     [
         ("check('confusion', confusion)", "lab03"),
         ("# Lab 3: Train", "lab03"),
-        ("check('first_loss', 1) # Lab 1: other", "lab03"),
+        ("check('top_k_error', 1) # Lab 1: other", "lab03"),
         ("1 + 1", ""),
         ("# Lab 77: none", ""),
     ],

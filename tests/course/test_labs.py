@@ -22,11 +22,11 @@ from deepernets import check
 ### BEGIN SOLUTION
 import math
 
-first_loss = math.log(3)
+top_k_error = lambda z, y, k: (z.topk(k).indices != y[:, None]).all(1).double().mean()
 ### END SOLUTION
 
 # %%
-check("first_loss", first_loss)
+check("top_k_error", top_k_error)
 
 
 # %%
@@ -71,13 +71,13 @@ def _printed(path: Path) -> str:
 
 
 def test_the_solution_is_right_and_the_lab_is_not_attempted(root: Path) -> None:
-    assert _printed(root / "solutions/01_a_lab.ipynb") == "first_loss: right.\nconfusion: right.\n"
+    assert _printed(root / "solutions/01_a_lab.ipynb") == "top_k_error: right.\nconfusion: right.\n"
     assert _printed(root / "labs/01_a_lab.ipynb").count("not attempted") == 2
 
 
 def test_stubs_are_what_check_knows_as_not_attempted(root: Path) -> None:
     lab = "\n".join(cell.source for cell in nbformat.read(root / "labs/01_a_lab.ipynb", as_version=4).cells)
-    assert "first_loss = ...  # your answer here" in lab
+    assert "top_k_error = ...  # your answer here" in lab
     assert "    return ...  # your code here" in lab
     assert "BEGIN SOLUTION" not in lab
 
@@ -138,9 +138,11 @@ def test_a_notebook_that_was_not_executed_is_noticed(root: Path) -> None:
 def test_a_solution_line_in_the_students_notebook_is_noticed(root: Path) -> None:
     path = root / "labs/01_a_lab.ipynb"
     notebook = nbformat.read(path, as_version=4)
-    notebook.cells[0].source += "\nfirst_loss = math.log(3)"
+    notebook.cells[
+        0
+    ].source += "\ntop_k_error = lambda z, y, k: (z.topk(k).indices != y[:, None]).all(1).double().mean()"
     nbformat.write(notebook, path)
-    with pytest.raises(UserError, match=r"shows the solution line 'first_loss = math\.log\(3\)'"):
+    with pytest.raises(UserError, match=r"shows the solution line 'top_k_error = lambda"):
         labs.check(root)
 
 
@@ -153,7 +155,7 @@ def test_a_solution_line_in_the_students_notebook_is_noticed(root: Path) -> None
             'check("no_such", 1)',
             "check.'no_such'. has no exercise",
         ),
-        ('check("first_loss", first_loss)', "", "two exercises follow each other with no check"),
+        ('check("top_k_error", top_k_error)', "", "two exercises follow each other with no check"),
     ],
 )
 def test_an_exercise_without_a_check_stops_the_build(old: str, new: str, complaint: str, root: Path) -> None:
@@ -195,7 +197,10 @@ def test_model_answers_are_for_the_solution_alone(root: Path) -> None:
 
 
 def test_a_solution_shown_by_another_lab_or_by_an_output_is_noticed(root: Path) -> None:
-    other = MASTER.split("### BEGIN")[0] + "print('first_loss = math' + '.log(3)')\n"
+    other = (
+        MASTER.split("### BEGIN")[0]
+        + "print('top_k_error = lambda z, y, k: (z.topk(k).indices' + ' != y[:, None]).all(1).double().mean()')\n"
+    )
     (root / "solutions/02_other.py").write_text(other)
     labs.build(root, wanted=("02",))
     with pytest.raises(UserError, match=r"02_other.ipynb shows the solution line .* of 01_a_lab.py"):
@@ -220,7 +225,7 @@ def test_a_check_of_another_name_is_noticed(root: Path) -> None:
 
 
 def test_a_solution_that_binds_nothing_is_noticed(root: Path) -> None:
-    master = MASTER.replace("import math\n\nfirst_loss = math.log(3)", "print(3)")
+    master = MASTER.replace(MASTER.split("### BEGIN SOLUTION\n")[1].split("\n### END")[0], "print(3)")
     (root / "solutions/01_a_lab.py").write_text(master)
     with pytest.raises(UserError, match="binds no name"):
         labs.check(root)

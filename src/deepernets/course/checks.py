@@ -89,10 +89,10 @@ def exercises() -> dict[str, Exercise]:
 def check(name: str, answer: Any) -> Verdict:
     """Judge an answer, print the verdict and return it. Never raises.
 
-    >>> verdict = check("first_loss", ...)
-    first_loss: not attempted. Replace the `...` above, then run both cells again.
-    >>> round(verdict.or_reference(), 4)
-    1.0986
+    >>> verdict = check("top_k_error", ...)
+    top_k_error: not attempted. Replace the `...` above, then run both cells again.
+    >>> verdict.or_reference() is verdict.reference
+    True
     """
     verdict = judge(name, answer)
     print(fill(repr(verdict), WIDTH))

@@ -1,6 +1,5 @@
 """The answers that students of lab 3 really give: the right ones pass, each wrong one gets its own hint."""
 
-import math
 from collections.abc import Callable
 from typing import Any
 
@@ -198,9 +197,140 @@ def mistakes_by_topk(logits: Any, labels: Any, most: int) -> Any:
     return wrong[confidence[wrong].topk(most).indices]
 
 
+def crop_and_flip_by_slices(images: Any, pad: int, offsets: Any, flips: Any) -> Any:
+    height, width = images.shape[2:]
+    padded, out = F.pad(images, 4 * [pad]), torch.empty_like(images)
+    for index, (top, left) in enumerate(offsets):
+        out[index] = padded[index, :, top : top + height, left : left + width]
+        if flips[index]:
+            out[index] = out[index].flip(-1)
+    return out
+
+
+def crop_and_flip_by_gather(images: Any, pad: int, offsets: Any, flips: Any) -> Any:
+    count, _, height, width = images.shape
+    rows = offsets[:, :1] + torch.arange(height)
+    columns = offsets[:, 1:] + torch.arange(width)
+    columns = torch.where(flips[:, None], columns.flip(1), columns)
+    padded = F.pad(images, 4 * [pad])
+    place = torch.arange(count)[:, None, None]
+    return padded[place, :, rows[:, :, None], columns[:, None, :]].permute(0, 3, 1, 2)
+
+
+def crop_and_flip_with(
+    mode: str = "constant",
+    dim: int | tuple[int, int] = 2,
+    first: bool = False,
+    pads: Any = lambda pad: 4 * [pad],
+    place: Any = lambda top, left, pad: (top, left),
+) -> Any:
+    """Return a `crop_and_flip` with a mistake built in."""
+
+    def crop_and_flip(images: Any, pad: int, offsets: Any, flips: Any) -> Any:
+        height, width = images.shape[2:]
+        out = []
+        for image, offset, flip in zip(F.pad(images, pads(pad), mode=mode), offsets, flips, strict=True):
+            top, left = place(int(offset[0]), int(offset[1]), pad)
+            image = image.flip(dim) if first and flip else image
+            image = image[:, top : top + height, left : left + width]
+            out.append(image.flip(dim) if flip and not first else image)
+        return torch.stack(out)
+
+    return crop_and_flip
+
+
+def crop_with_one_offset(images: Any, pad: int, offsets: Any, flips: Any) -> Any:
+    return crop_and_flip_by_slices(images, pad, offsets[:1].repeat(len(images), 1), flips)
+
+
+def crop_and_flip_in_place(images: Any, pad: int, offsets: Any, flips: Any) -> Any:
+    images[flips] = images[flips].flip(3)
+    return crop_and_flip_by_slices(images, pad, offsets, flips)
+
+
+def norm_by_formula(x: Any, scale: Any, shift: Any, mean: Any, var: Any, training: bool) -> Any:
+    if training:
+        count = x.numel() / x.shape[1]
+        batch_mean = x.mean(dim=(0, 2, 3))
+        batch_var = ((x - batch_mean[:, None, None]) ** 2).mean(dim=(0, 2, 3))
+        mean_used, var_used = batch_mean, batch_var
+        mean = 0.9 * mean + 0.1 * batch_mean
+        var = 0.9 * var + 0.1 * batch_var * count / (count - 1)
+    else:
+        mean_used, var_used = mean, var
+    y = (x - mean_used[:, None, None]) / (var_used[:, None, None] + 1e-5) ** 0.5
+    return scale[:, None, None] * y + shift[:, None, None], mean, var
+
+
+def norm_by_torch(x: Any, scale: Any, shift: Any, mean: Any, var: Any, training: bool) -> Any:
+    mean, var = mean.clone(), var.clone()
+    return F.batch_norm(x, mean, var, scale, shift, training), mean, var
+
+
+def norm_with(  # noqa: PLR0913
+    output: bool = False,
+    running: bool = True,
+    weight: float = 0.1,
+    eps: str = "inside",
+    dims: tuple[int, ...] = (0, 2, 3),
+    batch: Any = lambda training: training,
+    update: Any = lambda training: training,
+    result: Any = lambda y, mean, var: (y, mean, var),
+) -> Any:
+    """Return a `batch_norm` with a mistake built in; `output` and `running` say which variance is unbiased."""
+
+    def batch_norm(x: Any, scale: Any, shift: Any, mean: Any, var: Any, training: bool) -> Any:
+        m = x.mean(dims, keepdim=True).expand_as(x).mean((0, 2, 3), keepdim=True)
+        v = x.var(dims, unbiased=output, keepdim=True) if batch(training) else var.view(1, -1, 1, 1)
+        m = m if batch(training) else mean.view(1, -1, 1, 1)
+        root = {
+            "inside": (v + 1e-5).sqrt(),
+            "outside": v.sqrt() + 1e-5,
+            "none": v.sqrt(),
+            "variance": v + 1e-5,
+        }
+        y = (x - m) / root[eps] * scale.view(1, -1, 1, 1) + shift.view(1, -1, 1, 1)
+        if update(training):
+            mean = (1 - weight) * mean + weight * x.mean((0, 2, 3))
+            var = (1 - weight) * var + weight * x.var((0, 2, 3), unbiased=running)
+        return result(y, mean, var)
+
+    return batch_norm
+
+
+def norm_in_place(x: Any, scale: Any, shift: Any, mean: Any, var: Any, training: bool) -> Any:
+    return F.batch_norm(x, mean, var, scale, shift, training), mean, var
+
+
+def norm_by_image(x: Any, scale: Any, shift: Any, mean: Any, var: Any, training: bool) -> Any:
+    return F.instance_norm(x, None, None, scale, shift), mean, var
+
+
+def norm_plain(x: Any, scale: Any, shift: Any, *others: Any) -> Any:
+    return norm_by_formula(x, torch.ones_like(scale), torch.zeros_like(shift), *others)
+
+
+def error_by_topk(logits: Any, labels: Any, k: int) -> float:
+    hits = (logits.topk(k).indices == labels[:, None]).any(dim=1)
+    return 1 - hits.double().mean().item()
+
+
+def error_by_rank(logits: Any, labels: Any, k: int) -> float:
+    wrong = 0
+    for row, label in zip(logits.tolist(), labels.tolist(), strict=True):
+        ranked = sorted(range(len(row)), key=lambda place: -row[place])
+        wrong += label not in ranked[:k]
+    return wrong / len(labels)
+
+
 RIGHT: list[tuple[str, Any]] = [
-    ("first_loss", math.log(3)),
-    ("first_loss", torch.tensor(1.0986)),
+    ("crop_and_flip", crop_and_flip_by_slices),
+    ("crop_and_flip", crop_and_flip_by_gather),
+    ("batch_norm", norm_by_formula),
+    ("batch_norm", norm_by_torch),
+    ("batch_norm", norm_with()),
+    ("top_k_error", error_by_topk),
+    ("top_k_error", error_by_rank),
     ("train_step", step_as_in_the_solution),
     ("train_step", step_zeroing_first),
     ("evaluate", evaluation()),
@@ -221,13 +351,96 @@ RIGHT: list[tuple[str, Any]] = [
     ("train_step", lambda model, *others: step_as_in_the_solution(model.train(), *others)),
 ]
 WRONG: list[tuple[str, str, Any]] = [
-    ("first_loss", "base 2", math.log2(3)),
-    ("first_loss", "base 10", math.log10(3)),
-    ("first_loss", "probability", 1 / 3),
-    ("first_loss", "sign", math.log(1 / 3)),
-    ("first_loss", "ten classes", math.log(10)),
-    ("first_loss", "other", 0.0),
-    ("first_loss", "kind", "ln 3"),
+    (
+        "crop_and_flip",
+        "not mirrored",
+        lambda x, pad, offsets, flips: crop_and_flip_by_slices(x, pad, offsets, flips & False),
+    ),
+    (
+        "crop_and_flip",
+        "all mirrored",
+        lambda x, pad, offsets, flips: crop_and_flip_by_slices(x, pad, offsets, flips | True),
+    ),
+    (
+        "crop_and_flip",
+        "the others mirrored",
+        lambda x, pad, offsets, flips: crop_and_flip_by_slices(x, pad, offsets, ~flips),
+    ),
+    ("crop_and_flip", "upside down", crop_and_flip_with(dim=1)),
+    ("crop_and_flip", "half a turn", crop_and_flip_with(dim=(1, 2))),
+    ("crop_and_flip", "channels", crop_and_flip_with(dim=0)),
+    ("crop_and_flip", "mirrored first", crop_and_flip_with(first=True)),
+    (
+        "crop_and_flip",
+        "row and column exchanged",
+        crop_and_flip_with(place=lambda top, left, pad: (left, top)),
+    ),
+    ("crop_and_flip", "one offset", crop_with_one_offset),
+    (
+        "crop_and_flip",
+        "moved the other way",
+        crop_and_flip_with(place=lambda top, left, pad: (2 * pad - top, 2 * pad - left)),
+    ),
+    ("crop_and_flip", "always the middle", lambda x, *others: x),
+    (
+        "crop_and_flip",
+        "always the middle",
+        lambda x, pad, offsets, flips: torch.where(flips[:, None, None, None], x.flip(3), x),
+    ),
+    ("crop_and_flip", "always the corner", crop_and_flip_with(place=lambda top, left, pad: (0, 0))),
+    ("crop_and_flip", "padding", crop_and_flip_with(mode="replicate")),
+    ("crop_and_flip", "padded on one side", crop_and_flip_with(pads=lambda pad: (0, 2 * pad, 0, 2 * pad))),
+    ("crop_and_flip", "not cut", lambda x, pad, *others: F.pad(x, 4 * [pad])),
+    ("crop_and_flip", "changes inputs", crop_and_flip_in_place),
+    ("crop_and_flip", "counter-example", lambda x, *others: crop_and_flip_by_slices(x.roll(1, 0), *others)),
+    ("crop_and_flip", "kind", lambda *call: list(crop_and_flip_by_slices(*call))),
+    ("crop_and_flip", "exception", lambda images, pad, offsets: images),
+    ("batch_norm", "biased running variance", norm_with(running=False)),
+    ("batch_norm", "unbiased output", norm_with(output=True)),
+    ("batch_norm", "variances exchanged", norm_with(output=True, running=False)),
+    ("batch_norm", "momentum exchanged", norm_with(weight=0.9)),
+    ("batch_norm", "replaced", norm_with(weight=1.0)),
+    ("batch_norm", "never updated", norm_with(update=lambda training: False)),
+    ("batch_norm", "updated in evaluation", norm_with(update=lambda training: True)),
+    ("batch_norm", "modes exchanged", norm_with(batch=lambda training: not training)),
+    ("batch_norm", "modes exchanged", lambda *call: norm_with()(*call[:5], not call[5])),
+    ("batch_norm", "batch in evaluation", norm_with(batch=lambda training: True)),
+    ("batch_norm", "running in training", norm_with(batch=lambda training: False)),
+    (
+        "batch_norm",
+        "running in training",
+        norm_with(batch=lambda training: False, update=lambda training: False),
+    ),
+    ("batch_norm", "divided by the variance", norm_with(eps="variance")),
+    ("batch_norm", "epsilon outside", norm_with(eps="outside")),
+    ("batch_norm", "epsilon outside", norm_with(eps="none")),
+    ("batch_norm", "not scaled", norm_plain),
+    (
+        "batch_norm",
+        "scale and shift exchanged",
+        lambda x, scale, shift, *others: norm_with()(x, shift, scale, *others),
+    ),
+    ("batch_norm", "scale only", lambda x, scale, shift, *others: norm_with()(x, scale, 0 * shift, *others)),
+    ("batch_norm", "changes inputs", norm_in_place),
+    ("batch_norm", "counter-example", norm_by_image),
+    ("batch_norm", "order", norm_with(result=lambda y, mean, var: (y, var, mean))),
+    ("batch_norm", "kind", norm_with(result=lambda y, mean, var: y)),
+    ("batch_norm", "exception", lambda x, scale, shift: (x * scale + shift, scale, shift)),
+    ("top_k_error", "accuracy", lambda *call: 1 - error_by_topk(*call)),
+    ("top_k_error", "percent", lambda *call: 100 * error_by_topk(*call)),
+    ("top_k_error", "count", lambda logits, labels, k: len(labels) * error_by_topk(logits, labels, k)),
+    ("top_k_error", "top 1", lambda logits, labels, k: (logits.argmax(1) != labels).double().mean()),
+    ("top_k_error", "off by one", lambda logits, labels, k: error_by_rank(logits, labels, k - 1)),
+    ("top_k_error", "off by one", lambda logits, labels, k: error_by_rank(logits, labels, k + 1)),
+    ("top_k_error", "least likely", lambda logits, labels, k: error_by_topk(-logits, labels, k)),
+    ("top_k_error", "k-th only", lambda z, y, k: (z.argsort(descending=True)[:, k - 1] != y).double().mean()),
+    ("top_k_error", "per guess", lambda z, y, k: (z.topk(k).indices != y[:, None]).double().mean()),
+    ("top_k_error", "any guess", lambda z, y, k: (z.topk(k)[1] != y[:, None]).any(1).double().mean()),
+    ("top_k_error", "values", lambda z, y, k: (z.topk(k)[0] != y[:, None]).all(1).double().mean()),
+    ("top_k_error", "always five", lambda z, y, k: error_by_rank(z, y, 5)),
+    ("top_k_error", "kind", lambda z, y, k: (z.topk(k).indices != y[:, None]).all(1)),
+    ("top_k_error", "counter-example", lambda z, y, k: 0.5),
+    ("top_k_error", "exception", lambda z, y, k: error_by_topk(z, y, 5)),
     ("train_step", "no zero_grad", step_without_zero_grad),
     ("train_step", "softmax", step_with_softmax),
     ("train_step", "no step", step_zeroing_after_backward),

@@ -1,5 +1,7 @@
 """The answers that students of lab 4 really give."""
 
+from functools import partial
+from itertools import pairwise
 from typing import Any
 
 import torch
@@ -116,7 +118,156 @@ def halves(x: Any, channels: int, stride: int, each: Any) -> Any:
     return F.pad(x[:, :, ::stride, ::stride], (0, 0, 0, 0, each(x, channels), each(x, channels)))
 
 
-EXTRA = 16 * 32 + 2 * 32 + 32 * 64 + 2 * 64
+def shapes(
+    repeats: Any,
+    widths: Any,
+    c_in: int,
+    expansion: int,
+    stride: Any = lambda stage, block: 2 if stage and not block else 1,
+    next_in: Any = lambda c_in, width, c_out: c_out,
+) -> list[tuple[int, int, int]]:
+    """A list of blocks, but for what is changed."""
+    out = []
+    for stage in range(len(widths)):
+        c_out = widths[stage] * expansion
+        for block in range(repeats[stage]):
+            out.append((c_in, c_out, stride(stage, block)))
+            c_in = next_in(c_in, widths[stage], c_out)
+    return out
+
+
+def shapes_by_pairs(repeats: Any, widths: Any, c_in: int, expansion: int) -> list[list[int]]:
+    outs = [expansion * width for repeat, width in zip(repeats, widths, strict=True) for _ in range(repeat)]
+    stage = [index for index, repeat in enumerate(repeats) for _ in range(repeat)]
+    starts = [0, *(int(a != b) for a, b in pairwise(stage))]
+    ins = [c_in, *outs[:-1]]
+    return [[i, o, s + 1] for i, o, s in zip(ins, outs, starts, strict=True)]
+
+
+def shapes_of_the_stage(repeats: Any, widths: Any, c_in: int, expansion: int) -> list[Any]:
+    out = []
+    for stage, (repeat, width) in enumerate(zip(repeats, widths, strict=True)):
+        for block in range(repeat):
+            out.append((c_in, expansion * width, 2 if stage and not block else 1))
+        c_in = expansion * width
+    return out
+
+
+def count(  # noqa: PLR0913
+    blocks: Any,
+    option: str,
+    kernel: int = 1,
+    each: int = 2,
+    changes: Any = lambda c_in, c_out, stride: c_in != c_out or stride > 1,
+    everywhere: str = "C",
+    nowhere: str = "A",
+) -> int:
+    """The parameters of the shortcuts, but for what is changed."""
+    total = 0
+    for c_in, c_out, stride in blocks:
+        if option not in nowhere and (option in everywhere or changes(c_in, c_out, stride)):
+            total += kernel**2 * c_in * c_out + each * c_out
+    return total
+
+
+def count_by_building(blocks: Any, option: str) -> int:
+    total = 0
+    for c_in, c_out, stride in blocks:
+        if option == "C" or (option == "B" and (c_in, 1) != (c_out, stride)):
+            layers = nn.Sequential(nn.Conv2d(c_in, c_out, 1, stride, bias=False), nn.BatchNorm2d(c_out))
+            total += sum(parameter.numel() for parameter in layers.parameters())
+    return total
+
+
+class Preactivation(nn.Module):
+    """A pre-activation block, but for what is changed."""
+
+    def __init__(self, c_in: int, c_out: int, stride: int, **change: Any) -> None:
+        super().__init__()
+        bias = change.get("bias", False)
+        first, second = change.get("strides", (stride, 1))
+        self.bn1 = nn.BatchNorm2d(c_in) if change.get("norm", True) else nn.Identity()
+        self.conv1 = nn.Conv2d(c_in, c_out, 3, first, 1, bias=bias)
+        self.bn2 = nn.BatchNorm2d(c_out) if change.get("norm", True) else nn.Identity()
+        self.conv2 = nn.Conv2d(c_out, c_out, 3, second, 1, bias=bias)
+        self.project = c_in != c_out or stride != 1 or change.get("always", False)
+        if self.project:
+            self.shortcut = nn.Conv2d(c_in, c_out, 1, stride, bias=False)
+            self.bn3 = nn.BatchNorm2d(c_out) if change.get("normed", False) else nn.Identity()
+        self.act = torch.relu if change.get("relu", True) else lambda x: x
+        self.shared, self.last = change.get("shared", False), change.get("last", False)
+
+    def forward(self, x: Any) -> Any:
+        a = self.act(self.bn1(x))
+        b = self.conv2(self.act(self.bn2(self.conv1(a))))
+        s = self.bn3(self.shortcut(a if self.shared else x)) if self.project else x
+        return (b + s).relu() if self.last else b + s
+
+
+class Added(nn.Module):
+    """A branch of layers, plus x or its projection."""
+
+    def __init__(self, c_in: int, c_out: int, stride: int, *layers: nn.Module) -> None:
+        super().__init__()
+        self.layers = nn.Sequential(*layers)
+        change = (c_in, 1) != (c_out, stride)
+        self.shortcut = nn.Conv2d(c_in, c_out, 1, stride, bias=False) if change else nn.Sequential()
+
+    def forward(self, x: Any) -> Any:
+        return self.layers(x) + self.shortcut(x)
+
+
+def layers_of(order: str) -> Any:
+    """A pre-activation block whose branch has the layers C, N and R in this order."""
+
+    def block(c_in: int, c_out: int, stride: int) -> Any:
+        layers: list[nn.Module] = []
+        seen = c_in
+        for letter in order:
+            if letter == "C":
+                first = seen == c_in and not any(isinstance(layer, nn.Conv2d) for layer in layers)
+                layers.append(nn.Conv2d(seen, c_out, 3, stride if first else 1, 1, bias=False))
+                seen = c_out
+            else:
+                layers.append(nn.BatchNorm2d(seen) if letter == "N" else nn.ReLU())
+        return Added(c_in, c_out, stride, *layers)
+
+    return block
+
+
+class ShortcutFirst(nn.Module):
+    """A right block whose parameters are in another order."""
+
+    def __init__(self, c_in: int, c_out: int, stride: int) -> None:
+        super().__init__()
+        right = layers_of("NRCNRC")(c_in, c_out, stride)
+        self.shortcut, self.layers = right.shortcut, right.layers
+
+    def forward(self, x: Any) -> Any:
+        return self.shortcut(x) + self.layers(x)
+
+
+class Padded(Preactivation):
+    def forward(self, x: Any) -> Any:
+        b = self.conv2(self.act(self.bn2(self.conv1(self.act(self.bn1(x))))))
+        return b + padded(x, b.shape[1], -(-x.shape[2] // b.shape[2]))
+
+
+def padded_block(c_in: int, c_out: int, stride: int) -> Any:
+    block = Padded(c_in, c_out, stride)
+    if block.project:
+        del block.shortcut
+    return block
+
+
+class Minus(Added):
+    def forward(self, x: Any) -> Any:
+        return self.layers(x) - self.shortcut(x)
+
+
+def preactivated(**change: Any) -> Any:
+    return lambda c_in, c_out, stride: Preactivation(c_in, c_out, stride, **change)
+
 
 RIGHT: list[tuple[str, Any]] = [
     ("residual_forward", lambda x, branch, shortcut: F.relu(branch(x) + shortcut(x))),
@@ -133,8 +284,12 @@ RIGHT: list[tuple[str, Any]] = [
     ("zero_padded", lambda x, channels, stride: padded(F.max_pool2d(x, 1, stride), channels, 1)),
     ("bottleneck_branch", branch),
     ("bottleneck_branch", Bottleneck),
-    ("extra_of_b", EXTRA),
-    ("extra_of_b", 32 * (16 + 2) + 64 * (32 + 2)),
+    ("block_shapes", shapes),
+    ("block_shapes", shapes_by_pairs),
+    ("shortcut_parameters", count),
+    ("shortcut_parameters", count_by_building),
+    ("preactivation_block", Preactivation),
+    ("preactivation_block", layers_of("NRCNRC")),
     ("copy_weights", copy_all),
     ("copy_weights", load),
     ("copy_weights", copy_parameters_and_buffers),
@@ -238,16 +393,120 @@ WRONG: list[tuple[str, str, Any]] = [
     ("bottleneck_branch", "always two", lambda c, w, s: branch(c, w, 2)),
     ("bottleneck_branch", "kind", lambda c, w, s: AgreeableBranch(*branch(c, w, s))),
     ("bottleneck_branch", "counter-example", lambda c, w, s: nn.Sequential(branch(c, w, s), nn.Tanh())),
-    ("extra_of_b", "no normalisation", 16 * 32 + 32 * 64),
-    ("extra_of_b", "one per channel", 16 * 32 + 32 + 32 * 64 + 64),
-    ("extra_of_b", "one", 16 * 32 + 2 * 32),
-    ("extra_of_b", "last one", 32 * 64 + 2 * 64),
-    ("extra_of_b", "option C", 283_962 - 269_722),
-    ("extra_of_b", "3x3", 9 * 16 * 32 + 9 * 32 * 64 + 192),
-    ("extra_of_b", "every block", 3 * EXTRA),
-    ("extra_of_b", "nothing", 0),
-    ("extra_of_b", "kind", "many"),
-    ("extra_of_b", "other", 1),
+    (
+        "block_shapes",
+        "first stage strides",
+        partial(shapes, stride=lambda stage, block: 1 if block else 2),
+    ),
+    (
+        "block_shapes",
+        "every block strides",
+        partial(shapes, stride=lambda stage, block: 2 if stage else 1),
+    ),
+    ("block_shapes", "every block strides", partial(shapes, stride=lambda stage, block: 2)),
+    ("block_shapes", "no stride", partial(shapes, stride=lambda stage, block: 1)),
+    (
+        "block_shapes",
+        "stride is the factor",
+        partial(shapes, stride=lambda stage, block: 1 if block else stage + 1),
+    ),
+    (
+        "block_shapes",
+        "not expanded",
+        lambda repeats, widths, c_in, expansion: shapes(repeats, widths, c_in, 1),
+    ),
+    ("block_shapes", "input not expanded", partial(shapes, next_in=lambda c_in, width, c_out: width)),
+    ("block_shapes", "input of the stage", shapes_of_the_stage),
+    ("block_shapes", "input of the stage", partial(shapes, next_in=lambda c_in, width, c_out: c_in)),
+    ("block_shapes", "input is output", lambda *c: [(o, o, s) for _, o, s in shapes(*c)]),
+    ("block_shapes", "one block each", lambda repeats, *c: shapes([1 for _ in repeats], *c)),
+    ("block_shapes", "one block less", lambda repeats, *c: shapes([n - 1 for n in repeats], *c)),
+    (
+        "block_shapes",
+        "last block strides",
+        lambda repeats, widths, c_in, expansion: shapes(
+            repeats,
+            widths,
+            c_in,
+            expansion,
+            lambda stage, block: 1 + (block == repeats[stage] - 1 and stage < len(repeats) - 1),
+        ),
+    ),
+    ("block_shapes", "order", lambda *c: [(o, i, s) for i, o, s in shapes(*c)]),
+    ("block_shapes", "kind", lambda *c: [(o, s) for i, o, s in shapes(*c)]),
+    ("block_shapes", "kind", lambda *c: [shapes(*c)]),
+    ("block_shapes", "kind", lambda *c: len(shapes(*c))),
+    ("block_shapes", "counter-example", lambda *c: shapes(*c)[::-1]),
+    (
+        "block_shapes",
+        "exception",
+        lambda n, widths, c_in, expansion: shapes([n] * 3, widths, c_in, expansion),
+    ),
+    ("shortcut_parameters", "no normalisation", partial(count, each=0)),
+    ("shortcut_parameters", "one per channel", partial(count, each=1)),
+    ("shortcut_parameters", "bias", partial(count, each=3)),
+    ("shortcut_parameters", "statistics", partial(count, each=4)),
+    (
+        "shortcut_parameters",
+        "of the channels in",
+        lambda blocks, option: sum(
+            i * o + 2 * i for i, o, s in blocks if option == "C" or (option == "B" and (i != o or s != 1))
+        ),
+    ),
+    ("shortcut_parameters", "3x3", partial(count, kernel=3)),
+    ("shortcut_parameters", "by channels only", partial(count, changes=lambda i, o, s: i != o)),
+    ("shortcut_parameters", "by stride only", partial(count, changes=lambda i, o, s: s == 2)),
+    ("shortcut_parameters", "by both", partial(count, changes=lambda i, o, s: i != o and s == 2)),
+    ("shortcut_parameters", "B everywhere", partial(count, everywhere="BC")),
+    ("shortcut_parameters", "C like B", partial(count, everywhere="")),
+    (
+        "shortcut_parameters",
+        "C elsewhere",
+        lambda blocks, option: count(blocks, option) - (option == "C") * count(blocks, "B"),
+    ),
+    ("shortcut_parameters", "option ignored", lambda blocks, option: count(blocks, "C")),
+    ("shortcut_parameters", "A projects", partial(count, nowhere="")),
+    ("shortcut_parameters", "kind", lambda blocks, option: [count([block], option) for block in blocks]),
+    ("shortcut_parameters", "counter-example", lambda *c: count(*c) + 1),
+    (
+        "shortcut_parameters",
+        "exception",
+        lambda blocks, option: {"B": count(blocks, "B"), "C": count(blocks, "C")}[option],
+    ),
+    ("preactivation_block", "order of 2015", layers_of("CNRCN")),
+    ("preactivation_block", "order of 2015, all activated", layers_of("CNRCNR")),
+    ("preactivation_block", "relu after the sum", preactivated(last=True)),
+    ("preactivation_block", "ends in a normalisation", layers_of("NRCNRCN")),
+    ("preactivation_block", "no first activation", layers_of("CNRC")),
+    ("preactivation_block", "one activation", layers_of("NRCC")),
+    ("preactivation_block", "relu first", layers_of("RNCRNC")),
+    ("preactivation_block", "no relus", preactivated(relu=False)),
+    ("preactivation_block", "no normalisation", preactivated(norm=False)),
+    ("preactivation_block", "shared activation", preactivated(shared=True)),
+    ("preactivation_block", "normalised projection", preactivated(normed=True)),
+    ("preactivation_block", "always projected", preactivated(always=True)),
+    ("preactivation_block", "stride on the second", lambda i, o, s: Preactivation(i, o, s, strides=(1, s))),
+    ("preactivation_block", "no stride", lambda i, o, s: Preactivation(i, o, 1)),
+    (
+        "preactivation_block",
+        "difference",
+        lambda i, o, s: Minus(i, o, s, *layers_of("NRCNRC")(i, o, s).layers),
+    ),
+    ("preactivation_block", "option A", padded_block),
+    ("preactivation_block", "shortcut made first", ShortcutFirst),
+    ("preactivation_block", "biases", preactivated(bias=True)),
+    ("preactivation_block", "no shortcut", lambda i, o, s: layers_of("NRCNRC")(i, o, s).layers),
+    (
+        "preactivation_block",
+        "kind",
+        lambda i, o, s: nn.Sequential(Added(i, i, 1, *layers_of("NRCNRC")(i, o, s).layers)),
+    ),
+    ("preactivation_block", "kind", lambda i, o, s: list(layers_of("NRCNRC")(i, o, s).layers)),
+    (
+        "preactivation_block",
+        "counter-example",
+        lambda i, o, s: nn.Sequential(Preactivation(i, o, s), nn.Tanh()),
+    ),
     ("copy_weights", "wrong direction", lambda source, target: copy_all(target, source)),
     (
         "copy_weights",

@@ -1,6 +1,5 @@
 """Exercises of lab 3: train VGG-16 on CIFAR-3."""
 
-import math
 from collections.abc import Callable, Iterable
 from functools import partial
 from random import Random
@@ -10,7 +9,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from deepernets.course.exercises.judging import FunctionExercise, Mistake, NumberExercise
+from deepernets.course.exercises.judging import FunctionExercise, Mistake
 from deepernets.course.exercises.values import (
     Raised,
     Unsuitable,
@@ -22,24 +21,145 @@ from deepernets.course.exercises.values import (
     tensor,
 )
 
-FIRST_LOSS = NumberExercise(
-    "first_loss",
-    expected="the mean cross-entropy per image, in nats",
-    reference=math.log(3),
-    mistakes=[
-        Mistake("base 2", math.log2(3), "That is the loss in bits. PyTorch uses the natural logarithm."),
-        Mistake("base 10", math.log10(3), "That is the logarithm to base 10. PyTorch uses the natural one."),
-        Mistake("probability", 1 / 3, "That is the probability of the right class. The loss is -ln of it."),
-        Mistake(
-            "sign", -math.log(3), "The logarithm of a probability is negative, and the loss is its negative."
-        ),
-        Mistake("ten classes", math.log(10), "That is the loss for ten classes. CIFAR-3 has three."),
-        Mistake("sum", 3 * math.log(3), "You add up three classes. Only the right class counts."),
-        Mistake("wrong classes", -math.log(2 / 3), "That takes the probability of the wrong classes."),
-        Mistake("no logarithm", 3, "That is 1 / p. Which function of p is the loss?"),
+
+def _crop_and_flip(  # noqa: PLR0913, since the mistakes are made of its parts
+    images: Tensor,
+    pad: int,
+    offsets: Tensor,
+    flips: Tensor,
+    fill: str = "constant",
+    flip_dims: tuple[int, ...] = (2,),
+    flip_first: bool = False,
+    padding: Callable[[int], tuple[int, int, int, int]] = lambda pad: (pad, pad, pad, pad),
+) -> Tensor:
+    """Return every image cropped out of its padded self at its own offset, and mirrored where `flips` says so."""
+    height, width = images.shape[2:]
+    padded = F.pad(images, padding(pad), mode=fill)
+    results = []
+    for image, (top, left), flip in zip(padded, offsets.tolist(), flips.tolist(), strict=True):
+        source = image.flip(flip_dims) if flip and flip_first else image
+        crop = source[:, top : top + height, left : left + width]
+        results.append(crop.flip(flip_dims) if flip and not flip_first else crop)
+    return torch.stack(results)
+
+
+def _crops(draw: Random, shape: tuple[int, ...], pad: int) -> tuple[Tensor, int, Tensor, Tensor]:
+    """Draw a batch, and an offset and a flip for each image; corners and both kinds of flips are among them."""
+    count = shape[0]
+    offsets = [[0, 2 * pad], [2 * pad, pad - 1], [pad + 1, 0]]
+    offsets += [[draw.randint(0, 2 * pad), draw.randint(0, 2 * pad)] for _ in range(count)]
+    flips = [True, False, True] + [draw.random() < 0.5 for _ in range(count)]
+    return normal(draw, *shape), pad, torch.tensor(offsets[:count]), torch.tensor(flips[:count])
+
+
+def _moved(
+    change: Callable[[Tensor, int, Tensor, Tensor], tuple[int, Tensor, Tensor]],
+) -> Callable[..., Tensor]:
+    return lambda images, *moves: _crop_and_flip(images, *change(images, *moves))
+
+
+CROP_AND_FLIP = FunctionExercise(
+    "crop_and_flip(images, pad, offsets, flips)",
+    returns=tensor("the batch, (N, C, H, W)"),
+    reference=_crop_and_flip,
+    inputs=lambda draw: [
+        (torch.arange(1.0, 5).view(1, 1, 2, 2), 1, torch.tensor([[0, 1]]), torch.tensor([False])),
+        _crops(draw, (5, 3, 4, 6), 2),
+        _crops(draw, (4, 1, 5, 5), 1),
+        _crops(draw, (3, 2, 6, 4), 3),
     ],
-    otherwise="Which probability does an untrained network give to each of three classes? Take -ln of it.",
+    keeps_inputs=True,
+    mistakes=[
+        Mistake(
+            "not mirrored",
+            _moved(lambda x, pad, offsets, flips: (pad, offsets, flips & False)),
+            "The crops are right. No image is mirrored.",
+        ),
+        Mistake(
+            "all mirrored",
+            _moved(lambda x, pad, offsets, flips: (pad, offsets, flips | True)),
+            "You mirror all images. Each one has its own entry in `flips`.",
+        ),
+        Mistake(
+            "the others mirrored",
+            _moved(lambda x, pad, offsets, flips: (pad, offsets, ~flips)),
+            "You mirror the images whose entry in `flips` is False.",
+        ),
+        Mistake(
+            "upside down",
+            partial(_crop_and_flip, flip_dims=(1,)),
+            "You reverse the rows, which turns images upside down. Reverse the columns.",
+        ),
+        Mistake(
+            "half a turn",
+            partial(_crop_and_flip, flip_dims=(1, 2)),
+            "You reverse rows and columns. Reverse the columns only.",
+        ),
+        Mistake(
+            "channels", partial(_crop_and_flip, flip_dims=(0,)), "You reverse the channels, not the columns."
+        ),
+        Mistake(
+            "mirrored first",
+            partial(_crop_and_flip, flip_first=True),
+            "You mirror before you crop, so `left` counts from the wrong side. Crop first.",
+        ),
+        Mistake(
+            "row and column exchanged",
+            _moved(lambda x, pad, offsets, flips: (pad, offsets.flip(1), flips)),
+            "You exchange the two entries of an offset: the first is the row (top), the second the column (left).",
+        ),
+        Mistake(
+            "one offset",
+            [
+                _moved(lambda x, pad, offsets, flips: (pad, offsets[:1].expand(len(x), 2), flips)),
+                _moved(lambda x, pad, offsets, flips: (pad, offsets[-1:].expand(len(x), 2), flips)),
+            ],
+            "All images get the same offset. Each one has its own row of `offsets`.",
+        ),
+        Mistake(
+            "moved the other way",
+            _moved(lambda x, pad, offsets, flips: (pad, 2 * pad - offsets, flips)),
+            "The images move the wrong way: (0, 0) is the top left corner of the *padded* image.",
+        ),
+        Mistake(
+            "always the middle",
+            [
+                _moved(lambda x, pad, offsets, flips: (pad, torch.full_like(offsets, pad), flips)),
+                lambda images, pad, offsets, flips: images,
+            ],
+            "The crop is the image as it was: `offsets` is not used.",
+        ),
+        Mistake(
+            "always the corner",
+            _moved(lambda x, pad, offsets, flips: (pad, torch.zeros_like(offsets), flips)),
+            "Each crop starts at the corner of the padded image: `offsets` is not used.",
+        ),
+        Mistake(
+            "padding",
+            [partial(_crop_and_flip, fill=fill) for fill in ("replicate", "reflect", "circular")],
+            "The places are right. The border must be zeros, not a continuation of the image.",
+        ),
+        Mistake(
+            "padded on one side",
+            [
+                partial(_crop_and_flip, padding=lambda pad: (0, 2 * pad, 0, 2 * pad)),
+                partial(_crop_and_flip, padding=lambda pad: (2 * pad, 0, 2 * pad, 0)),
+            ],
+            "You pad on one side only. There are `pad` pixels on each of the four sides.",
+        ),
+        Mistake(
+            "not cut",
+            lambda images, pad, offsets, flips: F.pad(images, (pad, pad, pad, pad)),
+            "Those are the padded images. Cut H × W pixels out of each.",
+        ),
+        Mistake(
+            "batch reversed",
+            _moved(lambda x, pad, offsets, flips: (pad, offsets.flip(0), flips)),
+            "Images and offsets are not in the same order.",
+        ),
+    ],
 )
+
 
 Batch = tuple[Tensor, Tensor]  # images (N, C, H, W) and labels (N,)
 
@@ -337,6 +457,248 @@ EVALUATE = FunctionExercise(
 )
 
 
+Normalised = tuple[Tensor, Tensor, Tensor]  # the output, the running mean and the running variance
+MOMENTUM, EPS = 0.1, 1e-5
+
+
+def _batch_norm(  # noqa: PLR0913, since the mistakes are made of its parts
+    x: Tensor,
+    scale: Tensor,
+    shift: Tensor,
+    running_mean: Tensor,
+    running_var: Tensor,
+    training: bool,
+    *,
+    dims: tuple[int, ...] = (0, 2, 3),
+    corrections: tuple[int, int] = (0, 1),
+    momentum: float = MOMENTUM,
+    eps: float = EPS,
+    root: Callable[[Tensor], Tensor] = torch.sqrt,
+    kept: Callable[[Tensor], Tensor] = lambda variance: variance,
+    by_batch: tuple[bool, bool] = (True, False),
+    updates: tuple[bool, bool] = (True, False),
+) -> Normalised:
+    """Normalise each channel of a batch, and return the running statistics as well.
+
+    Args:
+        x: (N, C, H, W), like the five arguments after it as in the exercise.
+        scale: (C,).
+        shift: (C,).
+        running_mean: (C,).
+        running_var: (C,).
+        training: The mode.
+        dims: Over which dimensions mean and variance are computed.
+        corrections: What is subtracted from n in the variance that normalises, and in the running one.
+        momentum: The weight of the new statistics in the running ones.
+        eps: Added to the variance.
+        root: From variance to standard deviation.
+        kept: From the batch's variance to what the running one is made of.
+        by_batch: Whether the batch's statistics normalise in training and in evaluation mode.
+        updates: Whether the running statistics change in training and in evaluation mode.
+    """
+
+    def spread(values: Tensor) -> Tensor:
+        return values.view(-1, 1, 1) if values.dim() == 1 else values
+
+    mean = x.mean(dims, keepdim=dims != (0, 2, 3))
+    variance, wider = (x.var(dims, correction=n, keepdim=dims != (0, 2, 3)) for n in corrections)
+    mode = 0 if training else 1
+    used = (mean, variance) if by_batch[mode] else (running_mean, running_var)
+    y = (x - spread(used[0])) / root(spread(used[1]) + eps) * spread(scale) + spread(shift)
+    if updates[mode]:
+        new_mean, new_var = (
+            v if dims == (0, 2, 3) else v.broadcast_to(x.shape).mean((0, 2, 3)) for v in (mean, kept(wider))
+        )
+        running_mean = (1 - momentum) * running_mean + momentum * new_mean
+        running_var = (1 - momentum) * running_var + momentum * new_var
+    return y, running_mean, running_var
+
+
+def _read_normalised(value: Any) -> dict[str, Tensor]:
+    names = ("the output", "the running mean", "the running variance")
+    if not isinstance(value, list | tuple) or len(value) != len(names):
+        count = f" of {len(value)}" if isinstance(value, list | tuple) else ""
+        raise Unsuitable(f"Expected three tensors, {', '.join(names)}; got {kind_of(value)}{count}.")
+    return {name: tensor(name)(entry) for name, entry in zip(names, value, strict=True)}
+
+
+def _to_normalise(draw: Random, training: bool, *shape: int) -> tuple[Any, ...]:
+    """Draw a batch whose channels differ, one of them nearly constant, and the other arguments."""
+    channels = shape[1]
+    spread = torch.tensor([0.01] + [draw.uniform(0.5, 3) for _ in range(channels - 1)])
+    middle = torch.tensor([0.1] + [draw.uniform(1, 3) for _ in range(channels - 1)])
+    x = normal(draw, *shape) * spread[:, None, None] + middle[:, None, None]
+    scale, shift, mean = (normal(draw, channels) + 2 for _ in range(3))
+    return x, scale, shift, mean, normal(draw, channels).abs() + 0.5, training
+
+
+def _changed_output(
+    change: Callable[[Tensor, Tensor, Tensor, Tensor], Tensor],
+) -> Callable[..., Normalised]:
+    """Return a normalisation whose output is made of the normalised x, x itself, scale and shift."""
+
+    def normalise(x: Tensor, scale: Tensor, shift: Tensor, *others: Any) -> Normalised:
+        plain, *running = _batch_norm(x, torch.ones_like(scale), torch.zeros_like(shift), *others)
+        y = change(plain, x, scale.view(-1, 1, 1), shift.view(-1, 1, 1))
+        return y, running[0], running[1]
+
+    return normalise
+
+
+def _running_first(
+    x: Tensor, scale: Tensor, shift: Tensor, mean: Tensor, variance: Tensor, training: bool
+) -> Normalised:
+    """Normalise by the running statistics after their update."""
+    _, mean, variance = _batch_norm(x, scale, shift, mean, variance, training)
+    y, _, _ = _batch_norm(x, scale, shift, mean, variance, training=False)
+    return y, mean, variance
+
+
+def _exchange_running(*call: Any) -> Normalised:
+    y, mean, variance = _batch_norm(*call)
+    return y, variance, mean
+
+
+BATCH_NORM = FunctionExercise(
+    "batch_norm(x, scale, shift, running_mean, running_var, training)",
+    returns=_read_normalised,
+    reference=_batch_norm,
+    inputs=lambda draw: [
+        _to_normalise(draw, True, 2, 2, 1, 2),
+        _to_normalise(draw, False, 2, 2, 1, 2),
+        _to_normalise(draw, True, 5, 3, 2, 3),
+        _to_normalise(draw, False, 5, 3, 2, 3),
+        _to_normalise(draw, True, 3, 4, 1, 1),
+    ],
+    shown=lambda x, scale, shift, mean, variance, training: (
+        f"x of shape {tuple(x.shape)}, scale, shift, running_mean, running_var, training={training}"
+    ),
+    tolerance=5e-4,
+    keeps_inputs=True,
+    mistakes=[
+        Mistake(
+            "biased running variance",
+            partial(_batch_norm, corrections=(0, 0)),
+            "The output is right. The running variance takes the unbiased variance of the batch.",
+        ),
+        Mistake(
+            "unbiased output",
+            partial(_batch_norm, corrections=(1, 1)),
+            "The running variance is right. The output is normalised by the biased variance.",
+        ),
+        Mistake(
+            "variances exchanged",
+            partial(_batch_norm, corrections=(1, 0)),
+            "You exchange the two variances: biased for the output, unbiased for the running one.",
+        ),
+        Mistake(
+            "momentum exchanged",
+            [partial(_batch_norm, momentum=0.9, corrections=(0, n)) for n in (1, 0)],
+            "The weights are exchanged: nine tenths of the running statistics are kept.",
+        ),
+        Mistake(
+            "replaced",
+            partial(_batch_norm, momentum=1.0),
+            "The batch's statistics replace the running ones. Average the two with the momentum.",
+        ),
+        Mistake(
+            "never updated",
+            partial(_batch_norm, updates=(False, False)),
+            "The output is right in both modes. In training mode the running statistics must change.",
+        ),
+        Mistake(
+            "updated in evaluation",
+            [
+                partial(_batch_norm, updates=(True, True), by_batch=by_batch)
+                for by_batch in ((True, False), (True, True), (False, False))
+            ],
+            "Your running statistics also change in evaluation mode. They must stay as they are.",
+        ),
+        Mistake(
+            "modes exchanged",
+            [
+                lambda x, a, b, m, v, training: _batch_norm(x, a, b, m, v, not training),
+                partial(_batch_norm, by_batch=(False, True)),
+            ],
+            "Your modes are exchanged: in training mode the batch's own statistics normalise.",
+        ),
+        Mistake(
+            "batch in evaluation",
+            partial(_batch_norm, by_batch=(True, True)),
+            "In evaluation mode the output must not depend on the batch: use the running statistics.",
+        ),
+        Mistake(
+            "running in training",
+            [
+                partial(_batch_norm, by_batch=(False, False)),
+                partial(_batch_norm, by_batch=(False, False), updates=(False, False)),
+                _running_first,
+            ],
+            "In training mode the batch's own mean and variance normalise, not the running ones.",
+        ),
+        Mistake(
+            "divided by the variance",
+            partial(_batch_norm, root=lambda v: v),
+            "You divide by the variance. Divide by its square root.",
+        ),
+        Mistake(
+            "running standard deviation",
+            partial(_batch_norm, kept=torch.sqrt),
+            "You average the standard deviation. The running value is a variance.",
+        ),
+        Mistake(
+            "epsilon outside",
+            [
+                partial(_batch_norm, eps=0.0),
+                partial(_batch_norm, eps=0.0, root=lambda v: v.sqrt() + EPS),
+            ],
+            "One channel is nearly constant, and you scale it wrongly: add 1e-5 to the variance, before the root.",
+        ),
+        Mistake(
+            "not scaled",
+            _changed_output(lambda plain, x, scale, shift: plain),
+            "You return the normalised x. Scale and shift it: both are parameters of the layer.",
+        ),
+        Mistake(
+            "scale and shift exchanged",
+            [
+                _changed_output(lambda plain, x, scale, shift: plain * shift + scale),
+                _changed_output(lambda plain, x, scale, shift: (plain + shift) * scale),
+            ],
+            "Multiply by the scale first, then add the shift.",
+        ),
+        Mistake(
+            "scale only",
+            [
+                _changed_output(lambda plain, x, scale, shift: plain * scale),
+                _changed_output(lambda plain, x, scale, shift: plain + shift),
+            ],
+            "Scale and shift both belong to the output. You apply one of them.",
+        ),
+        Mistake(
+            "order",
+            _exchange_running,
+            "Return the running mean before the running variance.",
+        ),
+        Mistake(
+            "each image alone",
+            partial(_batch_norm, dims=(2, 3)),
+            "You normalise each image alone. The mean of a channel is over all images and positions.",
+        ),
+        Mistake(
+            "each position alone",
+            partial(_batch_norm, dims=(0,)),
+            "You normalise each position alone. The mean of a channel is over all images and positions.",
+        ),
+        Mistake(
+            "across channels",
+            [partial(_batch_norm, dims=dims) for dims in ((0, 1, 2, 3), (1, 2, 3), (1,))],
+            "Channels are mixed. Each one has a mean and a variance of its own.",
+        ),
+    ],
+)
+
+
 def _read_table(value: Any) -> Tensor:
     """Return a table of counts as a tensor; it may be anything that `torch.as_tensor` takes, as in the lab."""
     table = value if isinstance(value, Tensor) else attempt(torch.as_tensor, value)
@@ -534,4 +896,112 @@ CONFIDENT_MISTAKES = FunctionExercise(
     ],
 )
 
-EXERCISES = (FIRST_LOSS, TRAIN_STEP, EVALUATE, CONFUSION, CONFIDENT_MISTAKES)
+
+def _top_k_error(
+    logits: Tensor,
+    labels: Tensor,
+    k: int,
+    result: Callable[[Tensor], Any] = lambda wrong: wrong.double().mean(),
+) -> Any:
+    """Return the share of images whose class is not among the k likeliest; `result` takes a bool for each."""
+    return result((logits.topk(k, dim=1).indices != labels[:, None]).all(dim=1))
+
+
+def _unsorted_logits(draw: Random, images: int, classes: int, k: int) -> tuple[Tensor, Tensor, int]:
+    """Draw logits and labels such that the true class has each rank, the first and the last one included."""
+    logits = 5 * normal(draw, images, classes)
+    ranks = torch.arange(images) % classes
+    labels = logits.argsort(dim=1, descending=True)[torch.arange(images), ranks]
+    order = torch.tensor(draw.sample(range(images), images))
+    return logits[order], labels[order], k
+
+
+TOP_K_ERROR = FunctionExercise(
+    "top_k_error(logits, labels, k)",
+    returns=number("the share of images"),
+    reference=_top_k_error,
+    inputs=lambda draw: [
+        (torch.tensor([[0.5, 2, 1], [3, -1, 0]]), torch.tensor([2, 1]), 2),
+        _unsorted_logits(draw, 11, 6, 1),
+        _unsorted_logits(draw, 19, 8, 5),
+        _unsorted_logits(draw, 9, 4, 3),
+        _unsorted_logits(draw, 7, 5, 5),
+    ],
+    mistakes=[
+        Mistake(
+            "accuracy",
+            partial(_top_k_error, result=lambda wrong: 1 - wrong.double().mean()),
+            "That is the top-k accuracy. The error is the share of the other images.",
+        ),
+        Mistake(
+            "percent",
+            partial(_top_k_error, result=lambda wrong: 100 * wrong.double().mean()),
+            "Return a share between 0 and 1, not percent.",
+        ),
+        Mistake(
+            "count",
+            [
+                partial(_top_k_error, result=lambda wrong: wrong.sum()),
+                partial(_top_k_error, result=lambda wrong: (~wrong).sum()),
+            ],
+            "That is a number of images. Divide it by that of all images.",
+        ),
+        Mistake(
+            "top 1",
+            lambda logits, labels, k: _top_k_error(logits, labels, 1),
+            "That is the top-1 error. The true class may be any of the k most likely ones.",
+        ),
+        Mistake(
+            "off by one",
+            [
+                lambda logits, labels, k: _top_k_error(logits, labels, min(k + 1, logits.shape[1])),
+                lambda logits, labels, k: _top_k_error(logits, labels, max(k - 1, 1)),
+                lambda logits, labels, k: _top_k_error(logits, labels, k - 1),
+            ],
+            "Your number of classes per image is k + 1 or k - 1: count again.",
+        ),
+        Mistake(
+            "least likely",
+            lambda logits, labels, k: _top_k_error(-logits, labels, k),
+            "Those are the k classes with the smallest logits.",
+        ),
+        Mistake(
+            "k-th only",
+            lambda logits, labels, k: (logits.topk(k).indices[:, -1] != labels).double().mean(),
+            "You compare with the k-th class only. All k of them count.",
+        ),
+        Mistake(
+            "per guess",
+            [
+                lambda logits, labels, k: (logits.topk(k).indices != labels[:, None]).double().mean(),
+                lambda logits, labels, k: 1 - (logits.topk(k).indices == labels[:, None]).double().mean(),
+            ],
+            "You divide by N · k. Each image is one case: is its class among the k or not?",
+        ),
+        Mistake(
+            "any guess",
+            lambda logits, labels, k: (logits.topk(k).indices != labels[:, None]).any(dim=1).double().mean(),
+            "An image counts as wrong as soon as one of the k classes is. It is wrong if all of them are.",
+        ),
+        Mistake(
+            "values",
+            lambda logits, labels, k: (logits.topk(k).values != labels[:, None]).all(dim=1).double().mean(),
+            "You compare labels with logits. `topk` returns both: the values and the class numbers (indices).",
+        ),
+        Mistake(
+            "always five",
+            lambda logits, labels, k: _top_k_error(logits, labels, min(5, logits.shape[1])),
+            "Your k is always 5. Use the argument.",
+        ),
+    ],
+)
+
+EXERCISES = (
+    CROP_AND_FLIP,
+    TRAIN_STEP,
+    EVALUATE,
+    BATCH_NORM,
+    CONFUSION,
+    TOP_K_ERROR,
+    CONFIDENT_MISTAKES,
+)

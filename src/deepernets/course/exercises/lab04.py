@@ -9,8 +9,19 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from deepernets.course.exercises.judging import FunctionExercise, Mistake, NumberExercise
-from deepernets.course.exercises.values import network, normal, run_network, tensor
+from deepernets.course.exercises.judging import FunctionExercise, Mistake
+from deepernets.course.exercises.values import (
+    Reader,
+    Unsuitable,
+    kind_of,
+    network,
+    normal,
+    number,
+    numbers,
+    run_network,
+    tensor,
+)
+from deepernets.models.layers import ZeroPad
 
 OUTPUT = tensor("the output")
 
@@ -283,11 +294,11 @@ BRANCH = network("an nn.Sequential of the layers")
 
 
 def _run_branch(
-    function: Callable[..., Any], c_in: int, width: int, stride: int, seed: int
+    function: Callable[..., Any], c_in: int, width: int, stride: int, seed: int, read: Reader = BRANCH
 ) -> dict[str, Any]:
     draw = Random(seed)
     images = normal(draw, 2, c_in, 7, 10)
-    model = BRANCH(function(c_in, width, stride))
+    model = read(function(c_in, width, stride))
     return {
         f"the run in {mode} mode": run_network(model, images, draw, train=mode == "training")
         for mode in ("evaluation", "training")
@@ -389,56 +400,477 @@ BOTTLENECK_BRANCH = FunctionExercise(
 )
 
 
-WEIGHTS, CHANNELS = 16 * 32 + 32 * 64, 32 + 64  # of option B's two projections
+BlockShape = tuple[int, int, int]  # channels in, channels out, stride
 
-EXTRA_OF_B = NumberExercise(
-    "extra_of_b",
-    expected="parameters of all projections together",
-    reference=WEIGHTS + 2 * CHANNELS,
+
+def _block_shapes(  # noqa: PLR0913, since the mistakes are made of its parts
+    repeats: list[int],
+    widths: list[int],
+    c_in: int,
+    expansion: int,
+    stride_of: Callable[[int, int], int] = lambda stage, block: 2 if stage > 0 and block == 0 else 1,
+    out: Callable[[int, int], int] = lambda width, expansion: expansion * width,
+    then: Callable[[int, int, int], int] = lambda c_in, width, c_out: c_out,
+) -> list[BlockShape]:
+    """Return (channels in, channels out, stride) of every block, first to last."""
+    blocks = []
+    for stage, (repeat, width) in enumerate(zip(repeats, widths, strict=True)):
+        for block in range(repeat):
+            c_out = out(width, expansion)
+            blocks.append((c_in, c_out, stride_of(stage, block)))
+            c_in = then(c_in, width, c_out)
+    return blocks
+
+
+def _read_blocks(value: Any) -> list[list[float]]:
+    expected = "a list with one (c_in, c_out, stride) for each block, all stages in one list"
+    if not isinstance(value, list | tuple) or not all(isinstance(entry, list | tuple) for entry in value):
+        raise Unsuitable(f"Expected {expected}; got {kind_of(value)}.")
+    return [numbers("a block's c_in, c_out and stride", length=3)(block) for block in value]
+
+
+def _reordered(*order: int) -> Callable[..., list[Any]]:
+    return lambda *call: [tuple(block[place] for place in order) for block in _block_shapes(*call)]
+
+
+def _stages_alone(repeats: list[int], widths: list[int], c_in: int, expansion: int) -> list[BlockShape]:
+    """Return blocks that all have the channels in of their stage's first block."""
+    firsts = [c_in, *(expansion * width for width in widths)]
+    shapes = _block_shapes(repeats, widths, c_in, expansion)
+    entering = [first for first, repeat in zip(firsts, repeats, strict=False) for _ in range(repeat)]
+    return [(first, c_out, stride) for first, (_, c_out, stride) in zip(entering, shapes, strict=True)]
+
+
+BLOCK_SHAPES = FunctionExercise(
+    "block_shapes(repeats, widths, c_in, expansion)",
+    returns=_read_blocks,
+    reference=_block_shapes,
+    inputs=lambda draw: [
+        ([2, 2], [4, 8], 4, 1),
+        ([2, 1, 3], [16, 32, 64], 16, 1),
+        ([3, 2, 2], [8, 16, 32], 8, 4),
+        ([draw.randint(2, 4) for _ in range(4)], [8, 24, 40, draw.choice((48, 80))], 6, draw.choice((2, 3))),
+    ],
+    mistakes=[
+        Mistake(
+            "first stage strides",
+            partial(_block_shapes, stride_of=lambda stage, block: 2 if block == 0 else 1),
+            "The first stage has stride 1: the stem has already made the feature map small enough.",
+        ),
+        Mistake(
+            "every block strides",
+            [
+                partial(_block_shapes, stride_of=lambda stage, block: 2 if stage > 0 else 1),
+                partial(_block_shapes, stride_of=lambda stage, block: 2),
+            ],
+            "Every block of a stage has stride 2. Only its first block halves the feature map.",
+        ),
+        Mistake(
+            "no stride",
+            partial(_block_shapes, stride_of=lambda stage, block: 1),
+            "The channels are right. No block halves the feature map.",
+        ),
+        Mistake(
+            "stride is the factor",
+            partial(_block_shapes, stride_of=lambda stage, block: 1 if block else stage + 1),
+            "The stride is always 1 or 2. It does not grow from stage to stage.",
+        ),
+        Mistake(
+            "last block strides",
+            lambda repeats, widths, c_in, expansion: _block_shapes(
+                repeats,
+                widths,
+                c_in,
+                expansion,
+                stride_of=lambda stage, block: (
+                    2 if block == repeats[stage] - 1 and stage + 1 < len(repeats) else 1
+                ),
+            ),
+            "The last block of a stage has the stride. It belongs to the first block of the next one.",
+        ),
+        Mistake(
+            "not expanded",
+            partial(_block_shapes, out=lambda width, expansion: width),
+            "`expansion` is not used: a block gives expansion · width channels.",
+        ),
+        Mistake(
+            "input not expanded",
+            partial(_block_shapes, then=lambda c_in, width, c_out: width),
+            "c_in is `width` after the first block. A block gets all channels that the one before gives.",
+        ),
+        Mistake(
+            "input of the stage",
+            [_stages_alone, partial(_block_shapes, then=lambda c_in, width, c_out: c_in)],
+            "c_in does not change within a stage. After its first block it is what that block gives.",
+        ),
+        Mistake(
+            "input is output",
+            lambda *call: [(c_out, c_out, stride) for _, c_out, stride in _block_shapes(*call)],
+            "c_in and c_out are equal in every block. The first block of a stage gets the channels before it.",
+        ),
+        Mistake(
+            "one block each",
+            lambda repeats, *others: _block_shapes([1] * len(repeats), *others),
+            "Each stage has one block only. It has as many as its entry in `repeats`.",
+        ),
+        Mistake(
+            "one block less",
+            lambda repeats, *others: _block_shapes([repeat - 1 for repeat in repeats], *others),
+            "Each stage has one block too few: the first one counts in `repeats`.",
+        ),
+        Mistake(
+            "order",
+            [_reordered(*order) for order in ((1, 0, 2), (0, 2, 1), (2, 0, 1), (1, 2, 0))],
+            "The numbers are right in another order: c_in, c_out, stride.",
+        ),
+    ],
+)
+
+
+def _changes(block: BlockShape) -> bool:
+    c_in, c_out, stride = block
+    return c_in != c_out or stride != 1
+
+
+def _weights(block: BlockShape, per_pair: int = 1, per_channel: int = 2) -> int:
+    c_in, c_out, _ = block
+    return per_pair * c_in * c_out + per_channel * c_out
+
+
+def _shortcut_parameters(
+    blocks: list[BlockShape],
+    option: str,
+    weights: Callable[[BlockShape], int] = _weights,
+    b: Callable[[BlockShape], bool] = _changes,
+    c: Callable[[BlockShape], bool] = lambda block: True,
+    a: Callable[[BlockShape], bool] = lambda block: False,
+) -> int:
+    """Return the parameters of all shortcuts; `a`, `b` and `c` say where an option has a projection."""
+    return sum(weights(block) for block in blocks if {"A": a, "B": b, "C": c}[option](block))
+
+
+def _options(*blocks: BlockShape) -> list[tuple[list[BlockShape], str]]:
+    return [(list(blocks), option) for option in "BCA"]
+
+
+SHORTCUT_PARAMETERS = FunctionExercise(
+    "shortcut_parameters(blocks, option)",
+    returns=number("the parameters of all shortcuts together"),
+    reference=_shortcut_parameters,
+    inputs=lambda draw: [
+        *_options((4, 4, 1), (4, 8, 2)),
+        *_options((8, 8, 1), (8, 8, 2), (8, 24, 1), (24, 24, 1), (24, 48, 2), (48, 48, 1)),
+        *_options(*((draw.randint(2, 9), draw.randint(10, 20), draw.choice((1, 2))) for _ in range(4))),
+    ],
     mistakes=[
         Mistake(
             "no normalisation",
-            WEIGHTS,
+            partial(_shortcut_parameters, weights=partial(_weights, per_channel=0)),
             "The 1×1 weights are right. A batch normalisation follows each projection.",
         ),
         Mistake(
             "one per channel",
-            WEIGHTS + CHANNELS,
-            "There are no biases, but a normalisation with a scale and a shift for each channel.",
+            partial(_shortcut_parameters, weights=partial(_weights, per_channel=1)),
+            "There are no biases, but a normalisation with a scale *and* a shift for each channel.",
+        ),
+        Mistake(
+            "bias",
+            partial(_shortcut_parameters, weights=partial(_weights, per_channel=3)),
+            "The projection has no bias: the normalisation after it has a shift of its own.",
         ),
         Mistake(
             "statistics",
-            WEIGHTS + 4 * CHANNELS,
-            "Running means and variances are not learned, so they do not count.",
+            partial(_shortcut_parameters, weights=partial(_weights, per_channel=4)),
+            "Running means and variances are not learned, so they do not count as parameters.",
         ),
         Mistake(
-            "one",
-            [16 * 32 + 2 * 32, 16 * 32],
-            "That is the first projection, from 16 to 32 channels. There is a second one.",
-        ),
-        Mistake(
-            "last one",
-            [32 * 64 + 2 * 64, 32 * 64],
-            "That is the second projection, from 32 to 64 channels. There is a first one.",
-        ),
-        Mistake(
-            "option C",
-            14_240,
-            "That is option C, a projection in every block. B has them where shapes change.",
+            "of the channels in",
+            partial(_shortcut_parameters, weights=lambda block: block[0] * block[1] + 2 * block[0]),
+            "The normalisation comes after the projection: it has the channels that go out.",
         ),
         Mistake(
             "3x3",
-            [9 * WEIGHTS + 2 * CHANNELS, 9 * WEIGHTS],
+            [
+                partial(_shortcut_parameters, weights=partial(_weights, per_pair=9)),
+                partial(_shortcut_parameters, weights=partial(_weights, per_pair=9, per_channel=0)),
+            ],
             "A projection is a 1×1 convolution: one weight per pair of channels.",
         ),
         Mistake(
-            "every block",
-            3 * (WEIGHTS + 2 * CHANNELS),
-            "Only the first block of a stage changes shapes. The others keep the identity.",
+            "by channels only",
+            partial(_shortcut_parameters, b=lambda block: block[0] != block[1]),
+            "With option B, a block with equal channels and stride 2 needs a projection as well.",
         ),
-        Mistake("nothing", 0, "Option A is free. A projection has weights."),
+        Mistake(
+            "by stride only",
+            partial(_shortcut_parameters, b=lambda block: block[2] != 1),
+            "With option B, a block with stride 1 and more channels out than in needs a projection as well.",
+        ),
+        Mistake(
+            "by both",
+            partial(_shortcut_parameters, b=lambda block: block[0] != block[1] and block[2] != 1),
+            "Either is enough for option B: other channels, or a stride other than 1.",
+        ),
+        Mistake(
+            "B everywhere",
+            partial(_shortcut_parameters, b=lambda block: True),
+            "Option B keeps the identity where the shape does not change. Projections everywhere are option C.",
+        ),
+        Mistake(
+            "C like B",
+            partial(_shortcut_parameters, c=_changes),
+            "Option C has a projection in every block, also where the shape stays.",
+        ),
+        Mistake(
+            "C elsewhere",
+            partial(_shortcut_parameters, c=lambda block: not _changes(block)),
+            "Option C has a projection in every block, also where the shape changes.",
+        ),
+        Mistake(
+            "option ignored",
+            [
+                lambda blocks, option: _shortcut_parameters(blocks, "B"),
+                lambda blocks, option: _shortcut_parameters(blocks, "C"),
+            ],
+            "You return the same number for every option.",
+        ),
+        Mistake(
+            "A projects",
+            [partial(_shortcut_parameters, a=a) for a in (_changes, lambda block: True)],
+            "Option A pads with zeros, which have no parameters.",
+        ),
     ],
-    otherwise="Two projections, 16 to 32 and 32 to 64 channels: weights, scales and shifts.",
+)
+
+
+class Sum(nn.Module):
+    """The sum of what two modules make of the same input; nothing follows the addition."""
+
+    def __init__(self, branch: nn.Module, shortcut: nn.Module) -> None:
+        super().__init__()
+        self.branch, self.shortcut = branch, shortcut
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Return branch(x) + shortcut(x)."""
+        result: Tensor = self.branch(x) + self.shortcut(x)
+        return result
+
+
+def _stack(c_in: int, c_out: int, strides: tuple[int, int], order: str, **options: Any) -> nn.Sequential:
+    """Return two 3×3 convolutions; `order` gives normalisation, ReLU and convolution by letters, one group each."""
+    parts: list[nn.Module] = []
+    for group, stride in zip(order.split(), strides, strict=True):
+        channels = c_in
+        for letter in group:
+            if letter == "C":
+                settings = {"padding": 1, "bias": False} | options
+                parts.append(nn.Conv2d(channels, c_out, 3, stride, **settings))
+                channels = c_out
+            else:
+                parts.append(nn.BatchNorm2d(channels) if letter == "N" else nn.ReLU())
+        c_in = c_out
+    return nn.Sequential(*parts)
+
+
+def _needed(c_in: int, c_out: int, stride: int) -> nn.Module:
+    if (c_in, 1) == (c_out, stride):
+        return nn.Identity()
+    return nn.Conv2d(c_in, c_out, 1, stride, bias=False)
+
+
+def _preactivation(  # noqa: PLR0913, since the mistakes are made of its parts
+    c_in: int,
+    c_out: int,
+    stride: int,
+    order: str = "NRC NRC",
+    strides: Callable[[int], tuple[int, int]] = lambda stride: (stride, 1),
+    shortcut: Callable[[int, int, int], nn.Module] = _needed,
+    after: Callable[[], nn.Module] | None = None,
+    **options: Any,
+) -> nn.Module:
+    """Return a pre-activation block: (N, c_in, H, W) to (N, c_out, H / stride, W / stride)."""
+    block = Sum(_stack(c_in, c_out, strides(stride), order, **options), shortcut(c_in, c_out, stride))
+    return nn.Sequential(block, after()) if after else block
+
+
+def _shared(c_in: int, c_out: int, stride: int) -> nn.Module:
+    """Return a block whose projection takes the normalised x, as in the authors' code."""
+    if (c_in, 1) == (c_out, stride):
+        return _preactivation(c_in, c_out, stride)
+    branch = _stack(c_in, c_out, (stride, 1), "C NRC")
+    return nn.Sequential(nn.BatchNorm2d(c_in), nn.ReLU(), Sum(branch, _needed(c_in, c_out, stride)))
+
+
+def _stride_ignored(c_in: int, c_out: int, stride: int) -> nn.Module:
+    return _preactivation(c_in, c_out, 1)
+
+
+class _Subtracted(Sum):
+    """The branch minus the shortcut."""
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Return branch(x) - shortcut(x)."""
+        result: Tensor = self.branch(x) - self.shortcut(x)
+        return result
+
+
+def _difference(c_in: int, c_out: int, stride: int) -> nn.Module:
+    block = _preactivation(c_in, c_out, stride)
+    return _Subtracted(*block.children())
+
+
+def _padded_with_zeros(c_in: int, c_out: int, stride: int) -> nn.Module:
+    return nn.Identity() if (c_in, 1) == (c_out, stride) else ZeroPad(c_in, c_out, stride)
+
+
+def _made_first(c_in: int, c_out: int, stride: int) -> nn.Module:
+    """Return a right block whose shortcut has been made before its branch."""
+    block = _preactivation(c_in, c_out, stride)
+    block.add_module("branch", block._modules.pop("branch"))
+    return block
+
+
+def _projection_with(*layers: Callable[[int], nn.Module]) -> Callable[[int, int, int], nn.Module]:
+    def shortcut(c_in: int, c_out: int, stride: int) -> nn.Module:
+        made = _needed(c_in, c_out, stride)
+        return (
+            made
+            if isinstance(made, nn.Identity)
+            else nn.Sequential(made, *(layer(c_out) for layer in layers))
+        )
+
+    return shortcut
+
+
+BLOCK = network("the block")
+
+PREACTIVATION_BLOCK = FunctionExercise(
+    "preactivation_block(c_in, c_out, stride)",
+    returns=BLOCK,
+    reference=_preactivation,
+    inputs=lambda draw: [
+        (4, 4, 1, draw.getrandbits(16)),
+        (3, draw.choice((5, 6)), 2, draw.getrandbits(16)),
+        (4, 4, 2, draw.getrandbits(16)),
+        (3, 7, 1, draw.getrandbits(16)),
+    ],
+    observe=partial(_run_branch, read=BLOCK),
+    shown=lambda c_in, c_out, stride, seed: f"{c_in}, {c_out}, {stride}",
+    mistakes=[
+        Mistake(
+            "order of 2015",
+            [
+                partial(_preactivation, order="CNR CN", after=after, shortcut=shortcut)
+                for after in (None, nn.ReLU)
+                for shortcut in (_needed, _projection_with(nn.BatchNorm2d))
+            ],
+            "Your convolutions come first. Normalisation and ReLU come *before* each convolution.",
+        ),
+        Mistake(
+            "order of 2015, all activated",
+            partial(_preactivation, order="CNR CNR"),
+            "Your convolutions come first, and the branch ends in a ReLU. Normalise and activate before each.",
+        ),
+        Mistake(
+            "relu after the sum",
+            partial(_preactivation, after=nn.ReLU),
+            "The branch is right. Nothing follows the addition, so that x passes unchanged.",
+        ),
+        Mistake(
+            "ends in a normalisation",
+            [partial(_preactivation, order=order) for order in ("NRC NRCN", "NRC NRCNR")],
+            "Your branch goes on after its second convolution. It ends there.",
+        ),
+        Mistake(
+            "no first activation",
+            partial(_preactivation, order="C NRC"),
+            "The normalisation and the ReLU before the first convolution are missing.",
+        ),
+        Mistake(
+            "one activation",
+            partial(_preactivation, order="NRC C"),
+            "The normalisation and the ReLU before the second convolution are missing.",
+        ),
+        Mistake(
+            "relu first",
+            partial(_preactivation, order="RNC RNC"),
+            "The normalisation comes before the ReLU, not after it.",
+        ),
+        Mistake(
+            "no relus",
+            partial(_preactivation, order="NC NC"),
+            "A ReLU follows each of the two normalisations.",
+        ),
+        Mistake(
+            "no normalisation",
+            partial(_preactivation, order="RC RC"),
+            "A batch normalisation comes before each of the two ReLUs.",
+        ),
+        Mistake(
+            "shared activation",
+            _shared,
+            "Your projection takes the normalised x. Here it takes x itself (the paper's code does as you do).",
+        ),
+        Mistake(
+            "normalised projection",
+            partial(_preactivation, shortcut=_projection_with(nn.BatchNorm2d)),
+            "Your projection is normalised. Here it is the 1×1 convolution alone.",
+        ),
+        Mistake(
+            "always projected",
+            partial(
+                _preactivation,
+                shortcut=lambda c_in, c_out, stride: nn.Conv2d(c_in, c_out, 1, stride, bias=False),
+            ),
+            "Where the shape does not change, the shortcut is the identity.",
+        ),
+        Mistake(
+            "stride on the second",
+            partial(_preactivation, strides=lambda stride: (1, stride)),
+            "The stride belongs to the first convolution, not to the second one.",
+        ),
+        Mistake(
+            "biases",
+            [
+                partial(_preactivation, bias=True),
+                partial(
+                    _preactivation,
+                    bias=True,
+                    shortcut=lambda c_in, c_out, stride: (
+                        nn.Identity() if (c_in, 1) == (c_out, stride) else nn.Conv2d(c_in, c_out, 1, stride)
+                    ),
+                ),
+                partial(
+                    _preactivation,
+                    shortcut=lambda c_in, c_out, stride: (
+                        nn.Identity() if (c_in, 1) == (c_out, stride) else nn.Conv2d(c_in, c_out, 1, stride)
+                    ),
+                ),
+            ],
+            "No convolution of this block has a bias. Yours has one.",
+        ),
+        Mistake(
+            "no stride",
+            _stride_ignored,
+            "`stride` is not used: the first convolution and the projection have it.",
+        ),
+        Mistake("difference", _difference, "Add the shortcut to the branch. You subtract it."),
+        Mistake(
+            "option A",
+            partial(_preactivation, shortcut=_padded_with_zeros),
+            "Where the shape changes, the shortcut is a 1×1 convolution, not x padded with zeros.",
+        ),
+        Mistake(
+            "shortcut made first",
+            _made_first,
+            "The block is right, but make its branch before its shortcut: the parameters are in another order.",
+        ),
+        Mistake(
+            "no shortcut",
+            lambda c_in, c_out, stride: _stack(c_in, c_out, (stride, 1), "NRC NRC"),
+            "That is the branch alone. Add the shortcut to it.",
+        ),
+    ],
 )
 
 
@@ -557,4 +989,12 @@ COPY_WEIGHTS = FunctionExercise(
     ],
 )
 
-EXERCISES = (RESIDUAL_FORWARD, ZERO_PADDED, BOTTLENECK_BRANCH, EXTRA_OF_B, COPY_WEIGHTS)
+EXERCISES = (
+    RESIDUAL_FORWARD,
+    ZERO_PADDED,
+    BOTTLENECK_BRANCH,
+    BLOCK_SHAPES,
+    SHORTCUT_PARAMETERS,
+    PREACTIVATION_BLOCK,
+    COPY_WEIGHTS,
+)
