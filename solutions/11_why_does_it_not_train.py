@@ -48,7 +48,7 @@ print(training_case().network)
 # parameters must be able to memorise 24 images. If its loss does not go to 0, something is broken, and no more data,
 # time or tuning will help.
 #
-# **Predict**: at which loss does training on three classes start? You computed it in lab 3.
+# **Predict**: at which loss does training on three classes start? You predicted it in lab 3.
 #
 # **Exercise 1.** Write `overfit_one_batch`. It takes `steps` steps on the same batch and returns the list of the
 # losses, one per step: each is the loss *before* its step, as `case.step` returns it.
