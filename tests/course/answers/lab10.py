@@ -70,6 +70,11 @@ def save_after_drawing(path: Any, *state: Any) -> None:
     torch.rand(1)
 
 
+def save_after_a_change(path: Any, model: Any, *state: Any) -> None:
+    save(path, model, *state)
+    model[0].weight.data.add_(0.1)
+
+
 def load(path: Any, model: Any, optimizer: Any) -> Any:
     entries = torch.load(path, weights_only=True)
     model.load_state_dict(entries["model"])
@@ -123,7 +128,7 @@ def load_into_a_new_optimizer(path: Any, model: Any, optimizer: Any) -> Any:
 
 def load_and_draw(path: Any, model: Any, optimizer: Any) -> Any:
     epoch = load(path, model, optimizer)
-    model(torch.randn(8, 4))
+    torch.rand(1)
     return epoch
 
 
@@ -260,7 +265,8 @@ WRONG: list[tuple[str, str, Any]] = [
     ),
     ("save_checkpoint", "next epoch", save_other(epoch=lambda model, optimizer, epoch: epoch + 1)),
     ("save_checkpoint", "kind", save_other(epoch=lambda *state: "last")),
-    ("save_checkpoint", "weights", save_after_drawing),
+    ("save_checkpoint", "draws", save_after_drawing),
+    ("save_checkpoint", "weights", save_after_a_change),
     ("save_checkpoint", "kind", "checkpoint.pt"),
     ("load_checkpoint", "weights", load_without("model")),
     ("load_checkpoint", "weights", load_by_assigning),

@@ -179,7 +179,9 @@ def _observe_saving(function: Callable[..., Any], seed: int, epoch: int) -> dict
     _steps(model, optimizer, 3)
     with TemporaryDirectory() as folder:
         path = Path(folder) / "checkpoint.pt"
+        before = torch.get_rng_state()
         function(path, model, optimizer, epoch)
+        draws = not torch.equal(before, torch.get_rng_state())
         if not path.is_file():
             raise Unsuitable("There is no file at `path` after the call: write one with torch.save(…, path).")
         checkpoint = attempt(torch.load, path)
@@ -206,6 +208,7 @@ def _observe_saving(function: Callable[..., Any], seed: int, epoch: int) -> dict
     momentum = _momentum(resumed[1])
     return found | {
         "the entry that cannot be loaded": "none",
+        "whether the function draws random numbers": draws,
         "the entry 'epoch'": number("the entry 'epoch'")(checkpoint["epoch"]),
         "the number of momentum values": len(momentum),
         "whether two further steps give the weights of an unbroken run": torch.equal(
@@ -271,6 +274,11 @@ SAVE_CHECKPOINT = FunctionExercise(
             lambda given, right: all(each.get("the number of momentum values") == 0 for each in given),
             "The entry 'optimizer' has no momentum. Is it the state of the optimizer that was passed?",
         ),
+        Symptom(
+            "draws",
+            lambda given, right: all(each.get("whether the function draws random numbers") for each in given),
+            "Your function draws random numbers, so the interrupted training and the resumed one differ.",
+        ),
         Mistake(
             "other random state",
             [
@@ -290,8 +298,8 @@ SAVE_CHECKPOINT = FunctionExercise(
                 each.get("whether two further steps give the weights of an unbroken run") is False
                 for each in given
             ),
-            "Everything can be loaded, but training goes on differently. Are all four entries those of this "
-            "moment, and does your function draw no random numbers and take no step?",
+            "Everything can be loaded, but training goes on differently. Are all entries those of this moment, and "
+            "does your function leave the network as it is?",
         ),
     ],
 )
