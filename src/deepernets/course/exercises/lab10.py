@@ -209,6 +209,7 @@ def _observe_saving(function: Callable[..., Any], seed: int, epoch: int) -> dict
     return found | {
         "the entry that cannot be loaded": "none",
         "whether the function draws random numbers": draws,
+        "whether the entry 'random' is the generator's state": torch.equal(checkpoint["random"], before),
         "the entry 'epoch'": number("the entry 'epoch'")(checkpoint["epoch"]),
         "the number of momentum values": len(momentum),
         "whether two further steps give the weights of an unbroken run": torch.equal(
