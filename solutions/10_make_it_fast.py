@@ -30,6 +30,7 @@ from torchvision.transforms.functional import to_pil_image
 import deepernets
 from deepernets import check
 from deepernets.benchmark.run import images_per_second
+from deepernets.course.exercises.lab11 import train_step
 from deepernets.data.batches import Batches, Transform
 from deepernets.data.images import channel_statistics
 from deepernets.plots.comparison import ablation_effects
@@ -332,11 +333,7 @@ def train_epochs(network, optimizer, first, last):
     """Train from epoch `first` to epoch `last`, in an order drawn anew in every epoch."""
     for _ in range(first, last + 1):
         for part in torch.randperm(96).split(32):
-            optimizer.zero_grad()
-            nn.functional.cross_entropy(
-                network(points[part]), sides[part]
-            ).backward()
-            optimizer.step()
+            train_step(network, points[part], sides[part], optimizer)
 
 
 def same_weights(one, other):
