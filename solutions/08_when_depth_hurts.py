@@ -1,21 +1,21 @@
 # %% [markdown]
 # # Lab 8: When depth hurts
 #
-# More layers can do all that fewer layers do, and yet a deeper network may end up worse, even on the images that
-# it was trained on. In this lab you find out what that is *not*, measure what travels through deep networks,
-# forwards and backwards, and see why a shortcut changes where training begins. It takes 60 to 90 minutes.
+# A network with more layers can compute everything that a network with fewer layers can. Yet a deeper network may end
+# up worse, even on the images that it was trained on. In this lab you find out what does *not* explain this, measure
+# signals and gradients in deep networks, and see how a shortcut lets a layer do nothing. It takes 75 to 90 minutes.
 #
-# You should know the residual block, which lab 4 builds, and what batch normalisation does.
+# **You need** lab 4: the residual block and batch normalisation. **You get** a diagnosis for deeper networks, a way to
+# make a trained network deeper without changing what it computes, and two measurements of untrained networks.
 #
-# How the exercises work: replace each `...` with your answer, run the cell, then run the check below it. A check
-# says *right*, or *wrong* with a hint that fits the mistake. The lab runs to the end whether or not you have
-# solved an exercise, because `or_else` puts the course's own function in the place of a missing one, under a new
-# name: `diagnose_depth` stays yours, `diagnose` is what the lab goes on with.
+# How the exercises work: replace each `...` with your answer, run the cell, then run the check below it. The lab runs
+# to the end whether or not you have solved an exercise.
 
 # %%
 import math
 import os
 import tempfile
+from copy import deepcopy
 
 import torch
 from torch.nn import functional as F
@@ -24,6 +24,7 @@ import deepernets
 from deepernets import check
 from deepernets.analysis import depth as depth_analysis
 from deepernets.data.batches import Batches, Transform
+from deepernets.data.images import first_per_class
 from deepernets.models import layers as model_layers
 from deepernets.plots.architecture import values_by_layer
 from deepernets.plots.runs import describe_errors, training_and_validation_error
@@ -37,37 +38,37 @@ PROFILE = os.environ.get(
 )  # quick: seconds; laptop: an hour; full: with a GPU
 
 # %% [markdown]
-# ## Predict: what is wrong with a deeper network?
+# ## What is wrong with a deeper network?
 #
-# A **plain** network is a stack of convolutions, each with batch normalisation and a ReLU; its **residual** twin
-# has the same layers, and a shortcut around every two of them. He et al. (2016) trained both on ImageNet. Their
-# top-1 validation errors, in percent:
+# A **plain** network is a stack of convolutions, each with batch normalisation and a ReLU. The **residual** network
+# compared with it has the same layers, and a shortcut around every two of them. He et al. (2016) trained both on
+# ImageNet. Their top-1 validation errors, in percent:
 #
 # | layers | plain | residual (option A) |
 # |---|---|---|
 # | 18 | 27.94 | 27.88 |
 # | 34 | 28.54 | 25.03 |
 #
-# Sixteen more layers make the plain network worse. It has more parameters, so it may have memorised its training
-# images: **overfitting**. Or training did not get as far with it, even on the images it was trained on; the authors
-# call this **degradation**. The table cannot tell one from the other.
+# Sixteen more layers make the plain network worse. There are two possible reasons. It has more parameters, so it may
+# have memorised its training images: **overfitting**. Or training made less progress, even on the training images. The
+# authors call this **degradation**. The table does not show which of the two it is.
 #
-# **Predict** before you go on: which curve would tell them apart, and what would it look like in either case?
+# **Predict** before you go on: which curve would distinguish the two, and what would it look like in each case?
 #
 # **Exercise 1.** Write `diagnose_depth`. It takes the epochs of a shallow network and those of a deeper one, as
 # records keep them: lists of dictionaries, one per epoch, with `train_accuracy` and `validation_accuracy` among
-# their keys. Judge by the last epoch, in this order:
+# their keys. Accuracies are between 0 and 1, and an error is 1 minus an accuracy. Use the **last** epoch of each list,
+# and decide in this order:
 #
-# 1. Both words are about what a network can reach. A run that ends far from fitting its training images says only
-#    how fast the network learns. If either training error is above `far`, return `"not converged"`.
+# 1. If either training error is above `far`, return `"not converged"`: such a run shows how fast a network learns, and
+#    not what it can reach.
 # 2. If the deeper network's training error is higher, return `"degradation"`.
-# 3. If its validation error is higher, return `"overfitting"`.
+# 3. If the deeper network's validation error is higher, return `"overfitting"`.
 # 4. Otherwise, return `"neither"`.
 #
-# In steps 2 and 3, "higher" means higher by more than `tolerance`: two runs of the *same* network differ a little.
-# The two lists may differ in length. Leave them unchanged.
-# The value 20 % for `far` suits CIFAR-10, where ResNet-20 fits all but a few per cent of its training images after
-# fifty epochs. On ImageNet training errors stay higher.
+# In steps 2 and 3, "higher" means higher by more than `tolerance`, because two runs of the *same* network differ a
+# little. An error equal to `far` is not above it. The two lists may have different lengths. Do not change them. The
+# default of `far` suits CIFAR-10. On ImageNet, training errors stay higher.
 
 
 # %%
@@ -92,17 +93,15 @@ def diagnose_depth(shallow, deep, tolerance=0.01, far=0.2):
 
 
 # %%
-diagnose = check("diagnose_depth", diagnose_depth).or_else(
-    depth_analysis.diagnosis
-)
+diagnose = check("diagnose_depth", diagnose_depth).or_reference()
 
 # %% [markdown]
-# ## Do: four networks
+# ## Four networks
 #
-# Plain and residual networks of 20 and 56 layers are the ones of the paper's section 4.2. The `quick` profile
-# trains them in miniature: a few hundred drawn pictures of 16×16 pixels, in four epochs of eight steps. The paper
-# takes 64,000 steps, so this only shows how they *begin*. `PROFILE = "laptop"` trains on 5,000 photographs of
-# CIFAR-10, `"full"` on all of them.
+# These are the networks of the paper's section 4.2: plain and residual, with 20 and 56 layers. The `quick` profile
+# trains them in miniature, on a few hundred drawn images of 16×16 pixels, for three epochs of eight steps. The paper
+# takes 64,000 steps, so these runs only show how training *begins*. `PROFILE = "laptop"` trains on 5,000 photographs
+# of CIFAR-10, `"full"` on all of them.
 
 # %%
 QUICK = deepernets.get_recipe("quick/resnet").changed(
@@ -110,7 +109,7 @@ QUICK = deepernets.get_recipe("quick/resnet").changed(
     pad=1,
     train_images=192,
     validation_fraction=0.1,
-    epochs=4,
+    epochs=3,
     batch_size=24,
     learning_rate=0.05,
 )
@@ -118,14 +117,14 @@ OUT = tempfile.mkdtemp() if PROFILE == "quick" else "runs"
 
 
 def recipe_for(name):
-    """Return what to train a network by: in miniature, or as the paper does."""
+    """Return the recipe of a network: in miniature, or the paper's."""
     if PROFILE == "quick":
         return QUICK.changed(name=f"quick/{name}", model=name)
     return deepernets.get_recipe(f"paper/{name}")
 
 
 def build(name, **changes):
-    """Return a network for these pictures, with the weights that seed 0 gives."""
+    """Return a network for these images, with the initial weights of seed 0."""
     torch.manual_seed(0)
     return deepernets.build_model(
         name, in_shape=(3, SIZE, SIZE), classes=len(dataset.classes), **changes
@@ -143,12 +142,13 @@ for name in ("plain-20", "resnet-20", "plain-56", "resnet-56"):
     )
 transform = Transform(splits.train.transform.mean, splits.train.transform.std)
 training_images = Batches(splits.train.images, 64, transform, shuffle_seed=0)
+images, labels = next(training_images.epoch(1))  # a batch to measure with
 print(
     f"{len(splits.train.images)} training images of {dataset.name}, {SIZE}x{SIZE}"
 )
 
 # %% [markdown]
-# Shortcuts of option A have no parameters: twins have the same layers and the same counts.
+# Shortcuts of option A have no parameters, so a plain network and its residual counterpart have the same number.
 
 # %% tags=["nbval-ignore-output"]
 runs, networks = {}, {}
@@ -158,9 +158,9 @@ for name in ("plain-20", "plain-56", "resnet-20", "resnet-56"):
     error = 1 - runs[name].epochs[-1]["train_accuracy"]
     print(f"{name}: training error {error:.1%} at the end")
 for kind in ("plain", "resnet"):
-    verdict = diagnose(runs[f"{kind}-20"].epochs, runs[f"{kind}-56"].epochs)
-    print(f"{kind}-56 compared with {kind}-20: {verdict}")
-if PROFILE == "quick":  # elsewhere the records say how it ends
+    found = diagnose(runs[f"{kind}-20"].epochs, runs[f"{kind}-56"].epochs)
+    print(f"{kind}-56 compared with {kind}-20: {found}")
+if PROFILE == "quick":  # elsewhere the records show how it ends
     accuracies = {
         name: run.epochs[-1]["train_accuracy"] for name, run in runs.items()
     }
@@ -168,7 +168,7 @@ if PROFILE == "quick":  # elsewhere the records say how it ends
         "plain-56 should hardly have begun to learn"
     )
 assert runs["resnet-20"].epochs[-1]["train_accuracy"] > 0.4, (
-    "ResNet-20 should do better than guessing"
+    "ResNet-20 should be better than guessing"
 )
 training_and_validation_error(
     {
@@ -178,25 +178,23 @@ training_and_validation_error(
 )
 
 # %% [markdown]
-# *Error by epoch of 20 and 56 layers, left without shortcuts, right with them. Training error bold, validation
-# error thin and dashed. The text above the figure says where the training errors end, and what that means for the
-# deeper network of each kind.*
+# *Error by epoch of networks with 20 and 56 layers, plain on the left and residual on the right. Training errors are
+# bold lines, validation errors thin dashed ones. The text above the figure gives the last training errors and the
+# diagnosis of each pair.*
 #
-# A run this short shows which network *begins* to learn faster, and no more.
+# ## The recorded runs
 #
-# ## Compare: the recorded runs
-#
-# These are the records that ship with the course, drawn like figure 6 of the paper, except that there the test error
-# is bold and the training error dashed. Networks are compared only where all else was the same: recipe, data,
-# profile, seed. The text above the figure gives the number of training images, the epochs and the learning rate.
-# The paper takes 64,000 steps, from a learning rate of 0.1.
+# These records ship with the course. The figure is drawn like figure 6 of the paper, except that there the test error
+# is bold and the training error dashed. Networks are compared only where recipe, data, profile and seed were the same.
+# The text above the figure gives the number of training images, the epochs and the learning rate. The paper takes
+# 64,000 steps, from a learning rate of 0.1.
 
 # %%
 NAMES = ("plain-20", "plain-56", "resnet-20", "resnet-56")
 
 
 def recorded(*names):
-    """Return the recorded runs of these networks that are on equal terms."""
+    """Return the recorded runs of these networks that can be compared."""
     found = [deepernets.load_records(f"paper/{name}") for name in names]
     return largest_comparable_group(run for runs in found for run in runs)
 
@@ -205,10 +203,10 @@ shipped = {run.recipe.model: run for run in recorded(*NAMES)}
 print(describe_errors(list(shipped.values())))
 for kind in ("plain", "resnet"):
     pair = [shipped.get(f"{kind}-{layers}") for layers in (20, 56)]
-    verdict = "not both recorded yet"
+    found = "not both recorded yet"
     if all(pair):
-        verdict = diagnose(*(run.epochs for run in pair))
-    print(f"{kind}-56 compared with {kind}-20: {verdict}")
+        found = diagnose(*(run.epochs for run in pair))
+    print(f"{kind}-56 compared with {kind}-20: {found}")
 training_and_validation_error(
     {
         title: [run for name, run in shipped.items() if name.startswith(kind)]
@@ -217,36 +215,43 @@ training_and_validation_error(
 )
 
 # %% [markdown]
-# *Error by epoch of the recorded runs, left plain networks, right residual ones. Training error bold, validation
-# error thin and dashed. The text above the figure says how each run ended; a panel without a run says so.*
+# *Error by epoch of the recorded runs, plain networks on the left and residual ones on the right. Training errors are
+# bold lines, validation errors thin dashed ones. The text above the figure says how each run ended.*
 #
-# **Explain.** (1) How would the four lines of the left panel run if plain-56 suffered from overfitting, and how if
-# it suffered from degradation? Do these runs show either? (2) A
-# training error in a record is a mean over the epoch, on cropped and mirrored images, while the weights change. Is
-# it larger or smaller than the error of the epoch's last weights on the same images as they are? Does this speak
-# against comparing two networks by it? (3) Do the race above and the records order the networks alike, and would
-# they have to?
+# **Explain.** (1) What would the four lines of the left panel look like if plain-56 suffered from overfitting, and
+# what if it suffered from degradation? Do these runs show either? (2) The training error in a record is a mean over the
+# epoch, on cropped and mirrored images, while the weights change. Is it larger or smaller than the error of the
+# epoch's last weights on the unchanged images? Can two networks be compared by it?
 
 # %% [markdown] tags=["answer"]
-# (1) Overfitting: the bold line of plain-56 would end below that of plain-20, and its thin line above. It would know
-# the training images better and others worse. Degradation: the bold line would end above, after both runs have
+# (1) Overfitting: the bold line of plain-56 would end below that of plain-20, and its thin line above. It would fit the
+# training images better and other images worse. Degradation: the bold line would end above, after both runs have
 # levelled out at a low error. A pair that the text above calls *not converged* shows neither. A higher training
-# error does say that the deeper network has not memorised its training images so far. Whether it would catch up in
-# more steps stays open; the paper's figure 6 shows that after 64,000 steps plain-56 has not. (2) As a rule larger:
-# earlier weights are worse, and moved images are harder. It is larger for both networks and for the same reasons, so
-# it can serve to compare them. A difference of a point or so from one seed says little, though: hence the tolerance.
-# (3) They need not: the first steps show which network starts to learn sooner, thousands of steps show where it
-# ends, and the miniature's images are easier and smaller.
+# error only says that the deeper network has not memorised its training images so far. Whether it would catch up in
+# more steps remains open. The paper's figure 6 shows that after 64,000 steps plain-56 has not. (2) It is usually
+# larger: earlier weights are worse, and cropped images are harder. It is larger for both networks and for the same
+# reasons, so they can be compared by it. A difference of a point from one seed says little, which is why the function
+# has a tolerance.
+
+# %% [markdown]
+# <details><summary>Rubric: open it after you have written your answer</summary>
+#
+# * says for both networks where the training error ends under overfitting, and where under degradation;
+# * names the condition under which the pair shows either of them, and applies it to these runs;
+# * gives at least one reason why the recorded training error differs from that of the last weights, with its direction;
+# * says whether that reason affects the two networks differently.
+#
+# </details>
 
 # %% [markdown]
 # ## A deeper network that is just as good
 #
-# Could it be that 56 plain layers *cannot* do what 20 can? No, and you can prove it: take the 20 layers, and put
-# between them 36 more that pass on what they get. For this a 3×3 convolution must be able to do nothing.
+# Can 56 plain layers represent what 20 layers represent? Take the 20 layers, and insert 36 more that return their
+# input. For this, a 3×3 convolution must be able to return its input.
 #
-# **Exercise 2.** Write `identity_convolution`: the weights of a 3×3 convolution (padding 1, no bias) from
-# `channels` maps to as many that gives back what it gets. PyTorch stores weights as (channels out, channels in,
-# height, width). Return a tensor or an array of this shape.
+# **Exercise 2.** Write `identity_convolution`. It returns the weights of a 3×3 convolution (stride 1, padding 1, no
+# bias) with `channels` channels in and out whose output equals its input. PyTorch stores weights as (channels out,
+# channels in, height, width). Return a tensor or a NumPy array of this shape.
 
 
 # %%
@@ -261,14 +266,12 @@ def identity_convolution(channels):
 
 
 # %%
-identity = check("identity_convolution", identity_convolution).or_else(
-    depth_analysis.identity_weights
-)
+identity = check("identity_convolution", identity_convolution).or_reference()
 
 # %% [markdown]
-# `depth_analysis.deepen` copies the trained plain-20 into a plain-56, and fills all layers that plain-20 does not have
-# with your weights. The ReLU behind them changes nothing, since what comes in is not negative; the normalisations
-# are set to pass on what they get.
+# `depth_analysis.deepen` copies the plain-20 that you trained into a plain-56, and fills all layers that plain-20 does
+# not have with your weights. The ReLU after each of them changes nothing, because its input is not negative. The added
+# normalisations are set to return their input.
 
 # %% tags=["nbval-ignore-output"]
 trained = {name: networks[name] for name in ("plain-20", "plain-56")}
@@ -282,41 +285,147 @@ for name, network in trained.items():
 assert abs(accuracy["plain-56 from plain-20"] - accuracy["plain-20"]) < 0.02
 
 # %% [markdown]
-# **Explain.** There is a plain-56 that is as good as plain-20. What is then at fault where a trained plain-56 is
-# worse: that it cannot represent the solution, or something else? And what would a block of a *residual* network
-# have to learn in order to do nothing?
+# **Explain.** There is a plain-56 that is as good as plain-20. If a trained plain-56 is worse all the same, what is
+# the cause: that it cannot represent the solution, or something else? And what would a block of a *residual* network
+# have to learn in order to return its input?
 
 # %% [markdown] tags=["answer"]
-# The network exists, so the capacity is there; training, that is SGD from these first weights in this many steps,
-# does not find it. The layers of a plain network must learn to be the identity, one exact pattern of ones and
-# zeros in every layer; a residual block does nothing where its branch gives zero, for which one γ of zero is
-# enough.
+# The network exists, so its capacity is sufficient. Training, that is SGD from these initial weights in this number of
+# steps, does not find it. Layers of a plain network that should return their input must learn one exact pattern of
+# ones and zeros each. A residual block returns its input if its branch gives zero, for which the scale and the shift
+# of its last normalisation have to be 0.
 
 # %% [markdown]
-# ## Zero: a residual network that starts shallow
+# <details><summary>Rubric: open it after you have written your answer</summary>
 #
-# Each residual block computes $\mathrm{ReLU}(F(x) + x)$, and the last layer of $F$ is a normalisation, which
-# multiplies by a learned γ. With `zero_last_gamma=True` every such γ starts at 0 (Goyal et al. 2017).
+# * distinguishes what a network can represent from what training finds;
+# * uses the constructed network as evidence;
+# * says what output the branch of a residual block needs, and compares this with what a plain layer needs.
 #
-# **Exercise 3.** ResNet-56 has 56 layers with weights: 55 convolutions (its option A shortcuts have none) and one
-# linear layer. With every last γ at zero, how many of these 56 does its output depend on?
-
-# %%
-### BEGIN SOLUTION
-layers_at_start = 1 + 1  # the stem's convolution and the linear layer
-### END SOLUTION
-
-# %%
-predicted = check("layers_at_start", layers_at_start).or_else("some")
+# </details>
 
 # %% [markdown]
-# If only a few layers matter, then ResNet-56 and ResNet-20 start as the same function, as soon as these layers are
-# the same in both. Below they are copied from one to the other; the normalisations use the batch's statistics, as
-# in training.
+# ## A trained residual network, made deeper
+#
+# Each residual block computes $\mathrm{ReLU}(F(x) + x)$, and the last layer of $F$ is a batch normalisation. It
+# normalises, multiplies by a learned γ (`weight`) and adds a learned β (`bias`).
+#
+# The course ships a ResNet-20 that was trained on the photographs of CIFAR-10. Here it is, with one of its blocks.
 
 # %%
-print(f"predicted: at the start the logits depend on {predicted} of 56 layers")
-images, labels = next(training_images.epoch(1))
+pretrained = deepernets.load_pretrained("report-b/resnet-20-cifar10/ours")
+PHOTOGRAPHS = {"in_shape": (3, 32, 32), "classes": 10}
+resnet_20 = deepernets.build_model("resnet-20", **PHOTOGRAPHS)
+resnet_20.load_state_dict(pretrained.model.state_dict())
+resnet_20.eval()
+print(resnet_20.stage1.block1)
+
+# %% [markdown]
+# **Exercise 3.** Write `switch_off`. It changes such a block in place so that the output of `block.branch`, which is
+# $F(x)$, is exactly 0 for every input, in training mode and in evaluation mode. Change as little as possible: only
+# parameters of the *last* layer of `block.branch`. All other parameters, the running statistics, the layers themselves
+# and their mode must stay as they are, and the parameters must still require gradients, so that training can go on.
+# What the function returns does not matter. A number of a parameter can be changed under `torch.no_grad()`, or with a
+# function of `torch.nn.init`.
+
+
+# %%
+def switch_off(block):
+    """Change a residual block so that its branch gives 0."""
+    ### BEGIN SOLUTION
+    last_layer = block.branch[-1]
+    torch.nn.init.zeros_(last_layer.weight)
+    torch.nn.init.zeros_(last_layer.bias)
+    ### END SOLUTION
+
+
+# %%
+silence = check("switch_off", switch_off).or_reference()
+
+# %% [markdown]
+# ResNet-20 has three blocks in each of its three stages, ResNet-56 has nine. The cell below copies the trained
+# ResNet-20 into the first three blocks of each stage of a ResNet-56, and switches off the other eighteen blocks, which
+# have random weights.
+
+# %%
+resnet_56 = deepernets.build_model("resnet-56", **PHOTOGRAPHS)
+resnet_56.load_state_dict(resnet_20.state_dict(), strict=False)
+kept = depth_analysis.residual_blocks(resnet_20)
+for name, block in depth_analysis.residual_blocks(resnet_56).items():
+    if name not in kept:
+        silence(block)
+resnet_56.eval()
+some = torch.randn(4, 3, 32, 32)
+with torch.no_grad():
+    same = torch.allclose(resnet_20(some), resnet_56(some), atol=1e-4)
+print("ResNet-20 and the ResNet-56 made from it give the same logits:", same)
+assert same
+
+# %% [markdown]
+# **Predict**: now switch off *one* of the nine blocks of the trained ResNet-20. Does the accuracy fall to chance, a
+# lot, or a little? In which block is the change largest? The images are drawn airplanes, automobiles and birds that the
+# network has never seen. It chooses from the ten classes of CIFAR-10.
+
+# %% tags=["nbval-ignore-output"]
+sketches = deepernets.load_dataset("sketches").test
+sketches = sketches.select(first_per_class(sketches, 25, 3))
+mean, std = (
+    torch.tensor(pretrained.record.data[key])[:, None, None]
+    for key in ("mean", "std")
+)
+drawings = (sketches.pixels / 255 - mean) / std  # normalised like photographs
+
+
+@torch.no_grad()
+def accuracy_of(network):
+    """Return the accuracy on the drawings."""
+    predicted = network(drawings).argmax(dim=1)
+    return (predicted == sketches.labels).float().mean().item()
+
+
+without = {}
+for name in kept:
+    network = deepcopy(resnet_20)
+    silence(network.get_submodule(name))
+    without[name] = accuracy_of(network)
+print(f"all blocks: {accuracy_of(resnet_20):.0%} right")
+for name, right in without.items():
+    print(f"without {name}: {right:.0%} right")
+assert accuracy_of(resnet_20) > 0.6
+assert max(without.values()) > 0.5
+
+# %% [markdown]
+# **Explain.** (1) What would happen to a plain network if one of its layers gave 0? (2) Which kind of block costs most
+# here, and what does its shortcut do?
+
+# %% [markdown] tags=["answer"]
+# (1) Everything after that layer would get zeros, or a constant after normalisation, and its output would be the same
+# for all images: the accuracy would be that of guessing. In a residual network the input of the block still gets
+# through. (2) The first block of the second stage. There the map is halved and the channels are doubled, and the
+# shortcut of option A takes every second pixel and adds channels of zeros. Without the branch, the new channels stay
+# empty. The other blocks change their input gradually, and each of them can be spared at a smaller cost (Veit et al.
+# 2016).
+
+# %% [markdown]
+# <details><summary>Rubric: open it after you have written your answer</summary>
+#
+# * says what later layers of a plain network receive, and what this means for its predictions;
+# * says what later layers of a residual network receive instead;
+# * names the block from the measured numbers, and says what is different about its shortcut.
+#
+# </details>
+
+# %% [markdown]
+# ## Zero at the start
+#
+# Goyal et al. (2017) *begin* training with every last γ at 0. With `zero_last_gamma=True`, `build_model` does the same
+# (β is 0 at the start of training anyway).
+#
+# **Predict**: ResNet-56 has 56 layers with weights: 55 convolutions (its shortcuts of option A have none) and one
+# linear layer. On how many of these 56 does its output depend at the start? In the cell below, the stem and the head
+# are copied from a ResNet-20 to a ResNet-56. The normalisations use the statistics of the batch, as in training.
+
+# %%
 for zero in (False, True):
     shallow = build("resnet-20", zero_last_gamma=zero)
     deep = build("resnet-56", zero_last_gamma=zero)
@@ -334,18 +443,18 @@ for zero in (False, True):
 # %% [markdown]
 # ## Gradients by depth
 #
-# The usual suspect is a gradient that shrinks from layer to layer on its way back to the image, until the first
-# layers learn nothing: **vanishing gradients**. He et al. argue that with batch normalisation this is not what
-# happens.
+# A common explanation is a gradient that shrinks from layer to layer in the backward pass, until the first layers
+# learn nothing: **vanishing gradients**. He et al. argue that with batch normalisation this does not happen.
 #
 # **Predict**: at the start of training, is the gradient at the first convolution of plain-56 smaller than at the
 # last, about as large, or larger? And in ResNet-56?
 #
-# **Exercise 4.** Write `gradient_norms`: run one batch through the network, and return, for each of its
-# convolutions in order, the Euclidean norm of the gradient of the mean cross-entropy by that convolution's
-# weights, as a list of numbers. It must give the right answer when it is called again on other images. Take no
-# step, and leave the network in the mode it is in. (`network.modules()` gives all layers in order, `isinstance`
-# tells which are `nn.Conv2d`.)
+# **Exercise 4.** Write `gradient_norms`. It runs one batch through the network, and returns a list of numbers: for
+# each `nn.Conv2d` the Euclidean norm of the gradient of the mean cross-entropy with respect to the `weight` of that
+# convolution (not its bias), in the order of `network.modules()`, which finds layers inside blocks, too. It may be
+# called several times with other images, and earlier calls must not change the result. Take no step, and leave the
+# network in the mode it is in. `torch.autograd.grad(loss, parameters)` returns a tuple of gradients, one for each
+# parameter of the list, and does not touch `.grad`.
 
 
 # %%
@@ -364,12 +473,7 @@ def gradient_norms(network, images, labels):
 
 
 # %%
-def course_norms(network, images, labels):
-    """The course's own norms, without the names of the layers."""
-    return list(depth_analysis.gradient_norms(network, images, labels).values())
-
-
-norms_of = check("gradient_norms", gradient_norms).or_else(course_norms)
+norms_of = check("gradient_norms", gradient_norms).or_reference()
 
 # %% tags=["nbval-ignore-output"]
 norms = {
@@ -387,7 +491,7 @@ values_by_layer(norms, "norm of the gradient")
 # %% [markdown]
 # *Norm of the gradient at each convolution of four untrained networks, from the image on the left to the output on
 # the right, on a logarithmic scale. That of plain-56 falls steeply from left to right, by about three powers of
-# ten; those of the other three change far less.*
+# ten. Those of the other three change far less.*
 #
 # And with every last γ at zero?
 
@@ -400,29 +504,39 @@ print(
 
 # %% [markdown]
 # **Explain.** (1) Do gradients vanish in plain-56? Would a single learning rate suit all of its layers? (2) With
-# zero γ nearly all convolutions get no gradient at all. How can they ever learn?
+# γ = 0 nearly all convolutions get no gradient at all. How can they ever learn?
 
 # %% [markdown] tags=["answer"]
-# (1) On the contrary: they grow on their way back, from layer to layer by a nearly constant factor. Stacks of
-# normalised layers are known for this at random weights (Yang et al. 2019, arXiv:1902.08129). A rate that suits
-# the last layers throws the first ones about, and one that suits the first ones hardly moves the last. With
-# shortcuts much of the gradient goes back past the layers, and all layers get gradients of similar size. (2) γ
-# itself does get a gradient: it is what the branch computes, normalised, multiplied with the gradient that
-# arrives, and neither is zero. After the first step γ is no longer zero, and from then on the branch's
-# convolutions get gradients, too. (The one convolution that has a gradient at the start is the stem's: with the
-# linear layer, it is one of the two of exercise 3.)
+# (1) No, they grow in the backward pass, from layer to layer by a nearly constant factor. Stacks of normalised layers
+# are known for this at random weights (Yang et al. 2019, arXiv:1902.08129). A learning rate that suits the last layers
+# is far too large for the first ones, and one that suits the first ones hardly changes the last. With shortcuts much
+# of the gradient bypasses the layers, and all layers get gradients of similar size. (2) γ itself gets a gradient: what
+# the branch computes, normalised, multiplied with the gradient that arrives, and neither is zero. After the first step
+# γ is no longer zero, and from then on the convolutions of the branch get gradients, too. The one convolution that has
+# a gradient at the start is the stem's. With the linear layer it is one of the two layers on which the output depends.
 
 # %% [markdown]
-# ## Forwards: which first weights keep the signal alive?
+# <details><summary>Rubric: open it after you have written your answer</summary>
 #
-# Without normalisation the signal itself must survive. A unit adds up $n = k^2 c_\mathrm{in}$ products of weights
-# $w$ and inputs $x$, all independent and $w$ with mean 0, so that
-# $\mathrm{Var}[y_l] = n\,\mathrm{Var}[w]\,E[x_l^2]$. The inputs are what a ReLU left of the layer before: it
-# zeroes the negative half of a symmetric distribution, so $E[x_l^2]$ is half of $\mathrm{Var}[y_{l-1}]$ (He et al.
-# 2015, arXiv:1502.01852).
+# * reads the direction of the change from the figure, and gives its size over all layers;
+# * says what this means for a learning rate at both ends of the network;
+# * names a parameter of the block that does get a gradient, and says why;
+# * says what changes after the first step.
 #
-# **Exercise 5.** Write `he_std`: the standard deviation of the weights for which the variance stays the same from
-# layer to layer. The function is called as `nn.Conv2d` is: channels in, channels out, side of the kernel.
+# </details>
+
+# %% [markdown]
+# ## Which initial weights keep the signal alive?
+#
+# Without normalisation the signal itself must survive the forward pass. A unit adds up $n = k^2 c_\mathrm{in}$ products
+# of weights $w$ and inputs $x$, all independent and $w$ with mean 0, so
+# $\mathrm{Var}[y_l] = n\,\mathrm{Var}[w]\,E[x_l^2]$. The inputs are the outputs of the previous layer after a ReLU.
+# It sets the negative half of a symmetric distribution to zero, so $E[x_l^2]$ is half of $\mathrm{Var}[y_{l-1}]$ (He et
+# al. 2015, arXiv:1502.01852).
+#
+# **Exercise 5.** Write `he_std`. It returns the standard deviation of the weights, a number, for which the variance
+# $\mathrm{Var}[y_l]$ is the same in every layer. Its arguments are those of `nn.Conv2d`: channels in, channels out,
+# and the side of the kernel.
 
 
 # %%
@@ -435,19 +549,19 @@ def he_std(c_in, c_out, kernel):
 
 
 # %%
-deviation = check("he_std", he_std).or_else(model_layers.he_std)
+he = check("he_std", he_std).or_reference()
 
 # %% [markdown]
-# Twenty convolutions of 64 channels, with ReLUs and nothing else, and four kinds of first weights: a small
-# constant deviation, the one that the VGG paper began with (variance 10⁻²), Glorot and Bengio's (variance
-# $2 / (n_\mathrm{in} + n_\mathrm{out})$, made for layers without ReLU), and yours.
+# Twenty convolutions of 64 channels, with ReLUs and nothing else, and four kinds of initial weights: a small constant
+# standard deviation, the one of the VGG paper (variance 10⁻²), Glorot and Bengio's (variance
+# $2 / (n_\mathrm{in} + n_\mathrm{out})$, derived for layers without ReLU), and yours.
 
 # %% tags=["nbval-ignore-output"]
 schemes = {
     "N(0, 0.01²)": lambda c_in, c_out, kernel: 0.01,
     "VGG: N(0, 0.1²)": lambda c_in, c_out, kernel: 0.1,
     "Glorot": model_layers.glorot_std,
-    "He": deviation,
+    "He": he,
 }
 variances = {}
 for name, scheme in schemes.items():
@@ -457,7 +571,7 @@ for name, scheme in schemes.items():
         depth_analysis.activation_variances(stack, images[:16]).values()
     )
     factor = (measured[-1] / measured[1]) ** (1 / (len(measured) - 2))
-    print(f"{name}: {factor:.3f} times the variance from layer to layer")
+    print(f"{name}: each layer multiplies the variance by {factor:.3f}")
     variances[name] = measured
 assert 0.01 < variances["He"][-1] / variances["He"][0] < 100
 assert variances["Glorot"][-1] < 1e-3 * variances["Glorot"][0]
@@ -466,29 +580,41 @@ assert variances["VGG: N(0, 0.1²)"][-1] > 1e4
 values_by_layer(variances, "variance before the ReLU")
 
 # %% [markdown]
-# *Variance of what each of twenty convolutions gives, on a logarithmic scale. With He's deviation it stays within
-# about two powers of ten; Glorot's line falls steadily, that of N(0, 0.01²) much more steeply, and that of
+# *Variance of the output of each of twenty convolutions, on a logarithmic scale. With He's standard deviation it stays
+# within about two powers of ten. Glorot's line falls steadily, that of N(0, 0.01²) much more steeply, and that of
 # N(0, 0.1²) rises.*
 #
 # **Explain.** (1) Which factor per layer do you expect for each of the four, and how close are the measured ones?
 # (2) Would the N(0, 0.1²) line rise as well with 16 channels? (3) Plain-56 is normalised after every convolution.
-# Does its signal vanish on the way forward, if it is drawn from N(0, 0.01²)?
+# Does its signal vanish in the forward pass if its weights are drawn from N(0, 0.01²)?
 
 # %% [markdown] tags=["answer"]
 # (1) The factor is $n\,\mathrm{Var}[w] / 2$ with $n = 9 \cdot 64 = 576$: 0.029 for N(0, 0.01²), 2.88 for
-# N(0, 0.1²), 1/2 for Glorot, 1 for He. The measured ones are near, often a little lower: with finitely many
-# channels the variance is itself random, and wanders. (2) No: $9 \cdot 16 \cdot 0.01 / 2 = 0.72$, it would fall.
-# No constant deviation suits all widths. (3) No: each normalisation brings the variance back to 1, whatever the
-# scale of the weights. So at its first weights the signal of a normalised plain network dies out neither forwards
-# nor backwards. Degradation must have another cause. Gradients that differ a thousandfold between the first layer and
-# the last are one suspect.
+# N(0, 0.1²), 1/2 for Glorot, 1 for He. The measured ones are within a few per cent. With finitely many channels the
+# variance is itself random. (2) No: $9 \cdot 16 \cdot 0.01 / 2 = 0.72$, so it would fall. No constant standard
+# deviation suits all widths. (3) No: each normalisation sets the variance to 1 again, whatever the scale of the
+# weights. So with its initial weights the signal of a normalised plain network vanishes neither in the forward nor in
+# the backward pass, and degradation must have another cause. Gradients that differ by a factor of a thousand between
+# the first layer and the last are one suspect.
+
+# %% [markdown]
+# <details><summary>Rubric: open it after you have written your answer</summary>
+#
+# * derives the factor per layer from the equation, and gives a number for each of the four;
+# * compares these numbers with the measured ones;
+# * computes the factor for 16 channels;
+# * says what a normalisation does to the scale of the weights before it.
+#
+# </details>
 
 # %% [markdown]
 # ## Which shortcut?
 #
-# Where a stage halves the map and doubles the channels, x and F(x) do not fit. Option A takes every second pixel
-# and adds zeros for the missing channels; B projects with a 1×1 convolution there, and C projects around every
-# block.
+# Where a stage halves the map and doubles the channels, $x$ and $F(x)$ have different shapes. Option A takes every
+# second pixel and adds zeros for the missing channels, B projects with a 1×1 convolution there, and C projects around
+# every block.
+#
+# **Predict**: how many parameters do B and C add, and which option will have the lowest training error?
 
 # %%
 for option in ("", "-b", "-c"):
@@ -501,44 +627,35 @@ for option in ("", "-b", "-c"):
             f"{extra:6,} parameters more ({extra / without:.1%})"
         )
 
-# %% [markdown]
-# **Predict**: which option will have the lowest training error? In the `quick` profile networks of eight layers
-# race; otherwise ResNet-20 does.
-
-# %% tags=["nbval-ignore-output"]
-racing = "resnet-8" if PROFILE == "quick" else "resnet-20"
-options = [
-    deepernets.train(
-        recipe_for(f"{racing}{option}"), profile=PROFILE, out=OUT
-    ).record
-    for option in ("", "-b", "-c")
-]
-for run in options:
-    error = 1 - run.epochs[-1]["train_accuracy"]
-    print(f"{run.recipe.model}: training error {error:.1%} at the end")
-assert all(run.epochs[-1]["train_accuracy"] > 0.4 for run in options)
-shipped_options = recorded("resnet-20", "resnet-20-b", "resnet-20-c")
-print("recorded:", describe_errors(shipped_options), sep="\n")
-training_and_validation_error(
-    {"this run": options, "recorded": shipped_options}
-)
+# %%
+options = recorded("resnet-20", "resnet-20-b", "resnet-20-c")
+print(describe_errors(options))
+training_and_validation_error({"recorded": options})
 
 # %% [markdown]
-# *Error by epoch of the three shortcut options, left in the run above, right in the records. Training error bold,
-# validation error thin and dashed. The text above the figure gives the last training errors, and those of
-# whichever options have been recorded.*
+# *Error by epoch of ResNet-20 with the three shortcut options, from the records. Training errors are bold lines,
+# validation errors thin dashed ones. The text above the figure gives the last errors.*
 #
 # On ImageNet the paper measured for 34 layers 25.03 % (A), 24.52 % (B) and 24.19 % (C), and chose B for its deeper
 # networks.
 #
-# **Explain.** (1) What do the added zeros of option A mean for the channels they stand in: is anything residual
-# learned there? (2) In the light of exercise 3, what does C give up? (3) How would you find out whether a
-# difference of half a percent between two options is more than chance?
+# **Explain.** (1) What do the added zeros of option A mean for the channels they are in: is anything residual learned
+# there? (2) In the light of exercise 3, what does C give up? (3) How would you find out whether a difference of half a
+# percentage point between two options is more than chance?
 
 # %% [markdown] tags=["answer"]
-# (1) In those channels x is zero, so y = ReLU(F(x)): an ordinary, not a residual, layer, for one block at each
-# change of width. (2) The identity: with a projection around every block, no block passes on what it gets unless
-# it learns to, and the gradient's way back leads through a normalised convolution everywhere. That C is
-# nevertheless slightly better on ImageNet, the authors put down to its additional parameters. (3) Train each
-# option with several seeds and compare the difference of the means with their spread, or compare the answers image
-# by image, as in lab 5.
+# (1) In those channels $x$ is zero, so $y = \mathrm{ReLU}(F(x))$: for one block at each change of width, these
+# channels are ordinary layers and not residual ones. (2) The identity: with a projection around every block, a block
+# whose branch gives 0 does not return its input, and the backward pass leads through a normalised convolution
+# everywhere. The authors attribute the slight advantage of C on ImageNet to its additional parameters. (3) Train each
+# option with several seeds, and compare the difference of the means with the seed-to-seed variation. Or compare the
+# answers image by image, as in lab 5.
+
+# %% [markdown]
+# <details><summary>Rubric: open it after you have written your answer</summary>
+#
+# * inserts the zeros into the equation of the block;
+# * says what a block of option C returns when its branch gives 0;
+# * proposes a measurement with several seeds or an image-by-image comparison, and says what is compared with what.
+#
+# </details>

@@ -1,21 +1,18 @@
 # %% [markdown]
 # # Lab 9: Looking inside
 #
-# A network that is right nine times out of ten is still a table of numbers that nobody has read. In this lab you look
-# at what it looks at: its first filters, its maps, the regions that speak for a class, how it arranges the classes,
-# how far its confidence can be believed, and what lies between untrained and trained weights. It takes 60 to 90
-# minutes.
+# A trained network is a table of numbers that nobody has read. In this lab you look at what one responds to: its first
+# filters, its feature maps, the regions that support a class, how far its confidence can be trusted, and how it
+# arranges the classes. Then you teach it new classes with a few images. It takes 75 to 90 minutes.
 #
-# You should have trained a network in lab 3, and know what a gradient and a softmax are.
+# **You need** lab 3: training, gradients and the softmax. **You get** Grad-CAM, the calibration error, principal
+# components, and fine-tuning of a trained network.
 #
-# How the exercises work: replace each `...` with your answer, run the cell, then run the check below it. A check
-# says *right*, or *wrong* with a hint that fits the mistake. The lab runs to the end whether or not you have
-# solved an exercise, because `or_else` puts the course's own function in the place of a missing one, under a new
-# name: `heat_map` stays yours, `warmth` is what the lab goes on with.
+# How the exercises work: replace each `...` with your answer, run the cell, then run the check below it. The lab runs
+# to the end whether or not you have solved an exercise.
 
 # %%
 import os
-import tempfile
 
 import torch
 from torch.nn import functional as F
@@ -23,52 +20,66 @@ from torch.nn import functional as F
 import deepernets
 from deepernets import check
 from deepernets.analysis import interpretability
-from deepernets.data.images import first_per_class, stratified_split
+from deepernets.data.images import first_per_class
 from deepernets.plots.interpretability import (
     feature_maps,
     first_layer_filters,
     heat_maps,
-    loss_along_line,
     projected_features,
     reliability_diagrams,
 )
 
 PROFILE = os.environ.get(
     "DEEPERNETS_PROFILE", "quick"
-)  # quick: seconds; laptop: minutes; full: with a GPU
+)  # quick: drawn images; laptop, full: photographs
 
 # %% [markdown]
 # ## A network to look into
 #
-# The `quick` profile trains a small VGG on drawn planes, cars and birds, for a few seconds; otherwise it is VGG-16 on
-# the photographs of CIFAR-3. Its untrained twin, with the very weights it started from, is kept to compare. Training
-# takes a GPU where there is one; looking is done on the CPU, at 500 of the test images.
+# The course ships a ResNet-20 that was trained on the photographs of CIFAR-10, so nothing has to be trained here. In
+# the `quick` profile it looks at drawn airplanes, automobiles and birds, which it has never seen. Otherwise it looks at
+# test images of CIFAR-10. It always chooses from the ten classes of CIFAR-10. The images are normalised with the mean
+# and the standard deviation of the photographs that it was trained on.
 
 # %% tags=["nbval-ignore-output"]
-if PROFILE == "quick":
-    recipe = deepernets.get_recipe("quick/vgg").changed(epochs=4)
-    LAYERS = ("block1.relu1", "block2.relu2", "block3.relu2")
-else:
-    recipe = deepernets.get_recipe("report-a/vgg-16/ours")
-    LAYERS = ("block1.relu1", "block3.relu3", "block5.relu3")
-out = tempfile.mkdtemp() if PROFILE == "quick" else "runs"
-run = deepernets.train(recipe, profile=PROFILE, out=out)
-untrained, model = run.initial_model(), run.model
-dataset = run.data.dataset
-_, test = stratified_split(dataset.test, 500 / len(dataset.test), seed=0)
-as_trained = run.data.test.transform
-images, labels = as_trained(test.pixels), test.labels  # normalised
+pretrained = deepernets.load_pretrained("report-b/resnet-20-cifar10/ours")
+CLASSES = pretrained.record.data["classes"]
+mean, std = (
+    torch.tensor(pretrained.record.data[key])[:, None, None]
+    for key in ("mean", "std")
+)
+LAYERS = ("stem.relu", "stage1.block3.relu", "stage3.block1.relu")
+
+
+def build(classes=10, weights=None):
+    """Return a ResNet-20 with these weights, or with initial ones."""
+    torch.manual_seed(0)
+    network = deepernets.build_model(
+        "resnet-20", in_shape=(3, 32, 32), classes=classes
+    )
+    if weights is not None:
+        network.load_state_dict(weights)
+    return network.eval()
+
+
+model = build(weights=pretrained.model.state_dict())
+name, kinds, per_class = ("sketches", 3, 30)
+if PROFILE != "quick":
+    name, kinds, per_class = ("cifar10", 10, 50)
+dataset = deepernets.load_dataset(name, profile=PROFILE)
+test = dataset.test.select(first_per_class(dataset.test, per_class, kinds))
+images, labels = (test.pixels / 255 - mean) / std, test.labels
 with torch.no_grad():
     logits = torch.cat([model(part) for part in images.split(250)])
 accuracy = (logits.argmax(dim=1) == labels).float().mean().item()
-print(f"{len(images)} test images, {accuracy:.1%} right")
+print(f"{len(images)} images of {dataset.name}, {accuracy:.1%} right")
 assert accuracy > 0.6
 
 # %% [markdown]
-# ## First filters, and maps
+# ## First filters, and feature maps
 #
-# The first convolution's kernels have three channels, so they can be drawn as small pictures. Kernels of 3×3 have
-# little room to show anything; look for light against dark and for one colour against another.
+# The kernels of the first convolution have three channels, so they can be drawn as small images. Kernels of 3×3 have
+# little room for structure. Look for light next to dark and for one colour next to another.
 
 # %% tags=["nbval-ignore-output"]
 first = next(
@@ -77,12 +88,12 @@ first = next(
 first_layer_filters(first.detach())
 
 # %% [markdown]
-# *The kernels of the first convolution, drawn as pictures of 3×3 coloured squares, each stretched to its own range.*
+# *The kernels of the first convolution as 3×3 coloured squares, each stretched to its own range.*
 #
-# Deeper kernels have too many channels for that. Instead, draw what they **make** of an image: their maps.
+# Kernels of later layers have too many channels for that. Instead, draw their output for an image: the feature maps.
 
 # %% tags=["nbval-ignore-output"]
-shown = first_per_class(test, 1, len(dataset.classes))
+shown = first_per_class(test, 1, kinds)
 by_layer = {
     layer: interpretability.feature_maps(model, images[shown[:1]], layer)[0]
     for layer in LAYERS
@@ -91,29 +102,40 @@ assert all(maps.min() >= 0 for maps in by_layer.values())
 feature_maps(test.pixels[shown[0]], by_layer)
 
 # %% [markdown]
-# *One row for each of three layers, from early to late: the image, then eight of the layer's maps, dark where they are
-# zero. Early maps look like the image in other colours; late ones are coarse, with a few bright spots.*
+# *One row for each of three layers, from early to late: the image, then eight feature maps of the layer, dark where
+# they are zero. Early maps look like the image in other colours. Late ones are coarse, with a few bright spots.*
 #
-# **Explain.** Some maps are dark everywhere. Is that a fault? And why do the late maps have so few pixels?
+# **Explain.** Some feature maps are dark everywhere. Is that a fault? And why do the late maps have so few pixels?
 
 # %% [markdown] tags=["answer"]
-# A map shows where its kernel finds what it looks for, and behind a ReLU everything else is zero. Dark on one image
-# means: not in this one; try another class. (Dark on *all* images would be a dead unit.) The late maps are small
-# because each block ends in a pool that halves them; what they lose in place they win in kind: a unit there sees most
-# of the image and answers to something in particular.
+# A feature map shows where its kernel finds its pattern, and after a ReLU everything else is zero. Dark on one image
+# means: not in this one, so try another class. Dark on *all* images would be a dead unit. The late maps are small
+# because the second and the third stage begin with a stride of 2. In return there are more of them, and a unit there
+# sees a large part of the image and responds to something in particular.
+
+# %% [markdown]
+# <details><summary>Rubric: open it after you have written your answer</summary>
+#
+# * says what a zero after a ReLU means for this image;
+# * distinguishes zero on one image from zero on all images;
+# * names the layers that reduce the resolution, and what increases in return.
+#
+# </details>
 
 # %% [markdown]
 # ## Where is it? Grad-CAM
 #
-# Which region speaks for the class? Take the maps $A^k$ of a late layer and the gradients of the class's *logit* with
-# respect to them. The mean gradient of a map says how much the class gains when the map gets brighter; weight the maps
-# with it, add them up, and keep what is positive (Selvaraju et al. 2017, equations 1 and 2):
+# Which region supports a class? Take the feature maps $A^k$ of a late layer and the gradients of the *logit* $y$ of the
+# class with respect to them. The mean gradient of a map says how much the logit increases when the map gets brighter.
+# Use it as the weight of the map, add up the weighted maps, and keep what is positive (Selvaraju et al. 2017, equations
+# 1 and 2):
 #
 # $$\alpha_k = \frac{1}{hw} \sum_{i,j} \frac{\partial y}{\partial A^k_{ij}}, \qquad
 # L = \mathrm{ReLU}\Bigl(\sum_k \alpha_k A^k\Bigr).$$
 #
-# **Exercise 1.** Write `heat_map`. Both arguments are (C, h, w), for one image; return L, (h, w), a tensor or an
-# array.
+# **Exercise 1.** Write `heat_map`. `maps` and `gradients` are tensors (C, h, w), for one image. Return L, of shape
+# (h, w), as a tensor or a NumPy array, with the scale that the equations give: do not divide by its largest value. Do
+# not change the arguments.
 
 
 # %%
@@ -126,24 +148,10 @@ def heat_map(maps, gradients):
 
 
 # %%
-def course_heat(maps, gradients):
-    """The course's own, by an inner product over channels."""
-    alpha = gradients.flatten(1).mean(dim=1)
-    return torch.einsum("c,chw->hw", alpha, maps).clamp(min=0)
-
-
-warmth = check("heat_map", heat_map).or_else(course_heat)
-
-# %% [markdown]
-# Two maps of 2×2 pixels, and what they come to when the first speaks for the class and the second against it:
-
-# %%
-maps = torch.tensor([[[3.0, 0.0], [0.0, 1.0]], [[0.0, 2.0], [0.0, 5.0]]])
-slopes = torch.tensor([2.0, -1.0])[:, None, None].expand(2, 2, 2)
-print(warmth(maps, slopes).tolist())
+warmth = check("heat_map", heat_map).or_reference()
 
 # %% tags=["nbval-ignore-output"]
-shown = first_per_class(test, 2, len(dataset.classes))
+shown = first_per_class(test, 2, kinds)[:6]
 said = logits[shown].argmax(dim=1)
 pairs = zip(
     *interpretability.maps_and_gradients(
@@ -152,23 +160,24 @@ pairs = zip(
     strict=True,
 )
 heat = torch.stack([torch.as_tensor(warmth(*pair)) for pair in pairs]).float()
-reference = interpretability.grad_cam(model, images[shown], LAYERS[-1], said)
+expected = interpretability.grad_cam(model, images[shown], LAYERS[-1], said)
 assert heat.max() > 0
-assert torch.allclose(heat / heat.max(), reference / reference.max(), atol=1e-3)
-names = [dataset.classes[number] for number in said]
+assert torch.allclose(heat / heat.max(), expected / expected.max(), atol=1e-3)
+names = [CLASSES[number] for number in said]
 heat_maps(test.pixels[shown], {"": heat}, [f"says {name}" for name in names])
 
 # %% [markdown]
-# *Six images in two rows, two per class. Above each stands what the network says; below, the same image with a heat map
-# over it, bright yellow where the maps speak for that class and dark where they do not.*
+# *Six images in two rows, two per class, with the prediction of the network above each. Below, the same images with a
+# heat map: bright yellow where the feature maps support the predicted class, and dark where they do not.*
 #
 # ## Cover it up: occlusion
 #
-# Grad-CAM asks the gradients. One can also ask the network itself: hide a part of the image, and see what becomes of
-# the probability (Zeiler and Fergus 2014).
+# Grad-CAM uses gradients. Another way is to hide a part of the image, and see how the probability of the right class
+# changes (Zeiler and Fergus 2014).
 #
-# **Exercise 2.** Write `hidden`: a *copy* of the image (C, H, W) with a square of zeros, the mean colour, in all
-# channels; the square's upper left pixel is at `row`, `column`. Return a tensor, and leave the image unchanged.
+# **Exercise 2.** Write `hidden`. It returns a *copy* of the tensor `image` (C, H, W) in which a square of `size`×`size`
+# pixels is 0, the mean colour of normalised images, in all channels. The upper left pixel of the square is at `row`,
+# `column`, counted from 0, and the square is always inside the image. Return a tensor, and do not change `image`.
 
 
 # %%
@@ -182,40 +191,23 @@ def hidden(image, row, column, size):
 
 
 # %%
-def course_hidden(image, row, column, size):
-    """The course's own, with a mask: a square of ones, padded to the image's size."""
-    _, height, width = image.shape
-    around = (
-        *(column, width - column - size),
-        *(row, height - row - size),
-    )
-    return image * (1 - F.pad(torch.ones(size, size), around))
-
-
-cover = check("hidden", hidden).or_else(course_hidden)
-
-# %%
-print(cover(torch.ones(1, 4, 5), 1, 2, 2)[0].int())
+cover = check("hidden", hidden).or_reference()
 
 # %% tags=["nbval-ignore-output"]
 SIZE = 8
 chosen = int(shown[0])
 places = range(0, images.shape[-1] - SIZE + 1, SIZE // 2)
+covered = torch.stack(
+    [
+        torch.as_tensor(cover(images[chosen], row, column, SIZE))
+        for row in places
+        for column in places
+    ]
+).float()
 with torch.no_grad():
-    covered = torch.stack(
-        [
-            torch.as_tensor(cover(images[chosen], row, column, SIZE))
-            for row in places
-            for column in places
-        ]
-    ).float()
     probability = model(covered).softmax(dim=1)[:, labels[chosen]]
 drop = 1 - probability.view(len(places), len(places))
-reference = interpretability.occlusion(
-    model, images[chosen], int(labels[chosen]), SIZE, SIZE // 2
-)
-assert torch.allclose(1 - drop, reference, atol=1e-4)
-truth = dataset.classes[labels[chosen]]
+truth = CLASSES[labels[chosen]]
 watched = labels[[chosen]]
 heat_maps(
     test.pixels[[chosen, chosen]],
@@ -231,27 +223,41 @@ heat_maps(
 )
 
 # %% [markdown]
-# *The same image twice, below with heat maps: left Grad-CAM's, right bright where covering the image takes most of the
-# right class's probability away.*
+# *The same image twice. Below it are the heat maps: Grad-CAM on the left. On the right, bright places are those where
+# covering the image takes away most of the probability of the right class.*
 #
 # **Explain.** The two maps need not agree. Give a case in which occlusion shows nothing although the region matters.
 
 # %% [markdown] tags=["answer"]
-# When the evidence is there twice: an aeroplane with two engines keeps its probability whichever of them is hidden. Or
-# when the network is so sure that the softmax stays at 1 although the logit falls. Grad-CAM sees the slope, not the
-# effect of a large change; occlusion sees the effect, but on a picture with a grey square in it, which no training
-# image had.
+# If there is evidence in two places: an airplane with two engines keeps its probability whichever of them is hidden. Or
+# if the network is so certain that the softmax stays at 1 although the logit falls. Grad-CAM measures the slope and not
+# the effect of a large change. Occlusion measures the effect, but on an image with a grey square in it, which no
+# training image had.
+
+# %% [markdown]
+# <details><summary>Rubric: open it after you have written your answer</summary>
+#
+# * describes a concrete image, and what is hidden in it;
+# * says why the probability stays, in terms of remaining evidence or of the softmax;
+# * says what each of the two methods measures.
+#
+# </details>
 
 # %% [markdown]
 # ## Does it know when it is wrong? Calibration
 #
-# Of all answers given with 80 % confidence, 80 % should be right. Sort the answers into bins of equal width by their
-# **confidence**, the largest softmax probability; in each bin compare the mean confidence with the share of right
+# Of all answers with 80 % confidence, 80 % should be right. Sort the answers into bins of equal width by their
+# **confidence**, the largest softmax probability. In each bin compare the mean confidence with the share of right
 # answers. The **expected calibration error** is the mean size of these gaps, each weighted by the number of answers in
 # its bin (Guo et al. 2017, equation 3).
 #
-# **Exercise 3.** Write `calibration_error`. `confidence` is (N,), from 0 to 1; `right` is (N,) of booleans; the bin of
-# a confidence $c$ is $\lfloor c \cdot \text{bins} \rfloor$, and the last one for $c = 1$. Mind the empty bins.
+# **Predict**: the network was trained on photographs and looks at drawings. Will it be too confident, or not confident
+# enough?
+#
+# **Exercise 3.** Write `calibration_error`. `confidence` is a tensor (N,) of numbers from 0 to 1, and `right` a tensor
+# (N,) of booleans. The bin of a confidence $c$ is $\lfloor c \cdot \text{bins} \rfloor$, counted from 0, so a
+# confidence at an edge belongs to the upper bin. Only $c = 1$ belongs to the last bin. Leave empty bins out. Return the
+# error as a number from 0 to 1, not rounded. Compute in double precision, or at least to five digits.
 
 
 # %%
@@ -270,18 +276,13 @@ def calibration_error(confidence, right, bins):
 
 
 # %%
-def course_error(confidence, right, bins):
-    """The course's own."""
-    return interpretability.calibration(confidence, right, bins).error
-
-
-measure = check("calibration_error", calibration_error).or_else(course_error)
+measure = check("calibration_error", calibration_error).or_reference()
 
 # %% tags=["nbval-ignore-output"]
 confidence, predicted = logits.softmax(dim=1).max(dim=1)
 right = predicted == labels
 found = interpretability.calibration(confidence, right)
-assert abs(measure(confidence, right, 10) - found.error) < 1e-6
+assert abs(measure(confidence, right, 10) - found.error) < 1e-5
 print(
     f"mean confidence {confidence.mean():.1%}, accuracy {right.float().mean():.1%},"
     f" calibration error {found.error:.1%}"
@@ -289,27 +290,39 @@ print(
 reliability_diagrams({"this network": found})
 
 # %% [markdown]
-# *Accuracy against confidence, with a dashed diagonal where both agree; points below it are answers that the network
-# was too sure of. The larger a point, the more answers fall into its bin.*
+# *Accuracy against confidence, with a dashed diagonal where both agree. Points below it are answers in which the
+# network was too confident. The larger a point, the more answers are in its bin.*
 #
-# **Explain.** Large networks trained to a small loss are often *over*confident: their points lie below the diagonal.
-# How can the accuracy stay as it is while confidence goes wrong?
+# **Explain.** Large networks trained to a small loss are often *over*confident: their points are below the diagonal.
+# How can the accuracy stay the same while the confidence becomes wrong? And why do drawings make it worse?
 
 # %% [markdown] tags=["answer"]
-# Accuracy asks only which logit is largest. Once an image is classified rightly, the loss can still be lowered by
-# making all logits larger, which moves every probability towards 0 or 1, for right and wrong answers alike. So
-# training goes on to buy confidence after it has stopped buying accuracy. Dividing all logits by one
-# number found on the validation images (temperature scaling) undoes much of it and changes no prediction.
+# Accuracy depends only on which logit is largest. Once an image is classified correctly, the loss can still be lowered
+# by making all logits larger, which moves every probability towards 0 or 1, for right and wrong answers alike. So
+# training continues to increase confidence after the accuracy has stopped rising. Dividing all logits by one number
+# found on validation images (temperature scaling) corrects much of it and changes no prediction. The logits were fitted
+# to photographs. Nothing in training lowers them on images of another kind, so confidence stays high where the accuracy
+# falls.
+
+# %% [markdown]
+# <details><summary>Rubric: open it after you have written your answer</summary>
+#
+# * says which property of the logits the accuracy depends on;
+# * says how the loss can fall without a change of any prediction;
+# * says why confidence on another kind of image is not limited by training.
+#
+# </details>
 
 # %% [markdown]
 # ## How are the classes arranged? Principal components
 #
 # Before the last linear layer every image is a list of numbers, its **features**. Two directions in that space can be
-# drawn: those along which the features vary most. Take the mean off, then the singular value decomposition gives them.
+# drawn: those along which the features vary most. Subtract the mean, and the singular value decomposition gives them.
 #
-# **Exercise 4.** Write `projected`: centre the features (N, D), and return their coordinates (N, k) along the first
-# `k` directions. `torch.linalg.svd(x, full_matrices=False)` returns U, S and V, transposed: one direction per *row*.
-# Signs do not matter. Return a tensor or an array.
+# **Exercise 4.** Write `projected`. It centres the features, a tensor (N, D), by subtracting the mean of each feature
+# over the images, and returns the coordinates (N, k) of the centred features along the first `k` directions, that of
+# the largest variance first. `torch.linalg.svd(x, full_matrices=False)` returns U, S and V, transposed: one direction
+# per *row*. Signs do not matter. Return a tensor or a NumPy array.
 
 
 # %%
@@ -323,94 +336,143 @@ def projected(features, k):
 
 
 # %%
-flatten = check("projected", projected).or_else(
-    interpretability.principal_components
-)
+flatten = check("projected", projected).or_reference()
 
 # %% tags=["nbval-ignore-output"]
 with torch.no_grad():
-    features = model[:-1](images).flatten(1)  # (N, D)
-points = torch.as_tensor(flatten(features, 2))
-spread = points.var(dim=0).sum() / features.var(dim=0).sum()
+    features = model[:-1](images).mean(dim=(2, 3))  # (N, 64)
+coordinates = torch.as_tensor(flatten(features, 2))
+spread = coordinates.var(dim=0).sum() / features.var(dim=0).sum()
 print(
-    f"{features.shape[1]} numbers per image; two directions hold {spread:.0%} of their variance"
+    f"{features.shape[1]} numbers per image; two directions have {spread:.0%} of their variance"
 )
 assert 0 < spread <= 1.0001
-projected_features({"two directions": points}, labels, dataset.classes)
+projected_features({"two directions": coordinates}, labels, CLASSES[:kinds])
 
 # %% [markdown]
-# *A point for each test image on the two directions of largest variance, with a colour and a marker for each class: the
-# classes form clouds that part in places and overlap in others.*
+# *A point for each image on the two directions of largest variance, with a colour and a marker for each class. The
+# classes form clouds that are separate in places and overlap in others.*
 #
-# ## Between untrained and trained
+# ## New classes for a trained network
 #
-# Walk in a straight line from the weights before training to those after it, and on beyond. What does the loss do on
-# the way (Goodfellow et al. 2015)?
+# **Fine-tuning** starts from the weights of a network that was trained for another task. The simplest form keeps all
+# layers but the last as they are: the body is **frozen**, and a new linear layer learns the new classes from its
+# features. Here the new classes are the three of the sketches, and there are 20 training images of each.
 #
-# **Predict**: will it fall all the way, or climb over a ridge first?
-#
-# **Exercise 5.** Write `between_weights`. `start` and `end` are dictionaries of tensors with the same names; return a
-# new dictionary with $(1 - t) \cdot \text{start} + t \cdot \text{end}$ for each, where $t$ is the share of the way,
-# which may lie below 0 or above 1. Keep the type of the weights (float32), and leave both dictionaries unchanged.
-# Batch normalisation's counters are among them, tensors of whole numbers: what becomes of these does not matter.
+# **Exercise 5.** Write `for_new_classes`. It changes the network in place: `network.head.fc`, an `nn.Linear`, is
+# replaced by a new `nn.Linear` with as many inputs and `classes` outputs. All other parameters are frozen, which means
+# that their `requires_grad` is False, and those of the new layer require a gradient. No other weight changes. Return a
+# list of the parameters that are to be trained, in any order: the optimizer will get these.
 
 
 # %%
-def between_weights(start, end, share):
-    """Return the weights on the line from start to end."""
+def for_new_classes(network, classes):
+    """Give a network a new last layer; return the parameters to be trained."""
     ### BEGIN SOLUTION
-    return {
-        name: (1 - share) * start[name] + share * end[name] for name in start
-    }
+    network.requires_grad_(False)
+    inputs = network.head.fc.in_features
+    network.head.fc = torch.nn.Linear(inputs, classes)
+    return list(network.head.fc.parameters())
     ### END SOLUTION
 
 
 # %%
-def course_between(start, end, share):
-    """The course's own, which leaves counters alone."""
-    return interpretability.interpolate_weights(start, end, share)
+prepare = check("for_new_classes", for_new_classes).or_reference()
 
+# %% [markdown]
+# A frozen parameter gets no gradient, so no optimizer changes it. But a batch normalisation also has running
+# statistics, which are no parameters: in training mode it updates them with every batch, and normalises with the
+# statistics of the batch. The body would change although it is frozen.
+#
+# **Exercise 6.** Write `train_head`. It trains for one pass over `batches`, which gives pairs of images and labels and
+# can be read only **once**. For every batch it takes one step of the optimizer on the mean cross-entropy. The network
+# may be in training mode when the function is called. During the pass the body must be in evaluation mode (the head has
+# no layer that depends on the mode), and its running statistics must not change. Return the list of the losses, one
+# number per batch, each *before* its step.
 
-mix = check("between_weights", between_weights).or_else(course_between)
 
 # %%
-here, there = {"w": torch.tensor([0.0, 4.0])}, {"w": torch.tensor([1.0, 0.0])}
-for share in (0, 0.25, 1, 1.5):
-    print(f"{share:4}: {mix(here, there, share)['w'].tolist()}")
+def train_head(network, batches, optimizer):
+    """Train the last layer for one pass; return the loss of each batch."""
+    ### BEGIN SOLUTION
+    network.eval()
+    per_batch = []
+    for images, labels in batches:
+        loss = F.cross_entropy(network(images), labels)
+        optimizer.zero_grad()
+        loss.backward()
+        optimizer.step()
+        per_batch.append(loss.item())
+    return per_batch
+    ### END SOLUTION
+
+
+# %%
+train = check("train_head", train_head).or_reference()
+
+# %% [markdown]
+# **Predict**: which accuracy does the new layer reach after three passes over the 60 images, and which with a body that
+# has its initial weights?
 
 # %% tags=["nbval-ignore-output"]
-SHARES = [0.0, 0.1, 0.2, 0.4, 0.6, 0.8, 1.0, 1.2]
-start, end = untrained.state_dict(), model.state_dict()
-looked_at = [(images[:300], labels[:300])]
-losses = [
-    interpretability.loss_with_weights(model, mix(start, end, share), looked_at)
-    for share in SHARES
-]
-with torch.no_grad():
-    at_the_end = F.cross_entropy(logits[:300], labels[:300]).item()
-assert abs(losses[6] - at_the_end) < 1e-3
-assert losses[6] < losses[0], "training should have lowered the loss"
-loss_along_line(SHARES, {"300 test images": losses})
+sketches = deepernets.load_dataset("sketches")
+few = sketches.train.select(first_per_class(sketches.train, 20, 3))
+unseen = sketches.test.select(first_per_class(sketches.test, 30, 3))
+few_images = (few.pixels / 255 - mean) / std
+unseen_images = (unseen.pixels / 255 - mean) / std
+
+
+def fine_tune(weights):
+    """Train a new head on a frozen body; return the accuracy on new images."""
+    network = build(weights=weights)
+    optimizer = torch.optim.SGD(prepare(network, 3), lr=0.05, momentum=0.9)
+    for _ in range(3):
+        order = torch.randperm(len(few_images)).split(15)
+        train(
+            network,
+            ((few_images[part], few.labels[part]) for part in order),
+            optimizer,
+        )
+    with torch.no_grad():
+        predicted = network.eval()(unseen_images).argmax(dim=1)
+    return (predicted == unseen.labels).float().mean().item()
+
+
+from_trained = fine_tune(pretrained.model.state_dict())
+from_initial = fine_tune(None)
+print(f"trained body: {from_trained:.0%} of new sketches right")
+print(f"initial weights: {from_initial:.0%} right")
+assert from_trained > 0.55
+assert from_trained > from_initial
 
 # %% [markdown]
-# *The loss on test images along the straight line from the untrained weights, marked at 0, to the trained ones, marked
-# at 1, and a little beyond both.*
-#
-# **Explain.** Suppose the line shows a single valley without a ridge. Does that mean that training went along this
-# line? And what is it about batch normalisation that makes such pictures hard to read?
+# **Explain.** (1) Both networks train the same number of parameters on the same images. Why is the result so different?
+# (2) What would happen to the accuracy on *photographs* if the body were in training mode while the head is trained?
+# (3) When would you train the body as well, and with which learning rate?
 
 # %% [markdown] tags=["answer"]
-# No. Training moves in thousands of directions, and its path bends; the picture is a cut through a space of as many
-# dimensions as there are weights, along one line that no step ever took. That it falls smoothly says only that no ridge
-# stands between the two ends *on this line*. Behind a batch normalisation the size of a kernel does not matter, only
-# its direction, so equal steps along the line are not equal changes of the network; and the running statistics half way
-# between two networks are those of neither.
+# (1) The head is a linear classifier on 64 features. Those of the trained body separate objects of these kinds, since
+# it learned to tell airplanes, automobiles and birds apart on photographs. Those of random weights hardly do. (2) The
+# running statistics would move towards those of the sketches. The weights of the body were trained with the statistics
+# of photographs, so its features of photographs would change in evaluation mode, and with them the accuracy of any head
+# that was trained for them. (3) If there are enough images, or if they differ much from those of the first task. Train
+# the new layer first, so that its random weights do not send large gradients through the body, and then everything with
+# a learning rate that is smaller by about a factor of ten.
 
 # %% [markdown]
-# ## Compare: VGG-16 on the photographs
+# <details><summary>Rubric: open it after you have written your answer</summary>
 #
-# The course ships a record of VGG-16 on CIFAR-3. It holds the mistakes that the network was surest of. Look at their
-# confidences, then at its calibration in your own run with `PROFILE = "laptop"`.
+# * says what the head receives from each of the two bodies;
+# * says which numbers of the body change in training mode, and when they are used;
+# * names a condition under which the body should be trained;
+# * gives a reason for a smaller learning rate.
+#
+# </details>
+
+# %% [markdown]
+# ## Confident mistakes
+#
+# The record of VGG-16 on CIFAR-3 has the most confident mistakes of that network.
 
 # %%
 published = deepernets.load_records("report-a/vgg-16/as-reported")[0]
@@ -421,20 +483,28 @@ print(
     f"seed {published.seed}, {published.precision}: test accuracy {published.test['accuracy']:.1%}"
 )
 for mistake in published.test["mistakes"][:5]:
-    said, true = (
+    answer, true = (
         published.data["classes"][mistake[key]]
         for key in ("predicted", "label")
     )
     print(
-        f"  image {mistake['index']:4}: said {said}, {mistake['confidence']:.1%} sure; it is {true}"
+        f"  image {mistake['index']:4}: predicted {answer}, confidence {mistake['confidence']:.1%}; it is {true}"
     )
 
 # %% [markdown]
-# **Explain.** Mistakes made with more than 99 % confidence: are these all the network's fault? Which tools of this lab
+# **Explain.** Mistakes with more than 99 % confidence: is the network to blame for all of them? Which tools of this lab
 # would you use on one of them, and what would you look for?
 
 # %% [markdown] tags=["answer"]
-# Not all: some labels are wrong, some pictures show a bird the size of three pixels, and rescaled photographs lose what
-# would decide. Grad-CAM and occlusion show whether the network looked at the object or at the sky around it; the
-# features show whether the image lies in the middle of the wrong cloud or between two; and the picture itself, at its
-# true size, whether a person could tell.
+# Not for all: some labels are wrong, some images show a bird of three pixels, and rescaled photographs lose details
+# that decide. Grad-CAM and occlusion show whether the network used the object or the sky around it. The features show
+# whether the image is in the middle of the wrong cloud or between two. And the image itself, at its original size,
+# shows whether a person could tell.
+
+# %% [markdown]
+# <details><summary>Rubric: open it after you have written your answer</summary>
+#
+# * names a cause that is in the data;
+# * chooses at least two tools, and says for each which result would mean what.
+#
+# </details>

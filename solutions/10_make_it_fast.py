@@ -1,16 +1,16 @@
 # %% [markdown]
 # # Lab 10: Make it fast
 #
-# A network that trains twice as fast is one that you can try twice as often. In this lab you measure a training loop
-# as most tutorials write it, find out where its time goes, and take the brakes off one by one; then two processes
-# share the work, and at the end everything comes together in a dash. It takes 75 to 105 minutes.
+# A network that trains twice as fast can be tried twice as often. In this lab you measure a training loop as most
+# tutorials write it, find out where its time goes, and make it faster step by step. You save and resume a training so
+# that no computation is lost, let two processes share the work, and compute a first layer instead of training it. It
+# takes 75 to 90 minutes.
 #
-# You should have trained a network in lab 3. No GPU is needed: what is slow on a laptop is slow for reasons.
+# **You need** lab 3: the training step and the optimizer. No GPU is needed. **You get** a timer, checkpoints that
+# resume exactly, the two functions behind data-parallel training, and the whitening layer of the speedrun.
 #
-# How the exercises work: replace each `...` with your answer, run the cell, then run the check below it. A check
-# says *right*, or *wrong* with a hint that fits the mistake. The lab runs to the end whether or not you have
-# solved an exercise, because `or_else` puts the course's own function in the place of a missing one, under a new
-# name: `median_seconds` stays yours, `stopwatch` is what the lab goes on with.
+# How the exercises work: replace each `...` with your answer, run the cell, then run the check below it. The lab runs
+# to the end whether or not you have solved an exercise.
 
 # %%
 import os
@@ -30,6 +30,7 @@ from torchvision.transforms.functional import to_pil_image
 import deepernets
 from deepernets import check
 from deepernets.benchmark.run import images_per_second
+from deepernets.course.exercises.lab11 import train_step
 from deepernets.data.batches import Batches, Transform
 from deepernets.data.images import channel_statistics
 from deepernets.plots.comparison import ablation_effects
@@ -46,12 +47,13 @@ PROFILE = os.environ.get(
 # %% [markdown]
 # ## Measure first
 #
-# A single measurement says little: the first calls are slow (memory is fetched, kernels are chosen), and now and then
-# another program wants the machine.
+# A single measurement says little. The first calls are slow, because memory is allocated and kernels are chosen, and
+# sometimes another program uses the machine.
 #
-# **Exercise 1.** Write `median_seconds`: call `work()` `warm_up` times without timing it, then `repeats` times between
-# two readings of `clock()`, and return the **median** of those times: of an even number, the mean of the middle two.
-# (`statistics.median` takes a list.)
+# **Exercise 1.** Write `median_seconds`. It calls `work()` `warm_up` times without timing it, and then `repeats` times,
+# each between two readings of `clock()`. It returns the **median** of these `repeats` times, a number in seconds. The
+# median of an even number of times is the mean of the middle two. (`statistics.median` takes a list.) Use the `clock`
+# that is passed, and call `work()` no more often than that: both are counted.
 
 
 # %%
@@ -70,12 +72,7 @@ def median_seconds(work, clock, warm_up, repeats):
 
 
 # %%
-def course_seconds(work, clock, warm_up, repeats):
-    """The course's own, which has its own clock."""
-    return timing.median_seconds(work, warm_up, repeats)
-
-
-stopwatch = check("median_seconds", median_seconds).or_else(course_seconds)
+stopwatch = check("median_seconds", median_seconds).or_reference()
 
 # %% tags=["nbval-ignore-output"]
 ones = torch.ones(500, 500)
@@ -89,8 +86,8 @@ assert seconds > 0
 # ## The loop that most tutorials write
 #
 # It keeps images as files or arrays, and turns each of them into a tensor *one at a time*, in Python: cropped,
-# mirrored, converted, normalised; a `DataLoader` then stacks them. Here it is, beside the course's `Batches`,
-# which does the same to a whole batch at once.
+# mirrored, converted, normalised. A `DataLoader` then stacks them. The cell below has this loop, and the `Batches` of
+# the course, which do the same to a whole batch at once.
 
 # %%
 dataset = deepernets.load_dataset("cifar3", profile=PROFILE)
@@ -126,6 +123,9 @@ whole = Batches(
 )
 print(len(plain), "batches of", BATCH, "images either way:", len(whole))
 
+# %% [markdown]
+# **Predict**: how many times as fast is it to process a whole batch at once?
+
 # %% tags=["nbval-ignore-output"]
 by_image = stopwatch(lambda: list(plain), perf_counter, 1, 3) / IMAGES
 by_batch = stopwatch(lambda: list(whole.epoch(1)), perf_counter, 1, 3) / IMAGES
@@ -135,52 +135,31 @@ assert by_image > 0
 assert by_batch > 0
 
 # %% [markdown]
-# How does one mirror half of a batch without a loop over its images? By computing *both* and choosing.
-#
-# **Exercise 2.** Write `flipped`: the batch (N, C, H, W) with those images mirrored left to right whose entry in
-# `flips`, (N,) of booleans, is True. Leave the batch itself unchanged. Do it without a loop over images.
-
-
-# %%
-def flipped(images, flips):
-    """Return the batch with some of its images mirrored."""
-    ### BEGIN SOLUTION
-    mirrored = images.flip(3)
-    return torch.where(flips[:, None, None, None], mirrored, images)
-    ### END SOLUTION
-
-
-# %%
-def course_flipped(images, flips):
-    """The course's own, by one gather along the width."""
-    width = torch.arange(images.shape[3])
-    columns = torch.where(flips[:, None], width.flip(0), width)  # (N, W)
-    return images.gather(3, columns[:, None, None].expand_as(images))
-
-
-mirror = check("flipped", flipped).or_else(course_flipped)
-
-# %%
-row = torch.arange(4.0).expand(2, 1, 1, 4)
-print(mirror(row, torch.tensor([True, False])).flatten(1).tolist())
-
-# %% [markdown]
-# **Explain.** Both ways do the same arithmetic on the same pixels. Why is one so much slower?
+# **Explain.** Both loops do the same arithmetic on the same pixels. Why is one so much slower?
 
 # %% [markdown] tags=["answer"]
 # Every call from Python to an operation costs some microseconds, whatever it works on: finding the function, checking
 # arguments, allocating the result. An image of 32×32 is small, so with a handful of calls per image the calls cost more
 # than the pixels. For a whole batch the same few calls are made once, and the work inside them runs in compiled code
-# over memory that lies in a row.
+# over contiguous memory.
+
+# %% [markdown]
+# <details><summary>Rubric: open it after you have written your answer</summary>
+#
+# * names a cost that each call has, whatever the size of its input;
+# * compares the number of calls per image in the two loops;
+# * says why the size of the images matters.
+#
+# </details>
 
 # %% [markdown]
 # ## Where a step's time goes
 #
-# **Predict**: of the time of a training step, which share do data, forward, backward and the optimizer take?
+# **Predict**: of the time of a training step, what share do data, forward pass, backward pass and optimizer take?
 #
-# Four ways to train the same small VGG, each with one more brake taken off: the plain loop; whole batches; **channels
-# last**, the memory layout that convolutions prefer on most hardware; and **bf16**, numbers of half the length, where
-# the processor has units for them.
+# The cells below train the same small VGG in four variants, each with one more improvement: the plain loop; whole
+# batches; **channels last**, the memory layout that convolutions prefer on most hardware; and **bf16**, numbers of half
+# the length, where the processor has units for them.
 
 
 # %%
@@ -233,11 +212,11 @@ assert all(
 phase_times(spent)
 
 # %% [markdown]
-# *A bar for each way to train, as long as it takes for one image, in milliseconds; in it the parts for data, forward,
-# backward and step. The plain loop is on top; below it each bar has one more brake taken off.*
+# *A bar for each variant, as long as the time for one image, in milliseconds, with parts for data, forward pass,
+# backward pass and optimizer. The plain loop is on top. Each bar below it has one more improvement.*
 #
-# Faster must not mean different. The layout changes where a number lies, not what it is; bf16 does round, to about
-# three digits.
+# Faster must not mean different. The layout changes where a number is stored, and not its value. bf16 does round, to
+# about three digits.
 
 # %%
 torch.manual_seed(0)
@@ -249,12 +228,12 @@ with torch.no_grad():
     with torch.autocast("cpu", dtype=torch.bfloat16):
         short = one(some).float()
 print("channels last, same logits:", torch.allclose(logits, same, atol=1e-4))
-print("bf16, near ones:", torch.allclose(logits, short, atol=0.1))
+print("bf16, similar logits:", torch.allclose(logits, short, atol=0.1))
 
 # %% [markdown]
-# The next step would be `torch.compile`, which fuses small operations into large ones. It first compiles, which takes
-# a minute or so and a C++ compiler. On a GPU it pays in long runs; on a processor it may not, so measure. The `quick`
-# profile leaves it out.
+# The next step would be `torch.compile`, which fuses small operations into large ones. Compiling takes about a minute
+# and a C++ compiler. On a GPU it pays off in long runs. On a CPU it may not, so measure. The `quick` profile leaves it
+# out.
 
 # %% tags=["nbval-ignore-output"]
 if PROFILE != "quick":
@@ -271,7 +250,7 @@ else:
 # %% [markdown]
 # ## A profile
 #
-# Phases say *when* the time passes; a **profiler** says *in which operation*.
+# Phases show *when* the time is spent. A **profiler** shows *in which operation*.
 
 # %% tags=["nbval-ignore-output"]
 network = small_vgg()
@@ -289,58 +268,201 @@ for row in operations[:6]:
 assert any("conv" in row.key for row in operations[:6])
 
 # %% [markdown]
-# ## What it pays
+# ## What an improvement is worth
 #
 # If a part of the work takes the share $s$ of the time, and becomes $f$ times as fast, the whole takes
-# $(1 - s) + s / f$ of what it took (Amdahl 1967).
+# $(1 - s) + s / f$ of its former time (Amdahl 1967).
 #
-# **Exercise 3.** Write `overall_speedup`: how many times as fast does the whole become?
-
-
-# %%
-def overall_speedup(share, factor):
-    """Return how many times as fast the whole becomes."""
-    ### BEGIN SOLUTION
-    time_left = (1 - share) + share / factor
-    return 1 / time_left
-    ### END SOLUTION
-
-
-# %%
-def course_speedup(share, factor):
-    """The course's own: old time over new time."""
-    old = {"part": share, "rest": 1 - share}
-    return sum(old.values()) / (old["part"] / factor + old["rest"])
-
-
-speedup = check("overall_speedup", overall_speedup).or_else(course_speedup)
+# **Predict**: how many times as fast does the whole become if $s$ is 10 %, 50 %, 90 % or 99 %, and $f$ is 10? And if
+# $f$ is as large as you like?
 
 # %%
 for share in (0.1, 0.5, 0.9, 0.99):
-    ten, endless = speedup(share, 10), speedup(share, 1e9)
+    ten, endless = (1 / (1 - share + share / f) for f in (10, 1e9))
     print(
         f"{share:4.0%} of the time, ten times as fast: {ten:4.1f} times; endlessly fast: {endless:5.1f} times"
     )
 
 # %% [markdown]
-# **Explain.** Look at your own bars: which part is worth working on next, and what is the most that could be won by it?
-# Why did work on the data pay at first and no longer does?
+# **Explain.** Look at your own bars: which part is worth improving next, and what is the most that could be gained?
+# Why did work on the data pay off at first, and why does it no longer?
 
 # %% [markdown] tags=["answer"]
-# The longest part, usually backward: it does about twice the arithmetic of forward, one product for the gradients of
-# the inputs and one for those of the weights. With a share s, nothing can win more than 1 / (1 - s) by it. Data was a
-# large share of the plain loop; once it is a few per cent, even making it free would win a few per cent. Every
-# improvement moves the bottleneck, so measure again after each.
+# The longest part, usually the backward pass: it does about twice the arithmetic of the forward pass, one product for
+# the gradients of the inputs and one for those of the weights. With a share s, the whole can become at most
+# 1 / (1 - s) times as fast. Data was a large share of the plain loop. Once it is a few per cent, even making it free
+# would gain a few per cent. Every improvement moves the bottleneck, so measure again after each.
+
+# %% [markdown]
+# <details><summary>Rubric: open it after you have written your answer</summary>
+#
+# * names the longest part of its own measurement, with its share;
+# * computes the limit for that part from the formula;
+# * says how the share of the data has changed, and what that means for its limit.
+#
+# </details>
+
+# %% [markdown]
+# ## Stop and resume
+#
+# Long trainings are interrupted: a notebook is disconnected, a queue ends after some hours, a machine fails. The
+# fastest way to train again is not to. A **checkpoint** is a file with everything that training needs in order to go
+# on as if it had not been interrupted, to the last bit. Here is a small training with dropout, batch normalisation and
+# momentum.
+
+
+# %%
+points = torch.randn(96, 8)
+sides = (points[:, :2].prod(dim=1) > 0).long()  # (96,): 0 or 1
+
+
+def new_training(seed):
+    """Return a network and its optimizer, and seed the random numbers."""
+    torch.manual_seed(seed)
+    network = nn.Sequential(
+        nn.Linear(8, 32),
+        nn.BatchNorm1d(32),
+        nn.ReLU(),
+        nn.Dropout(0.2),
+        nn.Linear(32, 2),
+    )
+    return network, torch.optim.SGD(network.parameters(), lr=0.1, momentum=0.9)
+
+
+def train_epochs(network, optimizer, first, last):
+    """Train from epoch `first` to epoch `last`, in an order drawn anew in every epoch."""
+    for _ in range(first, last + 1):
+        for part in torch.randperm(96).split(32):
+            train_step(network, points[part], sides[part], optimizer)
+
+
+def same_weights(one, other):
+    """Return whether two networks have the same numbers, to the last bit."""
+    pairs = zip(
+        one.state_dict().values(), other.state_dict().values(), strict=True
+    )
+    return all(torch.equal(mine, yours) for mine, yours in pairs)
+
+
+# %% [markdown]
+# **Exercise 2.** Write `save_checkpoint`. It writes one file at `path` (a `pathlib.Path`) with `torch.save`: a
+# dictionary with exactly these four keys:
+#
+# * `"model"`: the state dictionary of the network, which has its parameters and its running statistics;
+# * `"optimizer"`: the state dictionary of the optimizer, which has its momentum;
+# * `"epoch"`: the argument `epoch`, the number of epochs that are finished;
+# * `"random"`: the state of PyTorch's default random number generator, from `torch.get_rng_state()`.
+#
+# Store state dictionaries and not the objects themselves: `torch.load` refuses a file with objects in it, because
+# reading one could run any code. What the function returns does not matter. It changes neither network nor optimizer,
+# and draws no random numbers.
+
+
+# %%
+def save_checkpoint(path, model, optimizer, epoch):
+    """Write everything that training needs in order to go on."""
+    ### BEGIN SOLUTION
+    checkpoint = {
+        "model": model.state_dict(),
+        "optimizer": optimizer.state_dict(),
+        "epoch": epoch,
+        "random": torch.get_rng_state(),
+    }
+    torch.save(checkpoint, path)
+    ### END SOLUTION
+
+
+# %%
+save = check("save_checkpoint", save_checkpoint).or_reference()
+
+# %% [markdown]
+# **Exercise 3.** Write `load_checkpoint`. It reads such a file, and restores its contents in the `model` and the
+# `optimizer` that are passed, in place (both have a method `load_state_dict`), and in PyTorch's default random number
+# generator (`torch.set_rng_state`). Afterwards the generator must be in exactly this state, and the network in the mode
+# that it was in. Return the number of finished epochs.
+
+
+# %%
+def load_checkpoint(path, model, optimizer):
+    """Restore a training from a file; return the number of finished epochs."""
+    ### BEGIN SOLUTION
+    checkpoint = torch.load(path)
+    model.load_state_dict(checkpoint["model"])
+    optimizer.load_state_dict(checkpoint["optimizer"])
+    torch.set_rng_state(checkpoint["random"])
+    return checkpoint["epoch"]
+    ### END SOLUTION
+
+
+# %%
+load = check("load_checkpoint", load_checkpoint).or_reference()
+
+# %% [markdown]
+# Six epochs without an interruption, and six epochs that are interrupted after the third. The second network and its
+# optimizer are made anew, with another seed. **Predict**: are the weights equal at the end, to the last bit? And what
+# if one entry of the checkpoint is left out?
+
+# %%
+unbroken, optimizer = new_training(0)
+train_epochs(unbroken, optimizer, 1, 6)
+
+file = Path(tempfile.mkdtemp()) / "checkpoint.pt"
+interrupted, optimizer = new_training(0)
+train_epochs(interrupted, optimizer, 1, 3)
+save(file, interrupted, optimizer, 3)
+
+resumed, optimizer = new_training(1)
+finished = load(file, resumed, optimizer)
+train_epochs(resumed, optimizer, int(finished) + 1, 6)
+print("all entries restored, same weights:", same_weights(unbroken, resumed))
+assert same_weights(unbroken, resumed)
+
+# %%
+for left_out in ("model", "optimizer", "random"):
+    resumed, optimizer = new_training(1)
+    fresh = {
+        "model": resumed.state_dict(),
+        "optimizer": optimizer.state_dict(),
+        "random": torch.get_rng_state(),
+    }
+    incomplete = torch.load(file) | {left_out: fresh[left_out]}
+    torch.save(incomplete, file.with_name("incomplete.pt"))
+    load(file.with_name("incomplete.pt"), resumed, optimizer)
+    train_epochs(resumed, optimizer, 4, 6)
+    print(f"{left_out} lost, same weights: {same_weights(unbroken, resumed)}")
+
+# %% [markdown]
+# **Explain.** (1) What would a loss curve show if the momentum were missing in the checkpoint, and what if the random
+# state were? (2) A machine may fail while it writes a checkpoint. What is then lost, and how can this be prevented?
+
+# %% [markdown] tags=["answer"]
+# (1) Without the momentum, the first steps after the interruption are too small, because the running sum of gradients
+# starts at zero, and the curve has a kink there. With Adam, whose step size depends on its state, the loss can even
+# jump. Without the random state, images come in another order and dropout hides other units. The curve looks just as
+# plausible, but it is that of another run, so the result cannot be reproduced. (2) The file is incomplete, and the old
+# checkpoint has been overwritten, so both are lost. Write to a temporary name in the same folder, and rename the file
+# when it is complete: renaming either happens or does not. The course's own training does that after every epoch.
+
+# %% [markdown]
+# <details><summary>Rubric: open it after you have written your answer</summary>
+#
+# * says what the optimizer's state is used for in the next step, and what follows for the loss;
+# * says which random choices change without the random state, and why a curve does not show it;
+# * says in which state the only file is after a failure during writing;
+# * proposes an order of steps in which a complete file exists at every moment.
+#
+# </details>
 
 # %% [markdown]
 # ## Two processes
 #
-# Several processes, each with a copy of the network, can share a batch: each takes a **shard** of the images, computes
-# its gradient, and all average their gradients, so that the copies stay equal. The sum of the work is the same.
+# Several processes, each with a copy of the network, can share a batch. Each takes a **shard** of the images and
+# computes its gradient. All average their gradients, so that the copies remain equal. The total work is the same.
 #
-# **Exercise 4.** Write `shard`: the part of the list `indices` that process `rank` of `world` processes takes; ranks
-# count from 0. Every index is in exactly one shard, and no shard is more than one longer than another. Return a
-# list; within a shard, the order does not matter.
+# **Exercise 4.** Write `shard`. It returns the part of the list `indices` that process `rank` of `world` processes
+# takes: entries of the list, not their positions. Ranks count from 0. Every entry is in exactly one shard, and no shard
+# is longer than another by more than one. The length of the list need not be a multiple of `world`, and may be smaller.
+# Return a list (a tensor or an array of whole numbers is accepted, too). The order within a shard does not matter.
 
 
 # %%
@@ -352,22 +474,18 @@ def shard(indices, rank, world):
 
 
 # %%
-def course_shard(indices, rank, world):
-    """The course's own."""
-    return [
-        index for place, index in enumerate(indices) if place % world == rank
-    ]
-
-
-split = check("shard", shard).or_else(course_shard)
+shard_verdict = check("shard", shard)
+divide = shard_verdict.or_reference()
 
 # %%
-for rank in range(3):
-    print(f"rank {rank} of 3:", split(list(range(10)), rank, 3))
+if shard_verdict.status == "right":
+    for rank in range(3):
+        print(f"rank {rank} of 3:", list(divide(list(range(10)), rank, 3)))
 
 # %% [markdown]
-# **Exercise 5.** Write `averaged`. `gradients` holds one tensor per process, the **mean** gradient over its images, and
-# `images` how many those were. Return the mean gradient over *all* images, a tensor.
+# **Exercise 5.** Write `averaged`. `gradients` is a list with one tensor per process, the **mean** gradient over its
+# images, all of the same shape. `images` is a list of how many images each process had. Return the mean gradient over
+# *all* images, a tensor of that shape. Do not change the gradients.
 
 
 # %%
@@ -382,13 +500,7 @@ def averaged(gradients, images):
 
 
 # %%
-def course_averaged(gradients, images):
-    """The course's own: an inner product with the shares."""
-    shares = torch.tensor(images, dtype=gradients[0].dtype) / sum(images)
-    return torch.tensordot(shares, torch.stack(list(gradients)), dims=1)
-
-
-combine = check("averaged", averaged).or_else(course_averaged)
+combine = check("averaged", averaged).or_reference()
 
 
 # %%
@@ -401,7 +513,7 @@ def gradient(inputs, targets):
 
 torch.manual_seed(0)
 inputs, targets = torch.randn(10, 5), torch.randint(3, (10,))
-parts = [split(list(range(10)), rank, 3) for rank in range(3)]
+parts = [divide(list(range(10)), rank, 3) for rank in range(3)]
 together = combine(
     [gradient(inputs[part], targets[part]) for part in parts],
     [len(part) for part in parts],
@@ -412,7 +524,7 @@ print(
 )
 
 # %% [markdown]
-# Now with real processes. `torchrun` starts them and tells each its rank; `all_reduce` adds up a tensor over all of
+# Now with real processes. `torchrun` starts them and tells each its rank, and `all_reduce` adds up a tensor over all of
 # them. Each process below takes half of a batch, and compares the averaged gradient with that of the whole batch.
 
 # %% tags=["nbval-ignore-output"]
@@ -430,11 +542,11 @@ def gradient(inputs, targets):
     loss = torch.nn.functional.cross_entropy(inputs @ weight, targets)
     return torch.autograd.grad(loss, weight)[0]
 
-mine = gradient(inputs[rank::world], targets[rank::world])
+mine = gradient(inputs.chunk(world)[rank], targets.chunk(world)[rank])
 distributed.all_reduce(mine)
 difference = (mine / world - gradient(inputs, targets)).abs().max().item()
 line = f"rank {rank} of {world}: largest difference {difference:.0e}\\n"
-print(line, end="", flush=True)  # in one piece: the other process prints as well
+print(line, end="", flush=True)  # in one piece, because the other process prints as well
 assert difference < 1e-6
 distributed.destroy_process_group()
 """
@@ -454,50 +566,77 @@ assert done.returncode == 0, done.stderr
 assert done.stdout.count("largest difference") == 2
 
 # %% [markdown]
-# **Explain.** Every step, each process sends and receives about twice its gradients (a ring of $p$ processes moves
+# **Explain.** In every step, each process sends and receives about twice its gradients (a ring of $p$ processes moves
 # $2 (p - 1) / p$ times their bytes). VGG-16 with its 138 million parameters and ResNet-50 with its 26 million do about
-# 15 and 4 billion multiply-adds per image. Which of the two is easier to share among many machines, and what would you
-# change in the batch to make it easier for both?
+# 15 and 4 billion multiply-adds per image. Which of the two is easier to distribute over many machines, and what would
+# you change in the batch to make it easier for both?
 
 # %% [markdown] tags=["answer"]
 # What counts is computation per byte sent. In single precision VGG-16 has about 553 MB of gradients, ResNet-50 about
-# 102 MB, so with the same number of images ResNet-50 computes nearly half again as much per byte. Most of VGG's
-# bytes are its first fully-connected layer's, which computes next to nothing. A larger batch per process does more
-# work for the same bytes; sending gradients in bf16 halves them; and sending those of the last layers while the first
-# ones are still being computed hides much of the time.
+# 102 MB, so with the same number of images ResNet-50 does nearly half as much computation again per byte. Most of the
+# bytes of VGG-16 belong to its first fully-connected layer, which needs very little computation. A larger batch per
+# process does more work for the same bytes. Sending gradients in bf16 halves them, and sending those of the last layers
+# while the first ones are still being computed hides much of the time.
 
 # %% [markdown]
-# ## The dash
+# <details><summary>Rubric: open it after you have written your answer</summary>
 #
-# How soon can a network learn CIFAR-10? Such a dash is won by fast hardware, well used, and by training that needs
-# little of it. One part of ours is a first layer that is **computed** instead of learned.
+# * compares computation per byte, and not computation or bytes alone;
+# * gives both ratios as numbers;
+# * says how the batch per process changes the ratio.
 #
-# Neighbouring pixels resemble each other, so what a patch of 2×2 pixels says is mostly said four times. *Whitening*
-# takes that out. Let $\Sigma$ be the covariance of the patches, as vectors of $d$ numbers. Wanted is a matrix $W$ of
-# $d$ filters, one in each row, whose answers to the patches are uncorrelated and have variance 1. The covariance of the
-# answers is $W \Sigma W^\top$, and it is to be the identity.
+# </details>
+
+# %% [markdown]
+# ## The speedrun
 #
-# **Exercise 6.** Write `whitening`: from the covariance, $(d, d)$, to $W$, $(d, d)$, a tensor.
-# `torch.linalg.eigh(covariance)` returns the variances $\Lambda$ and, as *columns* of a matrix $V$, the directions,
-# with $\Sigma = V \Lambda V^\top$.
+# How soon can a network learn CIFAR-10? A speedrun is won by fast hardware, well used, and by training that needs
+# little of it. One part of the course's speedrun is a first layer that is **computed** instead of trained.
+#
+# Neighbouring pixels are similar, so the pixels of a 2×2 patch repeat each other. *Whitening* removes this. Let
+# $\Sigma$ be the covariance of the patches, as vectors of $d$ numbers. A filter is a vector of $d$ weights, and its
+# response to a patch is their inner product. If the filters are the *rows* of a matrix $W$, the covariance of the
+# responses is $W \Sigma W^\top$. This takes two steps: filters whose responses are uncorrelated, and then a scale for
+# each of them.
+#
+# **Exercise 6.** Write `uncorrelated_filters`. From the covariance, a symmetric tensor $(d, d)$ with positive
+# eigenvalues, it returns a tensor $R$ of the same shape. Its rows have length 1 and are orthogonal to each other
+# ($R R^\top$ is the identity), and the responses are uncorrelated ($R \Sigma R^\top$ is diagonal). The order and the
+# signs of the rows do not matter. `torch.linalg.eigh(covariance)` returns the eigenvalues $\Lambda$ and, as *columns*
+# of a matrix $V$, the eigenvectors, with $\Sigma = V \Lambda V^\top$.
 
 
 # %%
-def whitening(covariance):
-    """Return W with W covariance Wᵀ = 1."""
+def uncorrelated_filters(covariance):
+    """Return filters of length 1, one per row, with uncorrelated responses."""
     ### BEGIN SOLUTION
-    variances, directions = torch.linalg.eigh(covariance)
-    return (directions / variances.sqrt()).T
+    directions = torch.linalg.eigh(covariance)[1]
+    return directions.T
     ### END SOLUTION
 
 
 # %%
-def course_whitening(covariance):
-    """The course's own: the inverse of Cholesky's triangle."""
-    return torch.linalg.inv(torch.linalg.cholesky(covariance))
+turn = check("uncorrelated_filters", uncorrelated_filters).or_reference()
+
+# %% [markdown]
+# **Exercise 7.** Write `whitening`. It returns a tensor $W$ of the shape of the covariance for which
+# $W \Sigma W^\top$ is the identity: responses are uncorrelated *and* have variance 1. Start from `turn(covariance)`,
+# which is your function if it is right. Which variance does the response of each of its rows have, and what does it
+# become if you multiply a row by a number? Do not change the covariance.
 
 
-whitener = check("whitening", whitening).or_else(course_whitening)
+# %%
+def whitening(covariance):
+    """Return filters, one per row, with uncorrelated responses of variance 1."""
+    ### BEGIN SOLUTION
+    filters = turn(covariance)
+    variances = (filters @ covariance @ filters.T).diagonal()
+    return filters / variances.sqrt()[:, None]
+    ### END SOLUTION
+
+
+# %%
+whitener = check("whitening", whitening).or_reference()
 
 # %%
 normalised = Transform(mean, std).normalise(few.pixels)
@@ -513,11 +652,11 @@ print(
 )
 
 # %% [markdown]
-# Each filter and its negative, so that ReLU keeps both sides, make the first layer of the network `dash`, and it is not
-# trained. The other parts: every convolution starts by handing its input on; *lookahead* weights follow SGD's
-# own at half the distance; each image is mirrored in *every other* epoch instead of by chance; and at the end the
-# network looks at each image and at its mirror image. The recipe `cifar10/dash-narrow` puts them together in a small
-# network and three epochs, and there is one recipe without each part.
+# Each filter and its negative, so that both signs get through the ReLU, are the first layer of the network of the
+# speedrun, and they are not trained. The other parts: every convolution starts by passing on its input; *lookahead*
+# weights follow those of SGD at half the distance; each image is mirrored in *every other* epoch instead of at random;
+# and at the end the network averages its predictions for each image and its mirror image. The recipe
+# `cifar10/dash-narrow` combines them in a small network and three epochs. There is one recipe without each part.
 #
 # **Predict**: which part is worth most? Which could be left out?
 
@@ -530,24 +669,33 @@ ablation_effects(
 )
 
 # %% [markdown]
-# *A row for each part, the most valuable on top: by how many points the test accuracy of the whole lies above that
-# without the part, a dot for each seed, a bar for mean ± standard deviation. Near the line at zero a part is worth
-# nothing that these runs could show.*
+# *A row for each part, the most valuable on top: the test accuracy with all parts minus that without the part, in
+# percentage points, with a dot for each seed and a bar for mean ± standard deviation. For a part near zero, these runs
+# show no effect.*
 #
 # **Explain.** Three epochs are a short training. Which parts would you expect to be worth more in a long one, and which
 # less?
 
 # %% [markdown] tags=["answer"]
 # Parts that help a network to *begin* (whitening, convolutions that start as identities) matter most when there is
-# little time: in a long training, learning catches up with what was given. Parts that help against *memorising* (crops,
-# flips, label smoothing) are worth little while every image has been seen three times, and can even cost something;
-# they pay in a long training. The same goes for lookahead, which holds the weights back. Looking both ways is an
-# average of two opinions and helps at any length.
+# little time, because in a long training the layers learn the same. Parts against *memorising* (crops, flips, label
+# smoothing) are worth little while every image has been seen three times, and can even cost something. They pay off in
+# a long training. The same holds for lookahead, which slows the weights down. Averaging over an image and its mirror
+# image is an average of two predictions and helps at any length.
 
 # %% [markdown]
-# ## Compare: recorded speeds
+# <details><summary>Rubric: open it after you have written your answer</summary>
 #
-# The records that ship with the course hold the seconds of every epoch. Each point below is a run's fastest epoch.
+# * distinguishes parts that speed up the beginning from parts against memorising, with an example of each;
+# * gives the reason for the direction of each change;
+# * names a part whose worth does not depend on the length, and why.
+#
+# </details>
+
+# %% [markdown]
+# ## Recorded speeds
+#
+# The records that ship with the course have the seconds of every epoch. Each point below is the fastest epoch of a run.
 
 # %% tags=["nbval-ignore-output"]
 recorded = deepernets.load_records()
@@ -557,5 +705,5 @@ assert all(images_per_second(record) > 0 for record in recorded)
 training_speeds(recorded)
 
 # %% [markdown]
-# *A dot for each recorded network and data set: images per second in training, the fastest on top, small residual
-# networks far before the wide ones.*
+# *A dot for each recorded network and data set: images per second in training, the fastest on top. Small residual
+# networks are much faster than wide ones.*

@@ -1,7 +1,8 @@
-"""Answers to lab 8 that students give: depth and degradation, identities, gradients, first weights."""
+"""Answers to lab 8 that students give: depth and degradation, identities, gradients, initial weights."""
 
 import math
 from collections.abc import Callable
+from copy import deepcopy
 from typing import Any
 
 import numpy as np
@@ -200,14 +201,80 @@ def norms_after_a_step(network: Any, images: Any, labels: Any) -> Any:
     return norms
 
 
+def off_as_in_the_solution(block: Any) -> None:
+    for parameter in block.branch[-1].parameters():
+        nn.init.zeros_(parameter)
+
+
+def off_by_data(block: Any) -> Any:
+    last = block.branch[len(block.branch) - 1]
+    last.weight.data[:] = 0
+    last.bias.data.fill_(0)
+    return block
+
+
+def off_by_multiplying(block: Any) -> None:
+    with torch.no_grad():
+        block.branch.norm2.weight *= 0
+        block.branch.norm2.bias -= block.branch.norm2.bias.clone()
+
+
+def off(*names: str, value: float = 0.0) -> Callable[[Any], None]:
+    """Return a `switch_off` that fills these parameters of the branch."""
+
+    def switch_off(block: Any) -> None:
+        for name in names:
+            nn.init.constant_(block.branch.get_parameter(name), value)
+
+    return switch_off
+
+
+def off_all_parameters(block: Any) -> None:
+    for parameter in block.branch.parameters():
+        parameter.data.zero_()
+
+
+def off_by_replacing(block: Any) -> None:
+    block.branch[-1] = nn.Identity()
+
+
+def off_by_new_parameters(block: Any) -> None:
+    off_as_in_the_solution(block)
+    for parameter in block.branch[-1].parameters():
+        parameter.requires_grad = False
+
+
+def off_without_no_grad(block: Any) -> None:
+    block.branch[-1].weight.zero_()
+
+
+def off_by_statistics(block: Any) -> None:
+    off_as_in_the_solution(block)
+    block.branch[-1].reset_running_stats()
+
+
+def off_asleep(block: Any) -> None:
+    block.eval()
+    off_as_in_the_solution(block)
+    for module in block.modules():
+        module.training = False
+
+
+def off_a_copy(block: Any) -> Any:
+    block = deepcopy(block)
+    off_as_in_the_solution(block)
+    return block
+
+
 RIGHT: list[tuple[str, Any]] = [
     ("diagnose_depth", diagnose_as_in_the_solution),
     ("diagnose_depth", diagnose_by_accuracies),
     ("identity_convolution", identity_as_in_the_solution),
     ("identity_convolution", identity_in_numpy),
     ("identity_convolution", dirac),
-    ("layers_at_start", 2),
-    ("layers_at_start", torch.tensor(56 - 2 * 27)),
+    ("switch_off", off_as_in_the_solution),
+    ("switch_off", off_by_data),
+    ("switch_off", off_by_multiplying),
     ("gradient_norms", norms_as_in_the_solution),
     ("gradient_norms", norms_by_backward),
     ("gradient_norms", norms_cleared_afterwards),
@@ -257,18 +324,24 @@ WRONG: list[tuple[str, str, Any]] = [
     ("identity_convolution", "kind", lambda channels: nn.Conv2d(channels, channels, 3)),
     ("identity_convolution", "counter-example", lambda channels: 2 * identity_as_in_the_solution(channels)),
     ("identity_convolution", "kind", torch.eye(3)),
-    ("layers_at_start", "all", 56),
-    ("layers_at_start", "convolutions", 55),
-    ("layers_at_start", "halves", 29),
-    ("layers_at_start", "shallower", 20),
-    ("layers_at_start", "one", 1),
-    ("layers_at_start", "none", 0),
-    ("layers_at_start", "blocks", 27),
-    ("layers_at_start", "inside", 54),
-    ("layers_at_start", "halves", 28),
-    ("layers_at_start", "stages", 4),
-    ("layers_at_start", "other", 10),
-    ("layers_at_start", "kind", "two"),
+    ("switch_off", "scale only", off("norm2.weight")),
+    ("switch_off", "shift only", off("norm2.bias")),
+    ("switch_off", "first normalisation", off("norm1.weight", "norm1.bias")),
+    ("switch_off", "first normalisation", off("norm1.weight")),
+    ("switch_off", "convolutions", off("conv2.weight")),
+    ("switch_off", "convolutions", off("conv1.weight", "conv2.weight")),
+    ("switch_off", "too much", off_all_parameters),
+    ("switch_off", "too much", off("conv2.weight", "norm2.weight", "norm2.bias")),
+    ("switch_off", "replaced", off_by_replacing),
+    ("switch_off", "replaced", lambda block: setattr(block, "branch", nn.Sequential())),
+    ("switch_off", "frozen", off_by_new_parameters),
+    ("switch_off", "exception", off_without_no_grad),
+    ("switch_off", "statistics", off_by_statistics),
+    ("switch_off", "changes mode", off_asleep),
+    ("switch_off", "nothing", off_a_copy),
+    ("switch_off", "nothing", lambda block: block.shortcut),
+    ("switch_off", "counter-example", off("norm2.weight", "norm2.bias", value=0.5)),
+    ("switch_off", "kind", 0),
     ("gradient_norms", "accumulated", norms_accumulated),
     ("gradient_norms", "counter-example", norms_added_up),
     ("gradient_norms", "evaluation mode", norms_in_mode(False)),

@@ -5,6 +5,8 @@ from typing import Any
 import numpy as np
 import torch
 from sklearn.decomposition import PCA
+from torch import nn
+from torch.nn import functional as F
 
 
 def cam(maps: Any, gradients: Any, dims: Any = (1, 2), relu: bool = True) -> torch.Tensor:
@@ -154,15 +156,108 @@ def rows_of(features: Any) -> Any:
     return torch.linalg.svd(features - features.mean(dim=0), full_matrices=False)
 
 
-def mixed(rule: Any) -> Any:
-    return lambda start, end, share: {name: rule(start[name], end[name], share) for name in start}
+def new_classes(network: Any, classes: int) -> Any:
+    network.requires_grad_(False)
+    network.head.fc = nn.Linear(network.head.fc.in_features, classes)
+    return list(network.head.fc.parameters())
 
 
-def in_place(start: Any, end: Any, share: Any) -> Any:
-    for name in start:
-        if start[name].is_floating_point():
-            start[name].lerp_(end[name], share)
-    return start
+def new_classes_by_name(network: Any, classes: int) -> Any:
+    network.head.fc = nn.Linear(network.head.fc.weight.shape[1], classes)
+    for name, parameter in network.named_parameters():
+        parameter.requires_grad_(name.startswith("head.fc"))
+    return [parameter for parameter in network.parameters() if parameter.requires_grad]
+
+
+def freeze_last(network: Any, classes: int) -> Any:
+    parameters = new_classes(network, classes)
+    network.requires_grad_(False)
+    return parameters
+
+
+def new_classes_frozen(*prefixes: str) -> Any:
+    """Return a `for_new_classes` that freezes only what starts with these names."""
+
+    def for_new_classes(network: Any, classes: int) -> Any:
+        network.head.fc = nn.Linear(network.head.fc.in_features, classes)
+        for name, parameter in network.named_parameters():
+            parameter.requires_grad = not name.startswith(prefixes)
+        return [parameter for parameter in network.parameters() if parameter.requires_grad]
+
+    return for_new_classes
+
+
+def new_classes_of_width(network: Any, classes: int) -> Any:
+    new_classes(network, classes)
+    network.head.fc = nn.Linear(classes + 64, classes)
+    return network.head.fc.parameters()
+
+
+def reset_body(network: Any, classes: int) -> Any:
+    parameters = new_classes(network, classes)
+    network.stem[0].reset_parameters()
+    return parameters
+
+
+def head_training(before: Any = nn.Module.eval, after: Any = None) -> Any:
+    """Return a `train_head` that calls `before` first, and `after` in every step."""
+
+    def train_head(network: Any, batches: Any, optimizer: Any) -> Any:
+        before(network)
+        losses = []
+        for images, labels in batches:
+            loss = F.cross_entropy(network(images), labels)
+            optimizer.zero_grad()
+            loss.backward()
+            optimizer.step()
+            losses.append(loss.item())
+            if after:
+                after(network)
+        return losses
+
+    return train_head
+
+
+def head_trained_in_parts(network: Any, batches: Any, optimizer: Any) -> Any:
+    network.train()
+    network.stem.eval()
+    losses = []
+    for images, labels in batches:
+        with torch.no_grad():
+            features = network.stem(images)
+        loss = nn.CrossEntropyLoss()(network.head(features), labels)
+        for parameter in network.head.parameters():
+            parameter.grad = None
+        loss.backward()
+        optimizer.step()
+        losses.append(loss.detach())
+    return torch.stack(losses)
+
+
+def head_accumulated(network: Any, batches: Any, optimizer: Any) -> Any:
+    network.eval()
+    losses = []
+    for images, labels in batches:
+        losses.append(F.cross_entropy(network(images), labels))
+        losses[-1].backward()
+        optimizer.step()
+    return [loss.item() for loss in losses]
+
+
+def head_without_steps(network: Any, batches: Any, optimizer: Any) -> Any:
+    return [F.cross_entropy(network.eval()(images), labels).item() for images, labels in batches]
+
+
+def head_losses_afterwards(network: Any, batches: Any, optimizer: Any) -> Any:
+    losses = []
+    for images, labels in batches:
+        head_training()(network, [(images, labels)], optimizer)
+        losses.append(F.cross_entropy(network(images), labels).item())
+    return losses
+
+
+def head_twice(network: Any, batches: Any, optimizer: Any) -> Any:
+    return [head_training()(network, batches, optimizer), head_training()(network, batches, optimizer)][1]
 
 
 RIGHT: list[tuple[str, Any]] = [
@@ -177,13 +272,38 @@ RIGHT: list[tuple[str, Any]] = [
     ("hidden", hide_with_a_mask),
     ("calibration_error", error),
     ("calibration_error", error_by_sums),
+    ("for_new_classes", new_classes),
+    ("for_new_classes", new_classes_by_name),
+    ("train_head", head_training()),
+    ("train_head", head_trained_in_parts),
     ("projected", pca),
     ("projected", pca_by_covariance),
     ("projected", pca_by_scikit_learn),
-    ("between_weights", mixed(lambda a, b, share: (1 - share) * a + share * b)),
-    ("between_weights", mixed(lambda a, b, share: torch.lerp(a.float(), b.float(), share))),
 ]
 WRONG: list[tuple[str, str, Any]] = [
+    ("for_new_classes", "old head", lambda network, classes: list(network.head.fc.parameters())),
+    ("for_new_classes", "does not fit", new_classes_of_width),
+    ("for_new_classes", "all frozen", freeze_last),
+    ("for_new_classes", "nothing frozen", new_classes_frozen("none")),
+    ("for_new_classes", "partly frozen", new_classes_frozen("stem.0")),
+    ("for_new_classes", "part of the new layer", new_classes_frozen("stem", "head.fc.bias")),
+    ("for_new_classes", "returns all", lambda n, classes: [new_classes(n, classes), n.parameters()][1]),
+    ("for_new_classes", "returns a part", lambda n, classes: new_classes(n, classes)[:1]),
+    ("for_new_classes", "changes weights", reset_body),
+    ("for_new_classes", "kind", lambda n, classes: [new_classes(n, classes), None][1]),
+    ("for_new_classes", "kind", lambda n, classes: [new_classes(n, classes), n][1]),
+    ("for_new_classes", "kind", 3),
+    ("train_head", "training mode", head_training(nn.Module.train)),
+    ("train_head", "training mode", head_training(lambda network: None)),
+    ("train_head", "statistics", head_training(after=nn.Module.train)),
+    ("train_head", "gradients accumulate", head_accumulated),
+    ("train_head", "no step", head_without_steps),
+    ("train_head", "loss after", head_losses_afterwards),
+    ("train_head", "kind", head_twice),
+    ("train_head", "kind", lambda *call: sum(head_training()(*call))),
+    ("train_head", "kind", lambda *call: [head_training()(*call), None][1]),
+    ("train_head", "counter-example", lambda *call: head_training()(*call)[::-1]),
+    ("train_head", "exception", lambda network, batches, optimizer: batches[0]),
     ("heat_map", "summed", lambda m, g: cam(m, g) * g[0].numel()),
     ("heat_map", "stretched", lambda m, g: cam(m, g) / cam(m, g).max()),
     ("heat_map", "kind", lambda m, g: cam(m, g).tolist()),
@@ -191,14 +311,6 @@ WRONG: list[tuple[str, str, Any]] = [
     ("calibration_error", "counter-example", lambda c, r, b: round(error(c, r, b), 3)),
     ("projected", "ascending", lambda x, k: pca(x, k).flip(1)),
     ("projected", "kind", lambda x, k: pca(x, k).tolist()),
-    ("between_weights", "kind", mixed(lambda a, b, share: ((1 - share) * a + share * b).double())),
-    ("between_weights", "kind", mixed(lambda a, b, share: ((1 - share) * a + share * b).numpy())),
-    (
-        "between_weights",
-        "kind",
-        lambda start, end, share: {name: start[name] for name in start if "weight" in name},
-    ),
-    ("between_weights", "exception", mixed(torch.lerp)),
     ("heat_map", "no relu", lambda maps, gradients: cam(maps, gradients, relu=False)),
     ("heat_map", "relu each", lambda m, g: (g.mean(dim=(1, 2), keepdim=True) * m).relu().sum(dim=0)),
     ("heat_map", "relu of weights", lambda m, g: (g.mean(dim=(1, 2), keepdim=True).relu() * m).sum(dim=0)),
@@ -291,20 +403,4 @@ WRONG: list[tuple[str, str, Any]] = [
     ("projected", "kind", lambda x, k: None),
     ("projected", "kind", lambda x, k: liar(len(x), k)),
     ("projected", "counter-example", lambda x, k: torch.zeros(len(x), k)),
-    ("between_weights", "backwards", mixed(lambda a, b, share: share * a + (1 - share) * b)),
-    ("between_weights", "sum", mixed(lambda a, b, share: a + share * b)),
-    ("between_weights", "difference", mixed(lambda a, b, share: share * (b - a))),
-    ("between_weights", "mean", mixed(lambda a, b, share: (a + b) / 2)),
-    (
-        "between_weights",
-        "stops",
-        mixed(lambda a, b, share: (1 - min(share, 1.0)) * a + min(share, 1.0) * b),
-    ),
-    ("between_weights", "start", mixed(lambda a, b, share: a)),
-    ("between_weights", "end", mixed(lambda a, b, share: b)),
-    ("between_weights", "changes inputs", in_place),
-    ("between_weights", "changes inputs", lambda start, end, share: in_place(end, start, 1 - share)),
-    ("between_weights", "kind", mixed(lambda a, b, share: liar(*a.shape))),
-    ("between_weights", "kind", lambda start, end, share: list(start)),
-    ("between_weights", "counter-example", mixed(lambda a, b, share: 0 * a)),
 ]

@@ -33,23 +33,112 @@ def timed_in_all(work: Any, clock: Any, warm_up: int, repeats: int) -> Any:
     return timed(work, clock, 0, warm_up + repeats)
 
 
-def flip(images: Any, flips: Any, dim: Any = 3) -> torch.Tensor:
-    out = images.clone()
-    out[flips] = images[flips].flip(dim)
-    return out
+def saved(model: Any, optimizer: Any, epoch: Any) -> dict[str, Any]:
+    entries = {"model": model.state_dict(), "optimizer": optimizer.state_dict(), "epoch": epoch}
+    return {**entries, "random": torch.get_rng_state()}
 
 
-def flip_one_by_one(images: Any, flips: Any) -> torch.Tensor:
-    return torch.stack([image.flip(-1) if turn else image for image, turn in zip(images, flips, strict=True)])
+def save(path: Any, model: Any, optimizer: Any, epoch: int) -> None:
+    torch.save(saved(model, optimizer, epoch), path)
 
 
-def flip_in_place(images: Any, flips: Any) -> torch.Tensor:
-    images[flips] = images[flips].flip(3)
-    return images
+def save_atomically(path: Any, model: Any, optimizer: Any, epoch: int) -> None:
+    part = path.with_suffix(".part")
+    torch.save(dict(sorted(saved(model, optimizer, torch.tensor(epoch)).items())), part)
+    part.rename(path)
 
 
-def flip_batch(images: Any, flips: Any) -> torch.Tensor:
-    return torch.where(flips[:, None, None, None], images.flip(0), images)
+def save_other(**changes: Any) -> Any:
+    """Return a `save_checkpoint` with entries that are made in another way."""
+
+    def save_checkpoint(path: Any, model: Any, optimizer: Any, epoch: int) -> None:
+        made = {key: make(model, optimizer, epoch) for key, make in changes.items()}
+        torch.save(saved(model, optimizer, epoch) | made, path)
+
+    return save_checkpoint
+
+
+def save_without(key: str) -> Any:
+    def save_checkpoint(path: Any, *state: Any) -> None:
+        torch.save({name: value for name, value in saved(*state).items() if name != key}, path)
+
+    return save_checkpoint
+
+
+def save_after_drawing(path: Any, *state: Any) -> None:
+    save(path, *state)
+    torch.rand(1)
+
+
+def save_after_a_change(path: Any, model: Any, *state: Any) -> None:
+    save(path, model, *state)
+    model[0].weight.data.add_(0.1)
+
+
+def load(path: Any, model: Any, optimizer: Any) -> Any:
+    entries = torch.load(path, weights_only=True)
+    model.load_state_dict(entries["model"])
+    optimizer.load_state_dict(entries["optimizer"])
+    torch.random.set_rng_state(entries["random"])
+    return entries["epoch"]
+
+
+def load_tensor_by_tensor(path: Any, model: Any, optimizer: Any) -> Any:
+    entries = torch.load(path)
+    with torch.no_grad():
+        for name, values in model.state_dict().items():
+            values.copy_(entries["model"][name])
+    optimizer.load_state_dict(entries["optimizer"])
+    torch.set_rng_state(entries["random"])
+    return torch.tensor(entries["epoch"])
+
+
+def load_without(key: str) -> Any:
+    """Return a `load_checkpoint` that leaves one entry alone."""
+
+    def load_checkpoint(path: Any, model: Any, optimizer: Any) -> Any:
+        entries = torch.load(path)
+        for name, target in {"model": model, "optimizer": optimizer}.items():
+            if name != key:
+                target.load_state_dict(entries[name])
+        if key != "random":
+            torch.set_rng_state(entries["random"])
+        return entries["epoch"]
+
+    return load_checkpoint
+
+
+def load_by_assigning(path: Any, model: Any, optimizer: Any) -> Any:
+    entries = torch.load(path)
+    model = entries["model"]
+    optimizer.state = entries["optimizer"] and model and optimizer.state
+    torch.set_rng_state(entries["random"])
+    return entries["epoch"]
+
+
+def load_and_sleep(path: Any, model: Any, optimizer: Any) -> Any:
+    epoch = load(path, model, optimizer)
+    model.eval()
+    return epoch
+
+
+def load_into_a_new_optimizer(path: Any, model: Any, optimizer: Any) -> Any:
+    return load(path, model, torch.optim.SGD(model.parameters(), lr=0.1, momentum=0.9))
+
+
+def load_and_draw(path: Any, model: Any, optimizer: Any) -> Any:
+    epoch = load(path, model, optimizer)
+    torch.rand(1)
+    return epoch
+
+
+def turned(covariance: Any) -> torch.Tensor:
+    return torch.linalg.eigh(covariance).eigenvectors.T
+
+
+def turned_by_numpy(covariance: Any) -> torch.Tensor:
+    values, vectors = np.linalg.eig(covariance.numpy())
+    return torch.from_numpy(vectors[:, np.argsort(-values)].T.copy())
 
 
 def halves(indices: Any, rank: int, world: int) -> Any:
@@ -88,10 +177,13 @@ def whitened_symmetrically(covariance: Any) -> torch.Tensor:
 RIGHT: list[tuple[str, Any]] = [
     ("median_seconds", timed),
     ("median_seconds", timed_by_readings),
-    ("flipped", flip),
-    ("flipped", flip_one_by_one),
-    ("overall_speedup", lambda share, factor: 1 / (1 - share + share / factor)),
-    ("overall_speedup", lambda share, factor: factor / (factor * (1 - share) + share)),
+    ("save_checkpoint", save),
+    ("save_checkpoint", save_atomically),
+    ("load_checkpoint", load),
+    ("load_checkpoint", load_tensor_by_tensor),
+    ("uncorrelated_filters", turned),
+    ("uncorrelated_filters", turned_by_numpy),
+    ("uncorrelated_filters", lambda covariance: torch.linalg.svd(covariance)[2]),
     ("shard", lambda indices, rank, world: indices[rank::world]),
     ("shard", halves),
     ("averaged", weighted),
@@ -115,9 +207,6 @@ RIGHT: list[tuple[str, Any]] = [
 WRONG: list[tuple[str, str, Any]] = [
     ("median_seconds", "even", partial(timed, summary=statistics.median_high)),
     ("median_seconds", "own clock", lambda work, clock, *calls: timed(work, perf_counter, *calls)),
-    ("flipped", "moved", lambda images, flips: torch.cat([images[~flips], images[flips].flip(3)])),
-    ("flipped", "kind", lambda images, flips: flip(images, flips).numpy()),
-    ("flipped", "counter-example", lambda images, flips: images.flip(3) if flips[0] else images),
     ("shard", "kind", lambda indices, rank, world: tuple(indices[rank::world])),
     ("shard", "kind", lambda indices, rank, world: [float(index) for index in indices[rank::world]]),
     ("shard", "uneven", lambda indices, rank, world: [index for index in indices if index % world == rank]),
@@ -142,27 +231,68 @@ WRONG: list[tuple[str, str, Any]] = [
     ("median_seconds", "calls", lambda work, *args: [timed(work, *args), work()][0]),
     ("median_seconds", "kind", partial(timed, summary=list)),
     ("median_seconds", "own clock", lambda *args: 0.0),
-    ("flipped", "all alike", lambda images, flips: images.flip(3)),
-    ("flipped", "none", lambda images, flips: images),
-    ("flipped", "the others", lambda images, flips: flip(images, ~flips)),
-    ("flipped", "upside down", lambda images, flips: flip(images, flips, 2)),
-    ("flipped", "both ways", lambda images, flips: flip(images, flips, (2, 3))),
-    ("flipped", "channels", lambda images, flips: flip(images, flips, 1)),
-    ("flipped", "batch", flip_batch),
-    ("flipped", "some missing", lambda images, flips: images[flips].flip(3)),
-    ("flipped", "changes inputs", flip_in_place),
-    ("flipped", "kind", lambda images, flips: None),
-    ("flipped", "counter-example", lambda images, flips: -images),
-    ("overall_speedup", "time left", lambda share, factor: 1 - share + share / factor),
-    ("overall_speedup", "multiplied", lambda share, factor: 1 / (1 - share + share * factor)),
-    ("overall_speedup", "exchanged", lambda share, factor: 1 / (share + (1 - share) / factor)),
-    ("overall_speedup", "weighted", lambda share, factor: 1 - share + share * factor),
-    ("overall_speedup", "factor", lambda share, factor: factor),
-    ("overall_speedup", "share of the factor", lambda share, factor: share * factor),
-    ("overall_speedup", "rest forgotten", lambda share, factor: factor / share),
-    ("overall_speedup", "saving", lambda share, factor: share - share / factor),
-    ("overall_speedup", "kind", lambda share, factor: None),
-    ("overall_speedup", "counter-example", lambda share, factor: 7.0),
+    ("save_checkpoint", "kind", lambda path, *state: None),
+    ("save_checkpoint", "kind", lambda path, model, *state: torch.save(model, path)),
+    ("save_checkpoint", "kind", save_other(model=lambda model, *_: model)),
+    ("save_checkpoint", "kind", lambda path, model, *state: torch.save([1, 2], path)),
+    ("save_checkpoint", "keys", lambda path, model, *state: torch.save(model.state_dict(), path)),
+    ("save_checkpoint", "keys", save_without("random")),
+    ("save_checkpoint", "keys", save_without("epoch")),
+    ("save_checkpoint", "keys", save_other(loss=lambda *state: 0.5)),
+    (
+        "save_checkpoint",
+        "parameters only",
+        save_other(model=lambda model, *_: dict(model.named_parameters())),
+    ),
+    (
+        "save_checkpoint",
+        "optimizer",
+        save_other(optimizer=lambda model, optimizer, _: optimizer.param_groups),
+    ),
+    ("save_checkpoint", "optimizer", save_other(optimizer=lambda *state: {"lr": 0.1, "momentum": 0.9})),
+    (
+        "save_checkpoint",
+        "no momentum",
+        save_other(
+            optimizer=lambda m, *_: torch.optim.SGD(m.parameters(), lr=0.1, momentum=0.9).state_dict()
+        ),
+    ),
+    ("save_checkpoint", "random", save_other(random=lambda *state: torch.initial_seed())),
+    (
+        "save_checkpoint",
+        "other random state",
+        save_other(random=lambda *state: torch.Generator().manual_seed(0).get_state()),
+    ),
+    ("save_checkpoint", "next epoch", save_other(epoch=lambda model, optimizer, epoch: epoch + 1)),
+    ("save_checkpoint", "kind", save_other(epoch=lambda *state: "last")),
+    ("save_checkpoint", "draws", save_after_drawing),
+    ("save_checkpoint", "weights", save_after_a_change),
+    ("save_checkpoint", "kind", "checkpoint.pt"),
+    ("load_checkpoint", "weights", load_without("model")),
+    ("load_checkpoint", "weights", load_by_assigning),
+    ("load_checkpoint", "momentum", load_without("optimizer")),
+    ("load_checkpoint", "momentum", load_into_a_new_optimizer),
+    ("load_checkpoint", "random", load_without("random")),
+    ("load_checkpoint", "random", load_and_draw),
+    ("load_checkpoint", "mode", load_and_sleep),
+    ("load_checkpoint", "next epoch", lambda *call: load(*call) + 1),
+    ("load_checkpoint", "fixed epoch", lambda *call: load(*call) * 0),
+    ("load_checkpoint", "kind", lambda *call: [load(*call), None][1]),
+    ("load_checkpoint", "kind", lambda *call: load(*call) and torch.load(call[0])),
+    ("load_checkpoint", "counter-example", lambda *call: load(*call) - 1),
+    ("uncorrelated_filters", "transposed", lambda covariance: turned(covariance).T),
+    ("uncorrelated_filters", "transposed", lambda covariance: torch.linalg.svd(covariance).U),
+    ("uncorrelated_filters", "nothing", lambda covariance: torch.eye(len(covariance))),
+    ("uncorrelated_filters", "scaled", whitened),
+    ("uncorrelated_filters", "scaled", whitened_by_cholesky),
+    ("uncorrelated_filters", "scaled up", partial(whitened, power=0.5)),
+    ("uncorrelated_filters", "variances", lambda covariance: torch.linalg.eigh(covariance)[0].diag()),
+    ("uncorrelated_filters", "kind", lambda covariance: torch.linalg.eigh(covariance)[0]),
+    ("uncorrelated_filters", "kind", torch.linalg.eigh),
+    ("uncorrelated_filters", "kind", lambda covariance: turned(covariance).tolist()),
+    ("uncorrelated_filters", "not turned", lambda covariance: covariance),
+    ("uncorrelated_filters", "not orthogonal", lambda covariance: 2 * turned(covariance)),
+    ("uncorrelated_filters", "not orthogonal", torch.zeros_like),
     ("shard", "everything", lambda indices, rank, world: indices),
     ("shard", "all the same", lambda indices, rank, world: indices[::world]),
     ("shard", "positions", lambda indices, rank, world: list(range(rank, len(indices), world))),

@@ -1,4 +1,4 @@
-"""Exercises of lab 8: degradation, identity layers, zero γ, gradients by depth, initial weights."""
+"""Exercises of lab 8: degradation, identity layers, blocks that do nothing, gradients, initial weights."""
 
 from collections.abc import Callable
 from copy import deepcopy
@@ -14,9 +14,15 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from deepernets.analysis import depth
-from deepernets.course.exercises.judging import FunctionExercise, Mistake, NumberExercise, Symptom
+from deepernets.course.exercises.judging import FunctionExercise, Mistake, Symptom
 from deepernets.course.exercises.values import Unsuitable, kind_of, normal, number, numbers, tensor
-from deepernets.models.layers import glorot_std, he_std
+from deepernets.models.layers import (
+    Convolution,
+    Residual,
+    glorot_std,
+    he_std,
+    normalised_convolutions,
+)
 
 WORDS = ("not converged", "degradation", "overfitting", "neither")
 
@@ -137,7 +143,7 @@ DIAGNOSE_DEPTH = FunctionExercise(
         Mistake(
             "reversed",
             _by(lambda a, b, *limits: _verdict(b, a, *limits)),
-            "The two are exchanged: an error is one minus an accuracy, and the second network is deeper.",
+            "You compare the wrong way round: an error is one minus an accuracy, and the second network is deeper.",
         ),
         Mistake("always unconverged", lambda *pair: "not converged", "An error is one minus an accuracy."),
         Mistake(
@@ -260,22 +266,142 @@ IDENTITY_CONVOLUTION = FunctionExercise(
     ],
 )
 
-LAYERS_AT_START = NumberExercise(
-    "layers_at_start",
-    expected="how many of the 56 layers",
-    reference=2,
-    mistakes=[
-        Mistake("all", 56, "Those are all layers. What do the 54 in the blocks add, if multiplied by 0?"),
-        Mistake("convolutions", 55, "Those are all convolutions. Most of them come before a γ of 0."),
-        Mistake("halves", [28, 29], "A block's first convolution does not get past its last γ."),
-        Mistake("shallower", 20, "ResNet-20's blocks would be their shortcuts, too. What is left of those?"),
-        Mistake("one", 1, "One layer is before the blocks and one after them. Which have you left out?"),
-        Mistake("none", 0, "The blocks do nothing yet, but some layers are outside them."),
-        Mistake("stages", [3, 4], "Where the width changes, a shortcut of option A still has no weights."),
-        Mistake("blocks", 27, "That is the number of blocks. Each of them passes on what it gets."),
-        Mistake("inside", 54, "Those are the layers in the blocks. They are the ones that γ silences."),
+
+def _block(channels: int, projected: bool, seed: int) -> Residual:
+    """Return a residual block with drawn weights and statistics; a last β of 0 would hide a mistake."""
+    branch = normalised_convolutions(channels, [Convolution(3, channels), Convolution(3, channels)])
+    block = Residual(branch, nn.Conv2d(channels, channels, 1) if projected else nn.Identity())
+    draw = Random(seed)
+    with torch.no_grad():
+        for name, values in block.state_dict().items():
+            if values.is_floating_point():
+                drawn = normal(draw, *values.shape)
+                values.copy_(drawn.abs() + 0.5 if name.endswith("running_var") else drawn)
+    return block
+
+
+def _observe_switching_off(
+    function: Callable[..., Any], channels: int, projected: bool, training: bool, seed: int
+) -> dict[str, Any]:
+    block = _block(channels, projected, seed).train(training)
+    layers = list(block.modules())
+    before = {name: value.clone() for name, value in block.state_dict().items()}
+    function(block)
+    changed = [name for name, value in block.state_dict().items() if not _equal(value, before.get(name))]
+    with torch.no_grad():
+        branch = block.branch(normal(Random(seed + 1), 2, channels, 4, 4).relu())
+    return {
+        "the output of block.branch": tensor("the output of block.branch")(branch),
+        "the list of changed tensors": changed,
+        "whether the layers are the same objects": list(map(id, block.modules())) == list(map(id, layers)),
+        "whether all parameters still require gradients": all(p.requires_grad for p in block.parameters()),
+        "whether the mode is as before": all(module.training == training for module in layers),
+    }
+
+
+def _equal(one: Tensor, other: Tensor | None) -> bool:
+    return other is not None and one.shape == other.shape and torch.equal(one, other)
+
+
+@torch.no_grad()
+def _fill(block: Residual, *names: str, value: float = 0.0) -> None:
+    for name in names:
+        block.get_parameter(name).fill_(value)
+
+
+def _switch_off(block: Residual) -> None:
+    """Set the last γ and β of a residual block to 0, so that it returns what its shortcut does."""
+    _fill(block, "branch.norm2.weight", "branch.norm2.bias")
+
+
+LAST_SCALE, LAST_SHIFT = "branch.norm2.weight", "branch.norm2.bias"
+CONVOLUTIONS = "branch.conv1.weight", "branch.conv2.weight"
+
+SWITCH_OFF = FunctionExercise(
+    "switch_off(block)",
+    returns=lambda value: value,
+    reference=_switch_off,
+    inputs=lambda draw: [
+        (2, False, True, draw.getrandbits(16)),
+        (3, True, False, draw.getrandbits(16)),
+        (draw.randint(4, 6), False, False, draw.getrandbits(16)),
     ],
-    otherwise="ReLU(0 + x) = x where x is not negative. Without the blocks, which layers with weights are left?",
+    observe=_observe_switching_off,
+    shown=lambda channels, projected, training, _: f"a block of {channels} channels, training={training}",
+    mistakes=[
+        Symptom(
+            "changes mode",
+            lambda given, right: not all(each["whether the mode is as before"] for each in given),
+            "The block is in another mode afterwards. Leave its mode as it is.",
+        ),
+        Symptom(
+            "replaced",
+            lambda given, right: not all(each["whether the layers are the same objects"] for each in given),
+            "A layer was replaced or removed. Keep all layers, and change numbers in the last one only.",
+        ),
+        Symptom(
+            "frozen",
+            lambda given, right: (
+                not all(each["whether all parameters still require gradients"] for each in given)
+            ),
+            "Some parameters can no longer be trained. Change their values and nothing else.",
+        ),
+        Mistake(
+            "scale only",
+            lambda block: _fill(block, LAST_SCALE),
+            "γ is 0, but the normalisation also adds its β, which is not 0 in a trained network.",
+        ),
+        Mistake(
+            "shift only",
+            lambda block: _fill(block, LAST_SHIFT),
+            "β is 0, but what is normalised is still multiplied by a γ other than 0.",
+        ),
+        Mistake(
+            "first normalisation",
+            [
+                lambda block: _fill(block, "branch.norm1.weight", "branch.norm1.bias"),
+                lambda block: _fill(block, "branch.norm1.weight"),
+            ],
+            "You change the first normalisation. What comes after it in the branch?",
+        ),
+        Mistake(
+            "convolutions",
+            [
+                lambda block: _fill(block, *CONVOLUTIONS),
+                lambda block: _fill(block, CONVOLUTIONS[1]),
+                lambda block: _fill(block, CONVOLUTIONS[0]),
+            ],
+            "Convolutions of 0 do not silence the normalisation after them: it still adds its β.",
+        ),
+        Mistake(
+            "ones",
+            lambda block: (_fill(block, LAST_SCALE, value=1.0), _fill(block, LAST_SHIFT)),
+            "γ = 1 and β = 0 leave what was normalised as it is. The output of the branch should be 0.",
+        ),
+        Symptom(
+            "statistics",
+            lambda given, right: any(
+                "running" in name for each in given for name in each["the list of changed tensors"]
+            ),
+            "You change running statistics. They are measured, and used in evaluation mode only.",
+        ),
+        Symptom(
+            "too much",
+            lambda given, right: (
+                all(not each["the output of block.branch"].any() for each in given)
+                and all(
+                    len(one["the list of changed tensors"]) > len(other["the list of changed tensors"])
+                    for one, other in zip(given, right, strict=True)
+                )
+            ),
+            "The branch gives 0, but you change more tensors than necessary. Two of the last layer are enough.",
+        ),
+        Symptom(
+            "nothing",
+            lambda given, right: not any(each["the list of changed tensors"] for each in given),
+            "No tensor of the block has changed. Write into its parameters, in place.",
+        ),
+    ],
 )
 
 Batch = tuple[Tensor, Tensor]
@@ -448,9 +574,21 @@ HE_STD = FunctionExercise(
         (64, 16, 3),
     ],
     mistakes=[
-        Mistake("fan out", lambda i, o, k: sqrt(2 / (k**2 * o)), "You count outputs. Inputs are added up."),
-        Mistake("variance", lambda i, o, k: 2 / (k**2 * i), "That is the variance."),
-        Mistake("factor 1", lambda i, o, k: sqrt(1 / (k**2 * i)), "That is right without a ReLU."),
+        Mistake(
+            "fan out",
+            lambda i, o, k: sqrt(2 / (k**2 * o)),
+            "You count the outputs. A unit adds up products over its inputs.",
+        ),
+        Mistake(
+            "variance",
+            lambda i, o, k: 2 / (k**2 * i),
+            "That is the variance of the weights. Return their standard deviation.",
+        ),
+        Mistake(
+            "factor 1",
+            lambda i, o, k: sqrt(1 / (k**2 * i)),
+            "That keeps the variance where no ReLU is between the layers. What does a ReLU do to E[x²]?",
+        ),
         Mistake(
             "half", lambda i, o, k: sqrt(1 / (2 * k**2 * i)), "A ReLU halves the signal. Make up for it."
         ),
@@ -471,4 +609,4 @@ HE_STD = FunctionExercise(
     ],
 )
 
-EXERCISES = (DIAGNOSE_DEPTH, IDENTITY_CONVOLUTION, LAYERS_AT_START, GRADIENT_NORMS, HE_STD)
+EXERCISES = (DIAGNOSE_DEPTH, IDENTITY_CONVOLUTION, SWITCH_OFF, GRADIENT_NORMS, HE_STD)

@@ -1,16 +1,29 @@
-"""Exercises of lab 9: heat maps, occlusion, calibration, principal components, lines between weights."""
+"""Exercises of lab 9: heat maps, occlusion, calibration, principal components, fine-tuning."""
 
+from collections import OrderedDict
 from collections.abc import Callable
 from functools import partial
 from random import Random
 from typing import Any
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
+from torch.nn import functional as F
+from torch.optim import SGD
 
 from deepernets.analysis import interpretability
 from deepernets.course.exercises.judging import FunctionExercise, Mistake, Symptom
-from deepernets.course.exercises.values import Stopped, Unsuitable, kind_of, normal, number, show, tensor
+from deepernets.course.exercises.values import (
+    Raised,
+    Stopped,
+    Unsuitable,
+    attempt,
+    kind_of,
+    normal,
+    number,
+    numbers,
+    tensor,
+)
 
 
 def _heat(
@@ -403,86 +416,228 @@ PROJECTED = FunctionExercise(
     ],
 )
 
-State = dict[str, Tensor]
+
+class _Classifier(nn.Module):
+    """A small network with the parts of our ResNets: a body with batch normalisation, and `head.fc`."""
+
+    def __init__(self, seed: int) -> None:
+        super().__init__()
+        self.stem = nn.Sequential(nn.Conv2d(2, 4, 3), nn.BatchNorm2d(4), nn.ReLU())
+        parts = {"pool": nn.AdaptiveAvgPool2d(1), "flatten": nn.Flatten(), "fc": nn.Linear(4, 5)}
+        self.head = nn.Sequential(OrderedDict[str, nn.Module](parts))
+        draw = Random(seed)
+        with torch.no_grad():
+            for name, values in self.state_dict().items():
+                if values.is_floating_point():
+                    drawn = normal(draw, *values.shape)
+                    values.copy_(drawn.abs() + 0.5 if name.endswith("running_var") else drawn)
+
+    def forward(self, images: Tensor) -> Tensor:
+        """Return logits (N, K)."""
+        logits: Tensor = self.head(self.stem(images))
+        return logits
 
 
-def _states_and_shares(draw: Random) -> list[tuple[State, State, float]]:
-    def state() -> State:
-        return {
-            "block.conv.weight": normal(draw, 2, 1, 3, 3),
-            "block.norm.running_mean": normal(draw, 2),
-            "block.norm.num_batches_tracked": torch.tensor(draw.randint(1, 9)),
-            "head.bias": normal(draw, 3),
-        }
-
-    shares = [0, 1, round(draw.uniform(0.1, 0.4), 2), 1.5, -0.5]
-    first = {"w": torch.tensor([0.0, 4.0])}, {"w": torch.tensor([1.0, 0.0])}, 0.25
-    return [first, *((state(), state(), share) for share in shares)]
+FC = ("head.fc.weight", "head.fc.bias")
 
 
-def _observe_state(function: Callable[..., Any], start: State, end: State, share: float) -> State:
-    wanted = {name: (value.shape, value.dtype) for name, value in start.items()}
-    made = function(start, end, share)
-    if not isinstance(made, dict):
-        raise Unsuitable(f"Expected a dictionary of tensors; got {kind_of(made)}.")
-    if made.keys() != wanted.keys():
-        odd = min(made.keys() ^ wanted.keys(), key=str)
-        raise Unsuitable(
-            f"Expected the names of `start`; {odd!r} is {'missing' if odd in wanted else 'new'}."
-        )
-    read = {name: tensor(f"the weights {name!r}")(value) for name, value in made.items()}
-    for name, (shape, kind) in wanted.items():
-        if kind.is_floating_point and made[name].dtype != kind:
-            raise Unsuitable(
-                f"Expected {name!r} to be of type {kind}, as in `start`; got {made[name].dtype}."
-            )
-        if read[name].shape != shape:
-            raise Unsuitable(
-                f"Expected {name!r} to have the shape {tuple(shape)}; got {tuple(read[name].shape)}."
-            )
-    return {name: read[name] for name, (_, kind) in wanted.items() if kind.is_floating_point}
+def _for_new_classes(network: Any, classes: int) -> list[nn.Parameter]:
+    """Replace the last layer, freeze all others, and return the parameters that are trained."""
+    for parameter in network.parameters():
+        parameter.requires_grad = False
+    network.head.fc = nn.Linear(network.head.fc.in_features, classes)
+    return list(network.head.fc.parameters())
 
 
-def _show_state(state: State) -> str:
-    return "{" + ", ".join(f"{name!r}: {show(value)}" for name, value in state.items()) + "}"
-
-
-def _each(rule: Callable[[Tensor, Tensor, float], Tensor]) -> Callable[[State, State, float], State]:
-    """Return a `between_weights` by a rule for one tensor; counters stay."""
-    return lambda start, end, share: {
-        name: rule(value, end[name], share) if value.is_floating_point() else value
-        for name, value in start.items()
+def _observe_new_classes(function: Callable[..., Any], seed: int, classes: int) -> dict[str, Any]:
+    network = _Classifier(seed).eval()
+    before = {name: values.clone() for name, values in network.state_dict().items()}
+    returned = function(network, classes)
+    if isinstance(returned, Tensor | nn.Module | dict | str) or not hasattr(returned, "__iter__"):
+        raise Unsuitable(f"Expected a list of parameters; got {kind_of(returned)}.")
+    names = {id(parameter): name for name, parameter in network.named_parameters()}
+    logits = attempt(lambda: network(torch.zeros(2, 2, 5, 5)))
+    return {
+        "the number of logits per image": None if isinstance(logits, Raised) else logits.shape[-1],
+        "the list of parameters that require a gradient": [
+            name for name, parameter in network.named_parameters() if parameter.requires_grad
+        ],
+        "the list of returned parameters": sorted(names.get(id(p), "unknown") for p in list(returned)[:100]),
+        "whether the other weights are as before": all(
+            torch.equal(values, before[name])
+            for name, values in network.state_dict().items()
+            if not name.startswith("head.fc")
+        ),
     }
 
 
-BETWEEN_WEIGHTS = FunctionExercise(
-    "between_weights(start, end, share)",
-    returns=lambda made: made,
-    reference=interpretability.interpolate_weights,
-    inputs=_states_and_shares,
-    observe=_observe_state,
-    shown=lambda start, end, share: f"{_show_state(start)}, {_show_state(end)}, {share}",
-    keeps_inputs=True,
+def _frozen(*prefixes: str) -> Callable[[Any, int], list[nn.Parameter]]:
+    """Return a `for_new_classes` that freezes only parameters whose names start in one of these ways."""
+
+    def for_new_classes(network: Any, classes: int) -> list[nn.Parameter]:
+        network.head.fc = nn.Linear(network.head.fc.in_features, classes)
+        for name, parameter in network.named_parameters():
+            parameter.requires_grad = not name.startswith(prefixes)
+        return [parameter for parameter in network.parameters() if parameter.requires_grad]
+
+    return for_new_classes
+
+
+def _returning(read: Callable[[Any, list[nn.Parameter]], Any]) -> Callable[[Any, int], Any]:
+    """Return a `for_new_classes` that is right but for what it returns."""
+    return lambda network, classes: read(network, _for_new_classes(network, classes))
+
+
+def _frozen_last(network: Any, classes: int) -> list[nn.Parameter]:
+    parameters = _for_new_classes(network, classes)
+    network.requires_grad_(False)
+    return parameters
+
+
+def _trained_names(given: list[Any]) -> list[list[str]]:
+    return [each["the list of parameters that require a gradient"] for each in given]
+
+
+FOR_NEW_CLASSES = FunctionExercise(
+    "for_new_classes(network, classes)",
+    returns=lambda value: value,
+    reference=_for_new_classes,
+    inputs=lambda draw: [(draw.getrandbits(16), 3), (draw.getrandbits(16), draw.randint(6, 9))],
+    observe=_observe_new_classes,
+    shown=lambda _, classes: f"network, {classes}",
     mistakes=[
-        Mistake(
-            "backwards", _each(lambda a, b, t: t * a + (1 - t) * b), "Share 0 is the start, share 1 the end."
+        Symptom(
+            "old head",
+            lambda given, right: all(each["the number of logits per image"] == 5 for each in given),
+            "The network still has its old classes. Assign a new layer to `network.head.fc`.",
         ),
-        Mistake("sum", _each(lambda a, b, t: a + t * b), "The start must lose what the end gains."),
-        Mistake("difference", _each(lambda a, b, t: t * (b - a)), "That is the step without its start."),
-        Mistake("away", _each(lambda a, b, t: a + t * (a - b)), "You start right, and go away from the end."),
-        Mistake("from the end", _each(lambda a, b, t: b + t * (b - a)), "You start from the end."),
-        Mistake("mean", _each(lambda a, b, t: (a + b) / 2), "That is the middle, whatever the share."),
-        Mistake(
-            "stops",
-            [
-                _each(lambda a, b, t: torch.lerp(a, b, min(max(t, 0), 1))),
-                _each(lambda a, b, t: torch.lerp(a, b, min(t, 1))),
-            ],
-            "A share above 1 goes on beyond the end, and one below 0 goes the other way.",
+        Symptom(
+            "does not fit",
+            lambda given, right: any(each["the number of logits per image"] is None for each in given),
+            "The network no longer runs. Has the new layer as many inputs as the old one?",
         ),
-        Mistake("start", _each(lambda a, b, t: a), "Those are the start's weights, whatever the share."),
-        Mistake("end", _each(lambda a, b, t: b), "Those are the end's weights, whatever the share."),
+        Symptom(
+            "all frozen",
+            lambda given, right: not any(_trained_names(given)),
+            "No parameter requires a gradient, not even those of the new layer. In which order do you freeze and "
+            "replace?",
+        ),
+        Mistake(
+            "nothing frozen", _frozen("none"), "Nothing is frozen: which parameters should not be trained?"
+        ),
+        Mistake(
+            "partly frozen",
+            [_frozen("stem.0"), _frozen("stem.1"), _frozen("stem.0.weight", "stem.1.weight")],
+            "Some layers before the new one can still be trained. Batch normalisations have parameters, too.",
+        ),
+        Mistake(
+            "part of the new layer",
+            [_frozen("stem", "head.fc.bias"), _frozen("stem", "head.fc.weight")],
+            "A part of the new layer is frozen: it has weights and biases.",
+        ),
+        Mistake(
+            "returns all",
+            _returning(lambda network, _: list(network.parameters())),
+            "You return frozen parameters, too. Return those that are to be trained.",
+        ),
+        Mistake(
+            "returns a part",
+            [_returning(lambda _, new: new[:1]), _returning(lambda _, new: new[1:])],
+            "The new layer has two parameters. Return both.",
+        ),
+        Symptom(
+            "changes weights",
+            lambda given, right: not all(each["whether the other weights are as before"] for each in given),
+            "Weights before the new layer have changed. Freezing keeps them as they are.",
+        ),
     ],
 )
 
-EXERCISES = (HEAT_MAP, HIDDEN, CALIBRATION_ERROR, PROJECTED, BETWEEN_WEIGHTS)
+
+def _train_head(network: nn.Module, batches: Any, optimizer: SGD) -> list[float]:
+    """Train for one pass over the batches in evaluation mode, and return the loss of each before its step."""
+    return _head_steps(network, batches, optimizer)
+
+
+def _head_steps(network: nn.Module, batches: Any, optimizer: SGD, wrong: str = "") -> list[float]:
+    """Train as `train_head` does, or with a mistake."""
+    network.train(wrong == "training mode")
+    losses = []
+    for images, labels in batches:
+        if wrong != "gradients accumulate":
+            optimizer.zero_grad()
+        loss = F.cross_entropy(network(images), labels)
+        loss.backward()
+        if wrong != "no step":
+            optimizer.step()
+        losses.append((F.cross_entropy(network(images), labels) if wrong == "loss after" else loss).item())
+    return losses
+
+
+def _observe_head_training(function: Callable[..., Any], seed: int, size: int) -> dict[str, Any]:
+    network, draw = _Classifier(seed).train(), Random(seed)
+    optimizer = SGD(_for_new_classes(network, 3), lr=0.1, momentum=0.9)
+    with torch.no_grad():
+        for name in FC:
+            network.get_parameter(name).copy_(normal(draw, *network.get_parameter(name).shape))
+    body = {name: values.clone() for name, values in network.stem.state_dict().items()}
+    batches = [
+        (normal(draw, size, 2, 5, 5), torch.tensor([draw.randrange(3) for _ in range(size)]))
+        for _ in range(3)
+    ]
+    read = numbers("the loss of each batch before its step", length=3)
+    losses = read(function(network, iter(batches), optimizer))
+    same = {name: torch.equal(values, body[name]) for name, values in network.stem.state_dict().items()}
+    return {
+        "whether the running statistics are as before": all(
+            equal for name, equal in same.items() if "running" in name or "num" in name
+        ),
+        "whether the frozen weights are as before": all(same[name] for name in ("0.weight", "1.weight")),
+        "the list of losses": losses,
+        "the weights of the new layer": torch.cat(
+            [network.get_parameter(name).detach().flatten() for name in FC]
+        ),
+    }
+
+
+TRAIN_HEAD = FunctionExercise(
+    "train_head(network, batches, optimizer)",
+    returns=numbers("the loss of each batch before its step"),
+    reference=_train_head,
+    inputs=lambda draw: [(draw.getrandbits(16), 2), (draw.getrandbits(16), 6)],
+    observe=_observe_head_training,
+    shown=lambda _, size: f"network, 3 batches of {size} images, optimizer",
+    mistakes=[
+        Mistake(
+            "training mode",
+            partial(_head_steps, wrong="training mode"),
+            "The body is in training mode: its normalisations use the statistics of the batch and update their "
+            "running statistics, although the weights are frozen.",
+        ),
+        Symptom(
+            "statistics",
+            lambda given, right: (
+                not all(each["whether the running statistics are as before"] for each in given)
+            ),
+            "Running statistics of the body have changed. Is it in evaluation mode before the first batch, and "
+            "does it stay there?",
+        ),
+        Mistake(
+            "gradients accumulate",
+            partial(_head_steps, wrong="gradients accumulate"),
+            "The gradients of earlier batches are still there. Clear them in every step.",
+        ),
+        Mistake(
+            "no step",
+            partial(_head_steps, wrong="no step"),
+            "The weights do not change: the optimizer takes no step.",
+        ),
+        Mistake(
+            "loss after",
+            partial(_head_steps, wrong="loss after"),
+            "Those are the losses after each step. Return the one that each step starts from.",
+        ),
+    ],
+)
+
+EXERCISES = (HEAT_MAP, HIDDEN, CALIBRATION_ERROR, PROJECTED, FOR_NEW_CLASSES, TRAIN_HEAD)

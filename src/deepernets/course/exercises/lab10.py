@@ -1,17 +1,29 @@
-"""Exercises of lab 10: timing, mirrored batches, Amdahl's law, shards, averaged gradients, whitening."""
+"""Exercises of lab 10: timing, checkpoints, shards, averaged gradients, whitening in two steps."""
 
 from collections.abc import Callable
 from functools import partial
+from pathlib import Path
 from random import Random
 from statistics import mean, median, median_low
+from tempfile import TemporaryDirectory
 from typing import Any
 
 import numpy as np
 import torch
-from torch import Tensor
+from torch import Tensor, nn
+from torch.optim import SGD
 
 from deepernets.course.exercises.judging import FunctionExercise, Mistake, Symptom
-from deepernets.course.exercises.values import Stopped, Unsuitable, kind_of, normal, number, tensor
+from deepernets.course.exercises.values import (
+    Raised,
+    Stopped,
+    Unsuitable,
+    attempt,
+    kind_of,
+    normal,
+    number,
+    tensor,
+)
 
 Summary = Callable[[list[float]], float]
 
@@ -119,80 +131,254 @@ MEDIAN_SECONDS = FunctionExercise(
 )
 
 
-def _flip(images: Tensor, flips: Tensor, dims: tuple[int, ...] = (3,)) -> Tensor:
-    return torch.where(flips[:, None, None, None], images.flip(dims), images)
+KEYS = ("model", "optimizer", "epoch", "random")
 
 
-def _batches(draw: Random) -> list[tuple[Tensor, Tensor]]:
-    flips = [draw.random() < 0.5 for _ in range(4)]
-    mixed = torch.tensor([True, False, *flips, True, False])
-    return [
-        (torch.tensor([1.0, 2.0, 3.0, 4.0]).view(2, 1, 1, 2), torch.tensor([True, False])),
-        (normal(draw, 8, 3, 4, 5), mixed),
-        (normal(draw, 8, 3, 5, 5), mixed[torch.tensor(draw.sample(range(8), 8))]),
-        (normal(draw, 3, 1, 6, 4), torch.tensor([False, False, False])),
-    ]
+def _small_training(seed: int) -> tuple[nn.Module, SGD]:
+    """Seed the random numbers, and return a network with dropout and running statistics, and its optimizer."""
+    torch.manual_seed(seed)
+    layers = [nn.Linear(4, 6), nn.BatchNorm1d(6), nn.ReLU(), nn.Dropout(0.5), nn.Linear(6, 3)]
+    network = nn.Sequential(*layers)
+    return network, SGD(network.parameters(), lr=0.1, momentum=0.9)
 
 
-FLIPPED = FunctionExercise(
-    "flipped(images, flips)",
-    returns=tensor("the batch, (N, C, H, W)"),
-    reference=_flip,
-    inputs=_batches,
-    keeps_inputs=True,
+def _steps(network: nn.Module, optimizer: SGD, number_of_steps: int) -> Tensor:
+    """Take steps on random images, and return all weights and statistics as one vector."""
+    for _ in range(number_of_steps):
+        optimizer.zero_grad()
+        nn.functional.cross_entropy(network(torch.randn(8, 4)), torch.randint(3, (8,))).backward()
+        optimizer.step()
+    return _vector(network)
+
+
+def _vector(network: nn.Module) -> Tensor:
+    return torch.cat([values.detach().double().flatten() for values in network.state_dict().values()])
+
+
+def _momentum(optimizer: SGD) -> Tensor:
+    states = [state.get("momentum_buffer") for state in optimizer.state.values()]
+    return torch.cat([torch.zeros(0), *(values.flatten() for values in states if values is not None)])
+
+
+def _checkpoint(model: nn.Module, optimizer: SGD, epoch: int) -> dict[str, Any]:
+    return {
+        "model": model.state_dict(),
+        "optimizer": optimizer.state_dict(),
+        "epoch": epoch,
+        "random": torch.get_rng_state(),
+    }
+
+
+def _save_checkpoint(path: Path, model: nn.Module, optimizer: SGD, epoch: int) -> None:
+    """Write all that training needs to go on into one file."""
+    torch.save(_checkpoint(model, optimizer, epoch), path)
+
+
+def _load_checkpoint(path: Path, model: nn.Module, optimizer: SGD) -> int:
+    """Restore model, optimizer and random numbers from a file, and return the number of finished epochs."""
+    checkpoint = torch.load(path)
+    model.load_state_dict(checkpoint["model"])
+    optimizer.load_state_dict(checkpoint["optimizer"])
+    torch.set_rng_state(checkpoint["random"])
+    return int(checkpoint["epoch"])
+
+
+def _observe_saving(function: Callable[..., Any], seed: int, epoch: int) -> dict[str, Any]:
+    model, optimizer = _small_training(seed)
+    _steps(model, optimizer, 3)
+    with TemporaryDirectory() as folder:
+        path = Path(folder) / "checkpoint.pt"
+        before = torch.get_rng_state()
+        function(path, model, optimizer, epoch)
+        draws = not torch.equal(before, torch.get_rng_state())
+        if not path.is_file():
+            raise Unsuitable("There is no file at `path` after the call: write one with torch.save(…, path).")
+        checkpoint = attempt(torch.load, path)
+    if isinstance(checkpoint, Raised):
+        raise Unsuitable(
+            "torch.load(path) refuses the file. Store state dictionaries, numbers and tensors, not objects such as "
+            "the network itself."
+        )
+    if not isinstance(checkpoint, dict):
+        raise Unsuitable(f"Expected a dictionary in the file; got {kind_of(checkpoint)}.")
+    found = {"the set of keys": sorted(map(str, checkpoint))}
+    if found["the set of keys"] != sorted(KEYS):
+        return found
+    unbroken = _steps(model, optimizer, 2)
+    resumed = _small_training(seed + 1)
+    loads = {
+        "model": lambda: resumed[0].load_state_dict(checkpoint["model"]),
+        "optimizer": lambda: resumed[1].load_state_dict(checkpoint["optimizer"]),
+        "random": lambda: torch.set_rng_state(checkpoint["random"]),
+    }
+    for key, load in loads.items():
+        if isinstance(attempt(load), Raised):
+            return found | {"the entry that cannot be loaded": key}
+    momentum = _momentum(resumed[1])
+    return found | {
+        "the entry that cannot be loaded": "none",
+        "whether the function draws random numbers": draws,
+        "whether the entry 'random' is the generator's state": torch.equal(checkpoint["random"], before),
+        "the entry 'epoch'": number("the entry 'epoch'")(checkpoint["epoch"]),
+        "the number of momentum values": len(momentum),
+        "whether two further steps give the weights of an unbroken run": torch.equal(
+            unbroken, _steps(*resumed, 2)
+        ),
+    }
+
+
+def _saving(**changes: Callable[[nn.Module, SGD, int], Any]) -> Callable[..., None]:
+    """Return a `save_checkpoint` that writes other entries, or leaves one out where the change is None."""
+
+    def save_checkpoint(path: Path, model: nn.Module, optimizer: SGD, epoch: int) -> None:
+        checkpoint = _checkpoint(model, optimizer, epoch)
+        for key, change in changes.items():
+            checkpoint[key] = change(model, optimizer, epoch)
+        torch.save(checkpoint, path)
+
+    return save_checkpoint
+
+
+def _refused(key: str) -> Callable[[list[Any], list[Any]], bool]:
+    return lambda given, right: all(each.get("the entry that cannot be loaded") == key for each in given)
+
+
+SAVE_CHECKPOINT = FunctionExercise(
+    "save_checkpoint(path, model, optimizer, epoch)",
+    returns=lambda value: value,
+    reference=_save_checkpoint,
+    inputs=lambda draw: [(draw.getrandbits(16), 1), (draw.getrandbits(16), draw.randint(2, 90))],
+    observe=_observe_saving,
+    shown=lambda _, epoch: f"path, model, optimizer, {epoch}",
     mistakes=[
-        Mistake("all alike", lambda i, _: i.flip(3), "You mirror all images. Each has its entry in `flips`."),
-        Mistake("none", lambda i, _: i, "No image is mirrored."),
-        Mistake("the others", lambda i, flips: _flip(i, ~flips), "You mirror those whose entry is False."),
-        Mistake("upside down", partial(_flip, dims=(2,)), "You exchange top and bottom."),
-        Mistake("both ways", partial(_flip, dims=(2, 3)), "You turn images by half a turn."),
-        Mistake("channels", partial(_flip, dims=(1,)), "You reverse the channels, not the width."),
-        Mistake("batch", partial(_flip, dims=(0,)), "You reverse the batch, so images lose their labels."),
-        Mistake(
-            "transposed",
-            lambda i, flips: _flip(i, flips, (2, 3)).transpose(2, 3),
-            "You exchange height and width. Reverse the width only.",
+        Symptom(
+            "keys",
+            lambda given, right: all(len(each) == 1 for each in given),
+            "The file has other keys than the four of the text: is one missing, or spelled in another way?",
         ),
         Mistake(
-            "some missing",
-            [lambda i, flips: i[flips].flip(3), lambda i, flips: i[~flips]],
-            "Only some of the images are left. Return all, in their places.",
-        ),
-        Mistake(
-            "moved",
+            "parameters only",
             [
-                lambda i, flips: torch.cat([i[~flips], i[flips].flip(3)]),
-                lambda i, flips: torch.cat([i[flips].flip(3), i[~flips]]),
+                _saving(model=lambda model, *_: dict(model.named_parameters())),
+                _saving(model=lambda model, *_: list(model.parameters())),
             ],
-            "Mirrored images come back at another place. Their labels stay where they were.",
+            "The entry 'model' has parameters only. Running statistics are part of a network, too: which method "
+            "returns both?",
+        ),
+        Symptom(
+            "model", _refused("model"), "`load_state_dict` of an equal network refuses the entry 'model'."
+        ),
+        Symptom(
+            "optimizer",
+            _refused("optimizer"),
+            "`load_state_dict` of an equal optimizer refuses the entry 'optimizer'.",
+        ),
+        Symptom(
+            "random",
+            _refused("random"),
+            "`torch.set_rng_state` refuses the entry 'random'. A seed is not a state: which function returns the "
+            "state that it expects?",
+        ),
+        Symptom(
+            "no momentum",
+            lambda given, right: all(each.get("the number of momentum values") == 0 for each in given),
+            "The entry 'optimizer' has no momentum. Is it the state of the optimizer that was passed?",
+        ),
+        Symptom(
+            "draws",
+            lambda given, right: all(each.get("whether the function draws random numbers") for each in given),
+            "Your function draws random numbers, so the interrupted training and the resumed one differ.",
+        ),
+        Mistake(
+            "other random state",
+            [
+                _saving(random=lambda *_: torch.Generator().get_state()),
+                _saving(random=lambda *_: torch.Generator().manual_seed(0).get_state()),
+            ],
+            "The entry 'random' is a state, but not that of the generator which dropout and shuffling draw from.",
+        ),
+        Mistake(
+            "next epoch",
+            _saving(epoch=lambda model, optimizer, epoch: epoch + 1),
+            "You store another epoch than the one that was passed: `epoch` epochs are finished.",
+        ),
+        Symptom(
+            "weights",
+            lambda given, right: all(
+                each.get("whether two further steps give the weights of an unbroken run") is False
+                for each in given
+            ),
+            "Everything can be loaded, but training goes on differently. Are all entries those of this moment, and "
+            "does your function leave the network as it is?",
         ),
     ],
 )
 
-OVERALL_SPEEDUP = FunctionExercise(
-    "overall_speedup(share, factor)",
-    returns=number("how many times as fast the whole becomes"),
-    reference=lambda share, factor: 1 / ((1 - share) + share / factor),
-    inputs=lambda draw: [
-        (0.5, 2),
-        (0.8, 4.0),
-        (0.0, 3),
-        (1, 8),
-        (0.9, 1e9),
-        (draw.uniform(0.2, 0.45), draw.uniform(3, 9)),
-    ],
+
+def _observe_loading(function: Callable[..., Any], seed: int, epoch: int) -> dict[str, Any]:
+    model, optimizer = _small_training(seed)
+    _steps(model, optimizer, 3)
+    with TemporaryDirectory() as folder:
+        path = Path(folder) / "checkpoint.pt"
+        _save_checkpoint(path, model, optimizer, epoch)
+        state, weights, momentum = torch.get_rng_state(), _vector(model), _momentum(optimizer)
+        fresh = _small_training(seed + 1)
+        returned = function(path, *fresh)
+    return {
+        "whether the network has the saved weights and statistics": torch.equal(_vector(fresh[0]), weights),
+        "whether the optimizer has the saved momentum": torch.equal(_momentum(fresh[1]), momentum),
+        "whether the random state is the saved one": torch.equal(torch.get_rng_state(), state),
+        "whether the network is in training mode": fresh[0].training,
+        "the returned epoch": number("the number of finished epochs")(returned),
+    }
+
+
+def _lacks(what: str) -> Callable[[list[Any], list[Any]], bool]:
+    return lambda given, right: not any(each[what] for each in given)
+
+
+LOAD_CHECKPOINT = FunctionExercise(
+    "load_checkpoint(path, model, optimizer)",
+    returns=number("the number of finished epochs"),
+    reference=_load_checkpoint,
+    inputs=lambda draw: [(draw.getrandbits(16), 1), (draw.getrandbits(16), draw.randint(2, 90))],
+    observe=_observe_loading,
+    shown=lambda _, epoch: f"path to a checkpoint after epoch {epoch}, model, optimizer",
     mistakes=[
-        Mistake("time left", lambda s, f: (1 - s) + s / f, "That is the time that is left, not a speed."),
-        Mistake("multiplied", lambda s, f: 1 / ((1 - s) + s * f), "What becomes faster takes less time."),
-        Mistake("exchanged", lambda s, f: 1 / (s + (1 - s) / f), "The share becomes faster, not the rest."),
-        Mistake("weighted", lambda s, f: (1 - s) + s * f, "Times add up, speeds do not."),
-        Mistake("factor", lambda s, f: f, "Only a share becomes that much faster."),
-        Mistake("share of the factor", lambda s, f: s * f, "Times add up: that of the rest is missing."),
-        Mistake("rest forgotten", lambda s, f: f / s, "The rest takes as long as before, and it is missing."),
-        Mistake("saving", lambda s, f: s - s / f, "That is the share of time that is saved."),
-        Mistake("gain", lambda s, f: 1 / (1 - s + s / f) - 1, "That is 1 where the whole is twice as fast."),
-        Mistake("limit", lambda s, f: 1 / (1 - s), "That is the limit for an endless factor."),
-        Mistake("percent", lambda s, f: 100 / (1 - s + s / f), "Return how many times as fast, not percent."),
+        Symptom(
+            "weights",
+            _lacks("whether the network has the saved weights and statistics"),
+            "The network that was passed does not have the saved weights afterwards. Load them into it: an "
+            "assignment such as `model = …` only renames an object in your function.",
+        ),
+        Symptom(
+            "momentum",
+            _lacks("whether the optimizer has the saved momentum"),
+            "The optimizer that was passed does not have the saved momentum afterwards.",
+        ),
+        Symptom(
+            "random",
+            _lacks("whether the random state is the saved one"),
+            "The next random numbers are not those of the unbroken run. Restore their state, as the last thing.",
+        ),
+        Symptom(
+            "mode",
+            _lacks("whether the network is in training mode"),
+            "The network is in evaluation mode afterwards. Leave its mode as it is.",
+        ),
+        Symptom(
+            "next epoch",
+            lambda given, right: all(
+                one["the returned epoch"] == other["the returned epoch"] + 1
+                for one, other in zip(given, right, strict=True)
+            ),
+            "You return the next epoch. Return the number of epochs that are finished, as it is in the file.",
+        ),
+        Symptom(
+            "fixed epoch",
+            lambda given, right: len({each["the returned epoch"] for each in given}) == 1,
+            "You return the same number for every file. It is one of the entries.",
+        ),
     ],
 )
 
@@ -332,16 +518,79 @@ def _covariances(draw: Random) -> list[tuple[Tensor]]:
 def _observe_whitening(function: Callable[..., Any], covariance: Tensor) -> dict[str, Tensor]:
     """Return the covariance after whitening, which is the same for all right answers."""
     sigma = covariance.double()
-    matrix = tensor("W, as large as the covariance")(function(covariance))
-    if matrix.shape != sigma.shape:
-        raise Unsuitable(f"Expected W of the shape {tuple(sigma.shape)}; got {kind_of(matrix)}.")
-    return {"W Σ Wᵀ": matrix.double() @ sigma @ matrix.double().T}
+    matrix = _square(function(covariance), sigma)
+    return {"W Σ Wᵀ": matrix @ sigma @ matrix.T}
 
 
 def _scaled(covariance: Tensor, power: float = -0.5) -> Tensor:
     """Return V Λ^power."""
     variances, directions = torch.linalg.eigh(covariance)
     return directions * variances**power
+
+
+def _observe_turning(function: Callable[..., Any], covariance: Tensor) -> dict[str, Tensor]:
+    """Return what is the same for all right answers, whatever the order and the signs of the filters."""
+    sigma = covariance.double()
+    matrix = _square(function(covariance), sigma)
+    turned = matrix @ sigma @ matrix.T
+    return {"R Rᵀ": matrix @ matrix.T, "R Σ Rᵀ without its diagonal": turned - turned.diag().diag()}
+
+
+def _square(value: Any, sigma: Tensor) -> Tensor:
+    matrix: Tensor = tensor("a matrix as large as the covariance")(value).double()
+    if matrix.shape != sigma.shape:
+        raise Unsuitable(f"Expected a matrix of the shape {tuple(sigma.shape)}; got {kind_of(value)}.")
+    return matrix
+
+
+UNCORRELATED_FILTERS = FunctionExercise(
+    "uncorrelated_filters(covariance)",
+    returns=tensor("R, as large as the covariance"),
+    reference=lambda covariance: torch.linalg.eigh(covariance)[1].T,
+    inputs=_covariances,
+    observe=_observe_turning,
+    tolerance=0.01,
+    mistakes=[
+        Mistake(
+            "transposed",
+            [lambda c: torch.linalg.eigh(c)[1], lambda c: torch.linalg.svd(c)[0]],
+            "Your filters are the columns of the matrix. They should be its rows.",
+        ),
+        Mistake(
+            "nothing",
+            lambda c: torch.eye(len(c)),
+            "The responses of these filters are the inputs themselves.",
+        ),
+        Mistake(
+            "variances",
+            [lambda c: torch.linalg.eigh(c)[0].diag(), lambda c: torch.linalg.eigh(c)[0].flip(0).diag()],
+            "Those are the variances. The directions are the other part of what eigh returns.",
+        ),
+        Mistake(
+            "scaled",
+            [lambda c: _scaled(c).T, lambda c: torch.linalg.inv(torch.linalg.cholesky(c))],
+            "The responses are uncorrelated, but the filters should have length 1. Scaling is the next exercise.",
+        ),
+        Mistake(
+            "scaled up",
+            [lambda c: _scaled(c, 0.5).T, lambda c: _scaled(c, 1).T],
+            "The responses are uncorrelated, but your filters have another length than 1.",
+        ),
+        Mistake(
+            "not turned",
+            [lambda c: c, lambda c: torch.linalg.cholesky(c), torch.linalg.inv],
+            "Take the directions of eigh. Σ itself, its inverse or its root do not make responses uncorrelated.",
+        ),
+        Symptom(
+            "not orthogonal",
+            lambda given, right: all(
+                not torch.allclose(one["R Rᵀ"], other["R Rᵀ"], atol=0.02)
+                for one, other in zip(given, right, strict=True)
+            ),
+            "R Rᵀ is not the identity: the filters should have length 1 and be orthogonal to each other.",
+        ),
+    ],
+)
 
 
 WHITENING = FunctionExercise(
@@ -357,21 +606,25 @@ WHITENING = FunctionExercise(
             [_scaled, lambda c: torch.linalg.inv(torch.linalg.cholesky(c)).T],
             "Your filters are the columns of W. They should be its rows.",
         ),
-        Mistake("turned only", lambda c: _scaled(c, 0).T, "The variances are not 1 yet: scale each row."),
+        Mistake(
+            "turned only",
+            lambda c: _scaled(c, 0).T,
+            "The responses are uncorrelated, but their variances are not 1 yet.",
+        ),
         Mistake(
             "turned only, transposed",
             lambda c: _scaled(c, 0),
-            "eigh returns directions as columns, W has filters as rows. They are not scaled yet, either.",
+            "The filters of W are its rows, and yours are columns. They are not scaled yet, either.",
         ),
         Mistake(
             "divided by variances",
             lambda c: _scaled(c, -1).T,
-            "You divide by Λ. What does a variance become if a filter is divided by 2?",
+            "You divide by the variances. What does a variance become if a filter is divided by 2?",
         ),
         Mistake(
             "multiplied",
             [lambda c: _scaled(c, 0.5).T, lambda c: _scaled(c, 1).T],
-            "You make large variances larger still. Divide instead of multiplying.",
+            "You make large variances even larger. Divide instead of multiplying.",
         ),
         Mistake(
             "not inverted",
@@ -381,11 +634,19 @@ WHITENING = FunctionExercise(
         Mistake(
             "scaled only",
             lambda c: c.diag().rsqrt().diag(),
-            "Each answer has variance 1, but they are still correlated: turn first.",
+            "Each response has variance 1, but they are still correlated. Start from the uncorrelated filters.",
         ),
         Mistake("inverse", torch.linalg.inv, "W appears twice in W Σ Wᵀ, so it is no inverse."),
         Mistake("nothing", lambda c: torch.eye(len(c)), "That W changes nothing."),
     ],
 )
 
-EXERCISES = (MEDIAN_SECONDS, FLIPPED, OVERALL_SPEEDUP, SHARD, AVERAGED, WHITENING)
+EXERCISES = (
+    MEDIAN_SECONDS,
+    SAVE_CHECKPOINT,
+    LOAD_CHECKPOINT,
+    SHARD,
+    AVERAGED,
+    UNCORRELATED_FILTERS,
+    WHITENING,
+)
