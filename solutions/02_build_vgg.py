@@ -416,6 +416,38 @@ print(
 )
 
 # %% [markdown]
+# The paper tests its networks in both ways. **Dense evaluation** runs the convolutional network on the whole image and
+# averages the map of scores. **Multi-crop evaluation** runs the network on many crops and averages their softmax
+# probabilities.
+#
+# **Exercise 6.** Write `multi_crop`. `image` has the shape $(C, H, W)$ and no batch dimension, and `network` maps
+# crops (N, C, side, side) to logits (N, K). It is in evaluation mode already. Take all crops of `side` × `side` pixels
+# that lie inside the image and whose upper left corners are at multiples of `stride`, in both directions. Return the
+# mean of their softmax probabilities, a tensor of shape (K,). Leave `image` as it is.
+
+
+# %%
+def multi_crop(network, image, side, stride):
+    """Return the mean class probabilities (K,) over the crops of an image."""
+    ### BEGIN SOLUTION
+    probabilities = []
+    for row in range(0, image.shape[1] - side + 1, stride):
+        for column in range(0, image.shape[2] - side + 1, stride):
+            part = image[:, row : row + side, column : column + side]
+            probabilities.append(network(part[None]).softmax(dim=1)[0])
+    return torch.stack(probabilities).mean(dim=0)
+    ### END SOLUTION
+
+
+# %%
+average_crops = check("multi_crop", multi_crop).or_reference()
+with torch.no_grad():
+    by_crops = average_crops(small, image[0], 56, 8)
+    by_map = of_image.mean(dim=(2, 3)).softmax(dim=1)[0]
+print("crops:", [f"{number:.3f}" for number in by_crops.tolist()])
+print("dense:", [f"{number:.3f}" for number in by_map.tolist()])
+
+# %% [markdown]
 # **Explain.** Why is the whole image cheaper than its crops one by one? And why does the first entry of the map differ
 # from the logits of the crop at the same place, although all weights are the same?
 

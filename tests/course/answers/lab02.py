@@ -434,3 +434,61 @@ WRONG: list[tuple[str, str, Any]] = [
     ("convolutional_head", "counter-example", lambda *call: nn.Sequential(*dense(*call), nn.Softmax(dim=1))),
     ("convolutional_head", "exception", lambda head: head),
 ]
+
+
+def crops_of(image: Any, side: int, stride: int) -> Any:
+    """Return all crops (N, C, side, side) by unfolding."""
+    windows = image.unfold(1, side, stride).unfold(2, side, stride)  # (C, rows, columns, side, side)
+    return windows.permute(1, 2, 0, 3, 4).reshape(-1, image.shape[0], side, side)
+
+
+def over_crops(combine: Any) -> Any:
+    return lambda network, image, side, stride: combine(network(crops_of(image, side, stride)).detach())
+
+
+def one_by_one(network: Any, image: Any, side: int, stride: int) -> Any:
+    found = []
+    for top in range(0, image.shape[-2] - side + 1, stride):
+        for left in range(0, image.shape[-1] - side + 1, stride):
+            crop = image[:, top : top + side, left : left + side].unsqueeze(0)
+            found.append(torch.nn.functional.softmax(network(crop), dim=-1).squeeze(0))
+    return sum(found) / len(found)
+
+
+def normalises_the_image(network: Any, image: Any, side: int, stride: int) -> Any:
+    image -= image.mean()
+    return one_by_one(network, image, side, stride)
+
+
+def on_the_diagonal(network: Any, image: Any, side: int, stride: int) -> Any:
+    places = range(0, min(image.shape[1:]) - side + 1, stride)
+    found = [network(image[None, :, n : n + side, n : n + side]).softmax(1)[0] for n in places]
+    return torch.stack(found).mean(0)
+
+
+RIGHT += [
+    ("multi_crop", one_by_one),
+    ("multi_crop", over_crops(lambda logits: logits.softmax(1).mean(0))),
+    ("multi_crop", over_crops(lambda logits: logits.double().softmax(1).mean(0))),
+]
+WRONG += [
+    ("multi_crop", "softmax of the mean", over_crops(lambda logits: logits.mean(0).softmax(0))),
+    ("multi_crop", "logits", over_crops(lambda logits: logits.mean(0))),
+    ("multi_crop", "sum", over_crops(lambda logits: logits.softmax(1).sum(0))),
+    ("multi_crop", "maximum", over_crops(lambda logits: logits.softmax(1).amax(0))),
+    ("multi_crop", "over crops", over_crops(lambda logits: logits.softmax(0).mean(0))),
+    ("multi_crop", "no overlap", lambda network, image, side, stride: one_by_one(network, image, side, side)),
+    ("multi_crop", "stride of one", lambda network, image, side, stride: one_by_one(network, image, side, 1)),
+    ("multi_crop", "counter-example", over_crops(lambda logits: logits.softmax(1).mean(0, keepdim=True))),
+    (
+        "multi_crop",
+        "counter-example",
+        lambda network, image, side, stride: one_by_one(network, image[:, :side], side, stride),
+    ),
+    ("multi_crop", "exception", lambda network, image, side, stride: network(image[None]).softmax(1)[0]),
+    ("multi_crop", "kind", lambda *call: one_by_one(*call).tolist()),
+    ("multi_crop", "kind", lambda *call: None),
+    ("multi_crop", "changes inputs", normalises_the_image),
+    ("multi_crop", "kind", 3),
+    ("multi_crop", "diagonal", on_the_diagonal),
+]

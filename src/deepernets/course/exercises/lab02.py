@@ -701,4 +701,110 @@ CONVOLUTIONAL_HEAD = FunctionExercise(
     ],
 )
 
-EXERCISES = (PARSE_CONFIGURATION, MAKE_FEATURES, LAYER_COSTS, TRAINING_MEMORY, CONVOLUTIONAL_HEAD)
+Combine = Callable[[Tensor], Tensor]
+
+
+def _mean_probabilities(logits: Tensor) -> Tensor:
+    return logits.softmax(dim=1).mean(dim=0)
+
+
+def _multi_crop(
+    network: nn.Module,
+    image: Tensor,
+    side: int,
+    stride: int,
+    corners: Callable[[int, int, int], range] = lambda size, side, stride: range(0, size - side + 1, stride),
+    combine: Combine = _mean_probabilities,
+) -> Tensor:
+    """Return the class probabilities (K,) of an image, averaged over its crops (VGG paper, section 3.2)."""
+    _, height, width = image.shape
+    rows, columns = corners(height, side, stride), corners(width, side, stride)
+    crops = [image[:, row : row + side, column : column + side] for row in rows for column in columns]
+    with torch.no_grad():
+        return combine(torch.cat([network(crop[None]) for crop in crops]))
+
+
+def _on_the_diagonal(network: nn.Module, image: Tensor, side: int, stride: int) -> Tensor:
+    places = range(0, min(image.shape[1:]) - side + 1, stride)
+    crops = [image[:, place : place + side, place : place + side] for place in places]
+    with torch.no_grad():
+        return _mean_probabilities(torch.cat([network(crop[None]) for crop in crops]))
+
+
+def _observe_crops(function: Callable[..., Any], image: Tensor, side: int, stride: int, seed: int) -> Tensor:
+    network = nn.Sequential(
+        nn.Sequential(nn.Conv2d(image.shape[0], 4, 3, padding=1), nn.BatchNorm2d(4), nn.ReLU()),
+        nn.Flatten(),
+        nn.Linear(4 * side**2, 5),
+    )
+    draw = Random(seed)
+    with torch.no_grad():
+        for parameter in network.parameters():
+            parameter.copy_(normal(draw, *parameter.shape))
+    return tensor("the probability of each class")(function(network.eval(), image, side, stride))
+
+
+MULTI_CROP = FunctionExercise(
+    "multi_crop(network, image, side, stride)",
+    returns=tensor("the probability of each class"),
+    reference=_multi_crop,
+    inputs=lambda draw: [
+        (normal(draw, 3, 4, 4), 4, 1, draw.getrandbits(16)),
+        (normal(draw, 3, 6, 9), 4, 1, draw.getrandbits(16)),
+        (normal(draw, 1, 9, 7), 4, 2, draw.getrandbits(16)),
+    ],
+    observe=_observe_crops,
+    shown=lambda image, side, stride, seed: f"network, an image of {tuple(image.shape)}, {side}, {stride}",
+    keeps_inputs=True,
+    mistakes=[
+        Mistake(
+            "softmax of the mean",
+            partial(_multi_crop, combine=lambda logits: logits.mean(dim=0).softmax(dim=0)),
+            "You take the softmax of mean logits. Turn the logits of each crop into probabilities first.",
+        ),
+        Mistake(
+            "logits",
+            partial(_multi_crop, combine=lambda logits: logits.mean(dim=0)),
+            "Those are mean logits. The exercise asks for probabilities.",
+        ),
+        Mistake(
+            "sum",
+            partial(_multi_crop, combine=lambda logits: logits.softmax(dim=1).sum(dim=0)),
+            "You add up the probabilities. Divide by the number of crops.",
+        ),
+        Mistake(
+            "maximum",
+            partial(_multi_crop, combine=lambda logits: logits.softmax(dim=1).max(dim=0).values),
+            "You take the largest probability over the crops. Take the mean.",
+        ),
+        Mistake(
+            "over crops",
+            partial(_multi_crop, combine=lambda logits: logits.softmax(dim=0).mean(dim=0)),
+            "Your softmax runs over the crops. It belongs to the classes, dim=1.",
+        ),
+        Mistake(
+            "no overlap",
+            partial(_multi_crop, corners=lambda size, side, stride: range(0, size - side + 1, side)),
+            "Your crops do not overlap. They are `stride` pixels apart, not `side`.",
+        ),
+        Mistake(
+            "stride of one",
+            partial(_multi_crop, corners=lambda size, side, stride: range(size - side + 1)),
+            "Your crops are always one pixel apart. Use `stride`.",
+        ),
+        Mistake(
+            "diagonal",
+            _on_the_diagonal,
+            "You take the crops on the diagonal. Every row of positions has all columns of positions.",
+        ),
+    ],
+)
+
+EXERCISES = (
+    PARSE_CONFIGURATION,
+    MAKE_FEATURES,
+    LAYER_COSTS,
+    TRAINING_MEMORY,
+    CONVOLUTIONAL_HEAD,
+    MULTI_CROP,
+)
