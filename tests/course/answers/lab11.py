@@ -203,5 +203,7 @@ WRONG: list[tuple[str, str, Any]] = [
     ("diagnosis", "kind", {**KEY, "A": "softmax"}),
     ("diagnosis", "A", {**KEY, "A": KEY["B"], "B": KEY["A"]}),
     ("diagnosis", "F", {**KEY, "F": KEY["C"]}),
+    ("diagnosis", "C", {**KEY, "C": KEY["D"], "D": KEY["C"]}),
+    ("diagnosis", "E", {**KEY, "E": KEY["F"]}),
     ("diagnosis", "kind", {**KEY, "G": FAULTS[0]}),
 ]
