@@ -36,7 +36,7 @@ class AnswerError(Exception):
 
 @dataclass(frozen=True)
 class Finding:
-    """What the judging found in an answer.
+    """What was found in an answer.
 
     Attributes:
         mistake: The key of the mistake, or one of the shared ones: ``kind``, ``exception``, ``changes inputs``,
@@ -86,7 +86,7 @@ class Symptom:
     Attributes:
         key: Its name, unique in the exercise.
         shows: Takes the outcomes of the answer and of the reference, one for each input, and says whether the
-            answer shows this mistake. An outcome is what `observe` returned, or a `Raised`.
+            answer shows this mistake. An outcome is what `observe` returned, or a `Stopped`.
         hint: A sentence that names the mistake and leaves the last step to the student.
     """
 
