@@ -10,7 +10,7 @@ from deepernets.papers.reports import ALL_RESULTS, REPORT_B_LOG, REPORTED
 from deepernets.results.ablation import PATH, path_runs
 from deepernets.results.comparison import Measured, Row, compare_reported, measured, tuning_runs
 from deepernets.results.comparison import ours as our_recipe
-from deepernets.results.costs import estimate
+from deepernets.results.costs import estimated_time
 
 if TYPE_CHECKING:
     from tests.book.conftest import Book
@@ -132,12 +132,12 @@ def test_what_is_reported_as_text_is_next_to_a_whole_run_or_planned(book: "Book"
 
 def _planned(row: Row) -> str:
     what = f"{row.model}, {row.data}, {row.what}, {row.reported.epochs} epochs (reported: {row.printed})"
-    return f"{what}: {estimate(row.reported.recipe, deepernets.load_records())}"
+    return f"{what}: {estimated_time(row.reported.recipe, deepernets.load_records())}"
 
 
 def _cells(row: Row, data: str) -> list[str]:
     def cell(group: Measured | None, name: str) -> str:
-        cost = estimate(name, deepernets.load_records())
+        cost = estimated_time(name, deepernets.load_records())
         return f"{group} ({group.particulars})" if group else f"not run ({cost})"
 
     name = row.reported.recipe

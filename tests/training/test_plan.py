@@ -9,7 +9,7 @@ import pytest
 import deepernets
 from deepernets.errors import UserError
 from deepernets.results.comparison import measured
-from deepernets.results.costs import work
+from deepernets.results.costs import training_multiply_adds
 from deepernets.training.plan import PlannedRun, default_order, missing_runs, read_order
 from deepernets.training.records import load_records
 
@@ -36,7 +36,7 @@ def test_what_a_run_starts_from_comes_before_it() -> None:
 
 def test_further_seeds_come_last_and_the_cheapest_first() -> None:
     first = next(place for place, run in enumerate(ORDER) if run.seed)
-    costs = [work(deepernets.get_recipe(run.recipe)) for run in ORDER[first:]]
+    costs = [training_multiply_adds(deepernets.get_recipe(run.recipe)) for run in ORDER[first:]]
     assert costs == sorted(costs)
     assert all(run.seed for run in ORDER[first:])
 

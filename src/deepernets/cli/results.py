@@ -96,11 +96,14 @@ def reproduce(
 
 def _print_costs(runs: list[PlannedRun], profile: Profile) -> None:
     """Print each run with its cost on the CPU of the recorded runs, and the sum of the costs."""
-    from deepernets.results.costs import pace, work
+    from deepernets.results.costs import median_speed, training_multiply_adds
 
     records, total = load_records(), 0.0
     for run in runs:
-        speed, cost = pace(records, get_recipe(run.recipe).model), work(get_recipe(run.recipe).at(profile))
+        speed, cost = (
+            median_speed(records, get_recipe(run.recipe).model),
+            training_multiply_adds(get_recipe(run.recipe).at(profile)),
+        )
         total += cost / speed if speed else 0
         about = f"about {format_duration(cost / speed)} on the recorded CPU" if speed else ""
         print(f"{run.recipe:45} seed {run.seed}  {cost:.1e} multiply-adds  {about}")
@@ -118,11 +121,11 @@ def table(*, format: Literal["text", "markdown", "csv"] = "text", results: Path 
     """
     from deepernets.papers.reports import ALL_RESULTS
     from deepernets.results.comparison import compare_reported
-    from deepernets.results.costs import estimate
+    from deepernets.results.costs import estimated_time
     from deepernets.results.tables import table as as_table
 
     records = load_records(folder=results)
-    frame = as_table(compare_reported(records, ALL_RESULTS), lambda name: estimate(name, records))
+    frame = as_table(compare_reported(records, ALL_RESULTS), lambda name: estimated_time(name, records))
     if format == "csv":
         print(frame.to_csv(index=False), end="")
     elif format == "markdown":

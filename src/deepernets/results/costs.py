@@ -20,62 +20,64 @@ ASSUMED_GPU = 1e14
 ASSUMED_LAYER_SECONDS = 5e-5
 
 
-def work(wanted: Recipe) -> int:
+def training_multiply_adds(recipe: Recipe) -> int:
     """Return the multiply-adds of a recipe's training: forward and backward passes of all epochs.
 
     >>> from deepernets.recipes import get_recipe
-    >>> f"{work(get_recipe('report-a/vgg-16/as-reported')):.2e}"
+    >>> f"{training_multiply_adds(get_recipe('report-a/vgg-16/as-reported')):.2e}"
     '2.63e+14'
     """
-    return training_cost(wanted.epochs, training_images(wanted), _size(wanted)[0])
+    return training_cost(recipe.epochs, training_images(recipe), _size(recipe)[0])
 
 
-def pace(found: Iterable[Record], model: str = "") -> float | None:
+def median_speed(records: Iterable[Record], model: str = "") -> float | None:
     """Return the median multiply-adds per second of recorded runs on CPUs; None without a record.
 
     Each run's fastest epoch is used, since the machine may have been busy in others.
 
     Args:
-        found: Recorded runs; those on a GPU are left out.
+        records: Recorded runs; those on a GPU are left out.
         model: Use only this network's runs if there are any; small networks are slower per multiply-add.
     """
-    paces = [
+    speeds = [
         (
             record.recipe.model,
-            work(record.recipe) / len(record.epochs) / min(epoch["seconds"] for epoch in record.epochs),
+            training_multiply_adds(record.recipe)
+            / len(record.epochs)
+            / min(epoch["seconds"] for epoch in record.epochs),
         )
-        for record in found
+        for record in records
         if record.device.endswith(("thread)", "threads)"))  # only a CPU has a number of threads
     ]
-    own = [speed for name, speed in paces if name == model]
-    return median(own or [speed for _, speed in paces]) if paces else None
+    own = [speed for name, speed in speeds if name == model]
+    return median(own or [speed for _, speed in speeds]) if speeds else None
 
 
-def on_gpu(wanted: Recipe) -> float:
+def gpu_seconds(recipe: Recipe) -> float:
     """Return the seconds of a recipe on the assumed GPU, for its arithmetic or for its kernel launches.
 
     >>> from deepernets.recipes import get_recipe
     >>> small = get_recipe("report-b/resnet-20-cifar10/ours")  # the launches take far longer than the arithmetic
-    >>> round(on_gpu(small) / (work(small) / ASSUMED_GPU))
+    >>> round(gpu_seconds(small) / (training_multiply_adds(small) / ASSUMED_GPU))
     22
     """
-    steps = wanted.epochs * -(-training_images(wanted) // wanted.batch_size)
-    return max(work(wanted) / ASSUMED_GPU, steps * _size(wanted)[1] * ASSUMED_LAYER_SECONDS)
+    steps = recipe.epochs * -(-training_images(recipe) // recipe.batch_size)
+    return max(training_multiply_adds(recipe) / ASSUMED_GPU, steps * _size(recipe)[1] * ASSUMED_LAYER_SECONDS)
 
 
-def estimate(name: str, found: Sequence[Record]) -> str:
+def estimated_time(name: str, records: Sequence[Record]) -> str:
     """Return the estimated time of a recipe on the CPU of the recorded runs and on the assumed GPU, as text."""
-    wanted = get_recipe(name)
-    speed = pace(found, wanted.model)
-    on_cpu = f"CPU {format_duration(work(wanted) / speed)}, " if speed else ""
-    return f"{on_cpu}GPU about {format_duration(on_gpu(wanted))}"
+    recipe = get_recipe(name)
+    speed = median_speed(records, recipe.model)
+    on_cpu = f"CPU {format_duration(training_multiply_adds(recipe) / speed)}, " if speed else ""
+    return f"{on_cpu}GPU about {format_duration(gpu_seconds(recipe))}"
 
 
-def _size(wanted: Recipe) -> tuple[int, int]:
+def _size(recipe: Recipe) -> tuple[int, int]:
     """Return the multiply-adds of a recipe's network for one image, and its number of layers."""
-    info = DATASETS[wanted.data]
-    shape = (info.in_shape[0], wanted.image_size, wanted.image_size)
-    return _built(wanted.model, shape, len(info.classes))
+    info = DATASETS[recipe.data]
+    shape = (info.in_shape[0], recipe.image_size, recipe.image_size)
+    return _built(recipe.model, shape, len(info.classes))
 
 
 @cache

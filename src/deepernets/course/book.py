@@ -10,7 +10,7 @@ if TYPE_CHECKING:
     from pandas import DataFrame
 
 
-def show(frame: "DataFrame | Sequence[dict[str, Any]]", decimals: int = 1) -> "Markdown":
+def show_table(frame: "DataFrame | Sequence[dict[str, Any]]", decimals: int = 1) -> "Markdown":
     """Set a table: thousands apart, a fixed number of decimals, nothing where a value is missing.
 
     Args:
@@ -28,7 +28,7 @@ def show(frame: "DataFrame | Sequence[dict[str, Any]]", decimals: int = 1) -> "M
 _HIDDEN = "application/papermill.record/"  # MyST-NB finds what is displayed so, and shows nothing
 
 
-def quote(**numbers: Any) -> None:
+def glue(**numbers: Any) -> None:
     """Give the text around a page's cells these numbers, under these names.
 
     In the text, ``{glue:text}`name:.1f` `` shows one. The cell that calls this carries the tag ``remove-cell``. It
@@ -45,7 +45,7 @@ def quote(**numbers: Any) -> None:
         )
 
 
-def recorded(recipe: str, **wanted: Any) -> Record | None:
+def find_record(recipe: str, **wanted: Any) -> Record | None:
     """Return the first recorded run of a recipe, or None: the page then says what is missing.
 
     Args:
@@ -59,7 +59,7 @@ def recorded(recipe: str, **wanted: Any) -> Record | None:
     return None
 
 
-def particulars(record: Record) -> "Markdown":
+def record_summary(record: Record) -> "Markdown":
     """Say in a table where a record comes from and what it reached."""
     import pandas as pd
     from IPython.display import Markdown
