@@ -4,6 +4,7 @@ from pathlib import Path
 
 import nbformat
 import pytest
+from nbformat import NotebookNode
 
 from deepernets.course import checks, labs
 from deepernets.course.forks import repository
@@ -107,11 +108,33 @@ def test_the_caption_below_a_figure_is_its_alternative_text() -> None:
     )
 
 
-def test_a_second_build_changes_no_source_and_no_cell_id(root: Path) -> None:
-    before = {path: path.read_text() for path in (root / "labs").glob("*.ipynb")}
+def test_a_build_executes_what_changed_and_says_so(root: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    paths = [root / "solutions/01_a_lab.ipynb", root / "labs/01_a_lab.ipynb"]
+    before = [path.read_text() for path in paths]
+    executed: list[Path] = []
+
+    def execute(notebook: NotebookNode, folder: Path) -> NotebookNode:
+        executed.append(folder)
+        return notebook
+
+    monkeypatch.setattr(labs, "execute", execute)
+    said: list[str] = []
+    labs.build(root, report=said.append)
+    assert said == [f"{path.relative_to(root)}: code unchanged, outputs kept" for path in paths]
+    assert [path.read_text() for path in paths] == before, "a second build changes no source and no cell id"
+
+    (root / "solutions/01_a_lab.py").write_text(MASTER.replace("Why three?", "Why 3?"))
     labs.build(root)
-    assert {path: path.read_text() for path in before} == before
     labs.check(root)
+    assert not executed, "an edit of the text executes nothing"
+    assert "Why 3?" in paths[1].read_text()
+
+    labs.build(root, execute_all=True)
+    assert executed == [path.parent for path in paths]
+    paths[0].write_text(before[0])
+    (root / "solutions/01_a_lab.py").write_text(MASTER.replace("import math", "import cmath"))
+    labs.build(root)
+    assert executed[2:] == [root / "solutions", root / "labs"], "the notebook without outputs, too"
 
 
 def test_a_changed_master_or_notebook_is_noticed(root: Path) -> None:
