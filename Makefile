@@ -20,7 +20,7 @@ PAGES := $(shell sed -nE 's/^[- ]*(root|file): *//p' _toc.yml)
 SUITABLE := import sys; sys.exit(not (3, 11) <= sys.version_info[:2] <= (3, 13))
 VERSION := import platform; print(platform.python_version())
 
-.PHONY: book test test-elsewhere clean distclean
+.PHONY: book test checks test-elsewhere clean distclean
 .DELETE_ON_ERROR:
 
 # Containers often set it. Every process then compiles all of PyTorch's sources again, which takes longer than most
@@ -40,15 +40,18 @@ book: $(READY) $(RUN) _build/executed-for
 	done
 	@echo "The book is built. Open $(CURDIR)/_build/html/index.html"
 
+# The linters run while the book is built, whose last step uses one core.
 test: $(READY)
+	@$(MAKE) --no-print-directory --jobs=2 checks book
+	DEEPERNETS_BOOK=required $(BIN)/pytest $(TESTS)
+
+checks: $(READY)
 	$(BIN)/ruff check
 	$(BIN)/ruff format --check
 	$(BIN)/mypy
 	$(BIN)/codespell
 	$(BIN)/deepernets verify results
 	$(BIN)/deepernets labs build --check
-	@$(MAKE) --no-print-directory book
-	DEEPERNETS_BOOK=required $(BIN)/pytest $(TESTS)
 
 test-elsewhere: book
 	@DEEPERNETS_BOOK=required $(BIN)/python tests/elsewhere.py $(TESTS)
