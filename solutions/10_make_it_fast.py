@@ -30,14 +30,13 @@ from torchvision.transforms.functional import to_pil_image
 import deepernets
 from deepernets import check
 from deepernets.benchmark.run import images_per_second
-from deepernets.course.exercises.lab11 import train_step
 from deepernets.data.batches import Batches, Transform
 from deepernets.data.images import channel_statistics
 from deepernets.plots.comparison import ablation_effects
 from deepernets.plots.performance import phase_times, training_speeds
 from deepernets.results import ablation
 from deepernets.results.comparison import measured
-from deepernets.training import hardware, timing
+from deepernets.training import hardware, loop, timing
 
 torch.manual_seed(0)
 PROFILE = os.environ.get(
@@ -333,7 +332,13 @@ def train_epochs(network, optimizer, first, last):
     """Train from epoch `first` to epoch `last`, in an order drawn anew in every epoch."""
     for _ in range(first, last + 1):
         for part in torch.randperm(96).split(32):
-            train_step(network, points[part], sides[part], optimizer)
+            loop.train_step(
+                network,
+                points[part],
+                sides[part],
+                nn.CrossEntropyLoss(),
+                optimizer,
+            )
 
 
 def same_weights(one, other):
