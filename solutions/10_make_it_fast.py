@@ -465,9 +465,10 @@ for left_out in ("model", "optimizer", "random"):
 # computes its gradient. All average their gradients, so that the copies remain equal. The total work is the same.
 #
 # **Exercise 4.** Write `shard`. It returns the part of the list `indices` that process `rank` of `world` processes
-# takes: entries of the list, not their positions. Ranks count from 0. Every entry is in exactly one shard, and no shard
-# is longer than another by more than one. The length of the list need not be a multiple of `world`, and may be smaller.
-# Return a list (a tensor or an array of whole numbers is accepted, too). The order within a shard does not matter.
+# takes: entries of the list, which are all different, and not their positions. Ranks count from 0. Every entry is in
+# exactly one shard, and no shard is longer than another by more than one. The length of the list need not be a multiple
+# of `world`, and may be smaller. Return a list (a tensor or an array of whole numbers is accepted, too). The order
+# within a shard does not matter.
 
 
 # %%
