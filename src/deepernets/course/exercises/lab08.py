@@ -159,6 +159,13 @@ DIAGNOSE_DEPTH = FunctionExercise(
             ],
             "You judge by the best epoch. Which epoch says how training ended?",
         ),
+        Mistake(
+            "same epoch",
+            lambda shallow, deep, *limits: depth.diagnosis(
+                shallow[: len(deep)], deep[: len(shallow)], *limits
+            ),
+            "Where one run is longer, you stop at the end of the shorter one. Take the last epoch of each.",
+        ),
         Mistake("both", _by(_degraded_on_both), "Step 2 asks for the training error alone."),
         Mistake(
             "gap",
@@ -287,7 +294,8 @@ def _observe_switching_off(
     layers = list(block.modules())
     before = {name: value.clone() for name, value in block.state_dict().items()}
     function(block)
-    changed = [name for name, value in block.state_dict().items() if not _equal(value, before.get(name))]
+    now = block.state_dict()
+    changed = [name for name in before | now if not _equal(before.get(name), now.get(name))]
     with torch.no_grad():
         branch = block.branch(normal(Random(seed + 1), 2, channels, 4, 4).relu())
     return {
@@ -299,8 +307,8 @@ def _observe_switching_off(
     }
 
 
-def _equal(one: Tensor, other: Tensor | None) -> bool:
-    return other is not None and one.shape == other.shape and torch.equal(one, other)
+def _equal(one: Tensor | None, other: Tensor | None) -> bool:
+    return one is not None and other is not None and torch.equal(one, other)
 
 
 @torch.no_grad()
@@ -328,6 +336,7 @@ SWITCH_OFF = FunctionExercise(
     ],
     observe=_observe_switching_off,
     shown=lambda channels, projected, training, _: f"a block of {channels} channels, training={training}",
+    tries=1,
     mistakes=[
         Symptom(
             "changes mode",
@@ -494,6 +503,7 @@ GRADIENT_NORMS = FunctionExercise(
     shown=lambda nested, training, *_: (
         f"a network with {'4 convolutions' if nested else '1 convolution'}, training={training}, …"
     ),
+    tries=1,
     mistakes=[
         Symptom(
             "changes weights",
@@ -544,6 +554,15 @@ GRADIENT_NORMS = FunctionExercise(
             "softmax",
             _norms(loss=lambda logits, labels: F.cross_entropy(logits.softmax(1), labels)),
             "Cross-entropy takes logits and applies the softmax itself. Yours is applied twice.",
+        ),
+        Mistake(
+            "other loss",
+            [
+                _norms(loss=lambda logits, _: logits.sum()),
+                _norms(loss=lambda logits, _: logits.mean()),
+                _norms(loss=lambda logits, labels: logits[range(len(labels)), labels].sum()),
+            ],
+            "Those are gradients of the logits. The loss is the cross-entropy.",
         ),
         Mistake(
             "summed loss",
