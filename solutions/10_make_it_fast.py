@@ -384,7 +384,7 @@ save = check("save_checkpoint", save_checkpoint).or_reference()
 # **Exercise 3.** Write `load_checkpoint`. It reads such a file, and restores its contents in the `model` and the
 # `optimizer` that are passed, in place (both have a method `load_state_dict`), and in PyTorch's default random number
 # generator (`torch.set_rng_state`). Afterwards the generator must be in exactly this state, and the network in the mode
-# that it was in. Return the number of finished epochs.
+# that it was in. The file stays as it is. Return the number of finished epochs.
 
 
 # %%

@@ -95,6 +95,16 @@ class Symptom:
     hint: str
 
 
+def fails(key: str) -> Callable[[list[Any], list[Any]], bool]:
+    """Return what a `Symptom` shows where some outcome of an answer has False at a key."""
+    return lambda given, right: not all(each[key] for each in given)
+
+
+def every(shows: Callable[[Any], Any]) -> Callable[[list[Any], list[Any]], bool]:
+    """Return what a `Symptom` shows where every outcome of an answer has a property."""
+    return lambda given, right: all(map(shows, given))
+
+
 class Exercise(Protocol):
     """What `check` needs of an exercise."""
 

@@ -683,6 +683,7 @@ SGD_STEP = FunctionExercise(
     shown=lambda state, gradients, *settings: ", ".join(
         map(show, [state[0], gradients[0], state[1], *settings])
     ),
+    tries=1,
     mistakes=[
         Mistake(
             "rate inside",

@@ -14,7 +14,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from deepernets.analysis import depth
-from deepernets.course.exercises.judging import FunctionExercise, Mistake, Symptom
+from deepernets.course.exercises.judging import FunctionExercise, Mistake, Symptom, every, fails
 from deepernets.course.exercises.values import Unsuitable, kind_of, normal, number, numbers, tensor
 from deepernets.models.layers import (
     Convolution,
@@ -340,19 +340,17 @@ SWITCH_OFF = FunctionExercise(
     mistakes=[
         Symptom(
             "changes mode",
-            lambda given, right: not all(each["whether the mode is as before"] for each in given),
+            fails("whether the mode is as before"),
             "The block is in another mode afterwards. Leave its mode as it is.",
         ),
         Symptom(
             "replaced",
-            lambda given, right: not all(each["whether the layers are the same objects"] for each in given),
+            fails("whether the layers are the same objects"),
             "A layer was replaced or removed. Keep all layers, and change numbers in the last one only.",
         ),
         Symptom(
             "frozen",
-            lambda given, right: (
-                not all(each["whether all parameters still require gradients"] for each in given)
-            ),
+            fails("whether all parameters still require gradients"),
             "Some parameters can no longer be trained. Change their values and nothing else.",
         ),
         Mistake(
@@ -407,7 +405,7 @@ SWITCH_OFF = FunctionExercise(
         ),
         Symptom(
             "nothing",
-            lambda given, right: not any(each["the list of changed tensors"] for each in given),
+            every(lambda one: not one["the list of changed tensors"]),
             "No tensor of the block has changed. Write into its parameters, in place.",
         ),
     ],
@@ -507,12 +505,12 @@ GRADIENT_NORMS = FunctionExercise(
     mistakes=[
         Symptom(
             "changes weights",
-            lambda given, right: not all(each["whether the weights are as before"] for each in given),
+            fails("whether the weights are as before"),
             "The weights have changed. Measure the gradients, but take no step.",
         ),
         Symptom(
             "changes mode",
-            lambda given, right: not all(each["whether the mode is as before"] for each in given),
+            fails("whether the mode is as before"),
             "The network is in another mode after your function than before it. Leave its mode as it is.",
         ),
         Symptom(

@@ -12,7 +12,7 @@ from torch.nn import functional as F
 from torch.optim import SGD
 
 from deepernets.analysis import interpretability
-from deepernets.course.exercises.judging import FunctionExercise, Mistake, Symptom
+from deepernets.course.exercises.judging import FunctionExercise, Mistake, Symptom, every, fails
 from deepernets.course.exercises.values import (
     Raised,
     Stopped,
@@ -503,11 +503,6 @@ def _returning(read: Callable[[Any, list[nn.Parameter]], Any]) -> Callable[[Any,
     return lambda network, classes: read(network, _for_new_classes(network, classes))
 
 
-def _each(shows: Callable[[dict[str, Any]], bool]) -> Callable[[list[Any], list[Any]], bool]:
-    """Return whether every outcome of an answer has a property."""
-    return lambda given, right: all(map(shows, given))
-
-
 def _trained(outcome: dict[str, Any]) -> set[str]:
     return set(outcome["the list of parameters that require a gradient"])
 
@@ -523,7 +518,7 @@ FOR_NEW_CLASSES = FunctionExercise(
     mistakes=[
         Symptom(
             "old head",
-            _each(lambda one: one["the number of logits per image"] == 5),
+            every(lambda one: one["the number of logits per image"] == 5),
             "The network still has its old classes. Assign a new layer to `network.head.fc`.",
         ),
         Symptom(
@@ -537,7 +532,7 @@ FOR_NEW_CLASSES = FunctionExercise(
         ),
         Symptom(
             "does not fit",
-            _each(lambda one: one["the number of logits per image"] is None),
+            every(lambda one: one["the number of logits per image"] is None),
             "The network no longer runs. Has the new layer as many inputs as the old one?",
         ),
         Symptom(
@@ -547,29 +542,29 @@ FOR_NEW_CLASSES = FunctionExercise(
         ),
         Symptom(
             "all frozen",
-            _each(lambda one: not _trained(one)),
+            every(lambda one: not _trained(one)),
             "No parameter requires a gradient, not even those of the new layer. In which order do you freeze and "
             "replace?",
         ),
         Symptom(
             "nothing frozen",
-            _each(lambda one: len(_trained(one)) == len(one["the list of all parameters"])),
+            every(lambda one: len(_trained(one)) == len(one["the list of all parameters"])),
             "Nothing is frozen: which parameters should not be trained? `requires_grad` is a setting of each "
             "parameter, not of a layer.",
         ),
         Symptom(
             "partly frozen",
-            _each(lambda one: bool(_trained(one) - set(FC))),
+            every(lambda one: bool(_trained(one) - set(FC))),
             "Some layers before the new one can still be trained. Batch normalisations have parameters, too.",
         ),
         Symptom(
             "part of the new layer",
-            _each(lambda one: _trained(one) < set(FC)),
+            every(lambda one: _trained(one) < set(FC)),
             "A part of the new layer is frozen: it has weights and biases.",
         ),
         Symptom(
             "returns others",
-            _each(lambda one: "unknown" in one["the list of returned parameters"]),
+            every(lambda one: "unknown" in one["the list of returned parameters"]),
             "You return parameters that the network does not have. Are they those of the old layer?",
         ),
         Mistake(
@@ -584,7 +579,7 @@ FOR_NEW_CLASSES = FunctionExercise(
         ),
         Symptom(
             "changes weights",
-            lambda given, right: not all(each["whether the other weights are as before"] for each in given),
+            fails("whether the other weights are as before"),
             "Weights before the new layer have changed. Freezing keeps them as they are.",
         ),
     ],
@@ -656,7 +651,7 @@ TRAIN_HEAD = FunctionExercise(
     mistakes=[
         Symptom(
             "nothing to read",
-            lambda given, right: all(isinstance(one, Stopped) and "got 0" in one.message for one in given),
+            every(lambda one: isinstance(one, Stopped) and "got 0" in one.message),
             "You return no losses. `batches` can be read only once: is it read, or counted, before the loop?",
         ),
         Mistake(
@@ -667,9 +662,7 @@ TRAIN_HEAD = FunctionExercise(
         ),
         Symptom(
             "statistics",
-            lambda given, right: (
-                not all(each["whether the running statistics are as before"] for each in given)
-            ),
+            fails("whether the running statistics are as before"),
             "Running statistics of the body have changed. Is it in evaluation mode before the first batch, and "
             "does it stay there?",
         ),

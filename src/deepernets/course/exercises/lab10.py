@@ -13,7 +13,7 @@ import torch
 from torch import Tensor, nn
 from torch.optim import SGD
 
-from deepernets.course.exercises.judging import FunctionExercise, Mistake, Symptom
+from deepernets.course.exercises.judging import FunctionExercise, Mistake, Symptom, every, fails
 from deepernets.course.exercises.values import (
     Raised,
     Stopped,
@@ -119,7 +119,7 @@ MEDIAN_SECONDS = FunctionExercise(
         ),
         Symptom(
             "own clock",
-            lambda given, right: all(abs(one["the result"]) < 0.01 for one in given),
+            every(lambda one: abs(one["the result"]) < 0.01),
             "Your times are near 0. Is work() called between two readings of the `clock` that is passed?",
         ),
         Symptom(
@@ -249,7 +249,7 @@ def _saving(**changes: Callable[[nn.Module, SGD, int], Any]) -> Callable[..., No
 
 
 def _refused(key: str) -> Callable[[list[Any], list[Any]], bool]:
-    return lambda given, right: all(each.get("the entry that cannot be loaded") == key for each in given)
+    return every(lambda one: one.get("the entry that cannot be loaded") == key)
 
 
 SAVE_CHECKPOINT = FunctionExercise(
@@ -263,7 +263,7 @@ SAVE_CHECKPOINT = FunctionExercise(
     mistakes=[
         Symptom(
             "keys",
-            lambda given, right: all(len(each) == 1 for each in given),
+            every(lambda one: len(one) == 1),
             "The file has other keys than the four of the text: is one missing, or spelled in another way?",
         ),
         Mistake(
@@ -291,19 +291,17 @@ SAVE_CHECKPOINT = FunctionExercise(
         ),
         Symptom(
             "no momentum",
-            lambda given, right: all(each.get("the number of momentum values") == 0 for each in given),
+            every(lambda one: one.get("the number of momentum values") == 0),
             "The entry 'optimizer' has no momentum. Is it the state of the optimizer that was passed?",
         ),
         Symptom(
             "draws",
-            lambda given, right: all(each.get("whether the function draws random numbers") for each in given),
+            every(lambda one: one.get("whether the function draws random numbers")),
             "Your function draws random numbers, so the interrupted training and the resumed one differ.",
         ),
         Symptom(
             "changes the training",
-            lambda given, right: (
-                not any(each.get("whether network and optimizer are as before", True) for each in given)
-            ),
+            fails("whether network and optimizer are as before"),
             "Your function changes the weights, the mode of the network, or the optimizer. Only read from them.",
         ),
         Mistake(
@@ -321,9 +319,8 @@ SAVE_CHECKPOINT = FunctionExercise(
         ),
         Symptom(
             "weights",
-            lambda given, right: all(
-                each.get("whether two further steps give the weights of an unbroken run") is False
-                for each in given
+            every(
+                lambda one: one.get("whether two further steps give the weights of an unbroken run") is False
             ),
             "Everything can be loaded, but training goes on differently. Are all entries those of this moment, and "
             "in full precision?",
@@ -353,14 +350,10 @@ def _observe_loading(function: Callable[..., Any], seed: int, epoch: int, traini
         "whether the optimizer has the saved momentum": torch.equal(_momentum(fresh), momentum),
         "the learning rate of the optimizer": fresh.param_groups[0]["lr"],
         "whether the random state is the saved one": torch.equal(torch.get_rng_state(), random),
-        "whether the network is in training mode": network.training,
+        "whether the mode is as before": network.training == training,
         "whether the file is still there": file,
         "the returned epoch": number("the number of finished epochs")(returned),
     }
-
-
-def _lacks(what: str) -> Callable[[list[Any], list[Any]], bool]:
-    return lambda given, right: not any(each[what] for each in given)
 
 
 LOAD_CHECKPOINT = FunctionExercise(
@@ -379,36 +372,32 @@ LOAD_CHECKPOINT = FunctionExercise(
     mistakes=[
         Symptom(
             "weights",
-            _lacks("whether the network has the saved weights"),
+            fails("whether the network has the saved weights"),
             "The network that was passed does not have the saved weights afterwards. Load them into it: an "
             "assignment such as `model = …` only renames an object in your function.",
         ),
         Symptom(
             "statistics",
-            _lacks("whether the network has the saved statistics"),
+            fails("whether the network has the saved statistics"),
             "The network has the saved weights, but not the saved running statistics. The entry 'model' has both.",
         ),
         Symptom(
             "momentum",
-            _lacks("whether the optimizer has the saved momentum"),
+            fails("whether the optimizer has the saved momentum"),
             "The optimizer that was passed does not have the saved momentum afterwards.",
         ),
         Symptom(
             "random",
-            _lacks("whether the random state is the saved one"),
+            fails("whether the random state is the saved one"),
             "The next random numbers are not those of the unbroken run. Restore their state, as the last thing.",
         ),
         Symptom(
             "mode",
-            lambda given, right: any(
-                one["whether the network is in training mode"]
-                != other["whether the network is in training mode"]
-                for one, other in zip(given, right, strict=True)
-            ),
+            fails("whether the mode is as before"),
             "The network is in another mode afterwards. Leave its mode as it is.",
         ),
         Symptom(
-            "file", _lacks("whether the file is still there"), "The file is gone afterwards: only read it."
+            "file", fails("whether the file is still there"), "The file is gone afterwards: only read it."
         ),
         Symptom(
             "next epoch",

@@ -10,7 +10,14 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 from torch.optim import SGD, Optimizer
 
-from deepernets.course.exercises.judging import FunctionExercise, Mistake, Symptom, ValueExercise
+from deepernets.course.exercises.judging import (
+    FunctionExercise,
+    Mistake,
+    Symptom,
+    ValueExercise,
+    every,
+    fails,
+)
 from deepernets.course.exercises.values import Unsuitable, difference, kind_of, normal, numbers
 from deepernets.training.loop import train_step
 
@@ -150,7 +157,7 @@ OVERFIT_ONE_BATCH = FunctionExercise(
         Mistake("one image each", _one_image_each, "Give each step the whole batch, not one image of it."),
         Symptom(
             "no training",
-            lambda given, right: all(len(set(outcome["the list of losses"])) == 1 for outcome in given),
+            every(lambda one: len(set(one["the list of losses"])) == 1),
             "The losses are all equal: is `case.step` called once for each of them?",
         ),
         Mistake(
@@ -262,7 +269,7 @@ def _observe_gradients(function: Callable[..., Any], seed: int) -> dict[str, Any
     return {
         "the list of names": first,
         "the list at a second call (other images)": second,
-        "weights kept": kept,
+        "whether the weights are as before": kept,
     }
 
 
@@ -322,7 +329,7 @@ WITHOUT_GRADIENT = FunctionExercise(
         ),
         Symptom(
             "takes a step",
-            lambda given, right: not any(outcome["weights kept"] for outcome in given),
+            fails("whether the weights are as before"),
             "Your function changes the weights. Compute gradients, but take no step.",
         ),
     ],
