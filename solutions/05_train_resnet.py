@@ -196,7 +196,9 @@ names = PAIRS["quick" if PROFILE == "quick" else "report A"]
 recipes = dict(zip(("VGG", "ResNet"), equal_terms(*names, BUDGET), strict=True))
 if PROFILE == "quick":
     recipes = {
-        network: recipe.changed(batch_size=32, train_images=160)
+        network: recipe.changed(
+            image_size=16, pad=1, batch_size=32, train_images=160
+        )
         for network, recipe in recipes.items()
     }
 unequal = set(compare_terms(recipes["VGG"], recipes["ResNet"]))

@@ -341,7 +341,12 @@ standardise = check("standardise_pixels", standardise_pixels).or_reference()
 # %%
 if PROFILE == "quick":
     quick = deepernets.get_recipe("quick/digits").changed(
-        epochs=4, batch_size=32, learning_rate=0.05, nesterov=True
+        image_size=16,
+        pad=1,
+        epochs=3,
+        batch_size=32,
+        learning_rate=0.05,
+        nesterov=True,
     )
     recipes = {
         "ResNet-8": quick,
@@ -392,7 +397,7 @@ class_templates(weights * varies, dataset.classes)
 #
 # ## Deep networks, on equal terms
 #
-# Now convolutional networks train on the same images: in the `quick` profile ResNet-8 and a small VGG for four epochs
+# Now convolutional networks train on the same images: in the `quick` profile ResNet-8 and a small VGG for three epochs
 # each, otherwise the four networks of the report with our recipe.
 
 # %% tags=["nbval-ignore-output"]

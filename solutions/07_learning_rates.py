@@ -65,7 +65,7 @@ ladder = check("rising_rates", rising_rates).or_reference()
 
 # %% tags=["nbval-ignore-output"]
 if PROFILE == "quick":
-    recipe = deepernets.get_recipe("quick/vgg").changed(train_images=480)
+    recipe = deepernets.get_recipe("quick/vgg").changed(image_size=16, pad=1)
 else:
     recipe = deepernets.get_recipe("race/constant")
 accelerator = hardware.accelerator("auto")

@@ -4,6 +4,7 @@ from pathlib import Path
 
 import nbformat
 import pytest
+from nbformat import NotebookNode
 
 from deepernets.course import checks, labs
 from deepernets.course.forks import repository
@@ -107,12 +108,33 @@ def test_the_caption_below_a_figure_is_its_alternative_text() -> None:
     )
 
 
-def test_a_second_build_changes_no_source_and_no_cell_id(root: Path) -> None:
-    path = root / "labs/01_a_lab.ipynb"
-    before = path.read_text()
+def test_a_build_executes_what_changed_and_says_so(root: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    paths = [root / "solutions/01_a_lab.ipynb", root / "labs/01_a_lab.ipynb"]
+    before = [path.read_text() for path in paths]
+    executed: list[Path] = []
+
+    def execute(notebook: NotebookNode, folder: Path) -> NotebookNode:
+        executed.append(folder)
+        return notebook
+
+    monkeypatch.setattr(labs, "execute", execute)
+    said: list[str] = []
+    labs.build(root, report=said.append)
+    assert said == [f"{path.relative_to(root)}: code unchanged, outputs kept" for path in paths]
+    assert [path.read_text() for path in paths] == before, "a second build changes no source and no cell id"
+
+    (root / "solutions/01_a_lab.py").write_text(MASTER.replace("Why three?", "Why 3?"))
     labs.build(root)
-    assert path.read_text() == before
     labs.check(root)
+    assert not executed, "an edit of the text executes nothing"
+    assert "Why 3?" in paths[1].read_text()
+
+    labs.build(root, execute_all=True)
+    assert executed == [path.parent for path in paths]
+    paths[0].write_text(before[0])
+    (root / "solutions/01_a_lab.py").write_text(MASTER.replace("import math", "import cmath"))
+    labs.build(root)
+    assert executed[2:] == [root / "solutions", root / "labs"], "the notebook without outputs, too"
 
 
 def test_a_changed_master_or_notebook_is_noticed(root: Path) -> None:
@@ -202,17 +224,15 @@ def test_a_solution_shown_by_another_lab_or_by_an_output_is_noticed(root: Path) 
         + "print('top_k_error = lambda z, y, k: (z.topk(k).indices' + ' != y[:, None]).all(1).double().mean()')\n"
     )
     (root / "solutions/02_other.py").write_text(other)
-    labs.build(root, wanted=("02",))
+    before = (root / "labs/01_a_lab.ipynb").stat().st_mtime_ns
+    assert [path.name for path in labs.build(root, wanted=("02",))] == ["02_other.ipynb"] * 2
+    assert (root / "labs/01_a_lab.ipynb").stat().st_mtime_ns == before, "only the wanted lab is built"
     with pytest.raises(UserError, match=r"02_other.ipynb shows the solution line .* of 01_a_lab.py"):
         labs.check(root)
 
 
-def test_only_the_wanted_labs_are_built(root: Path) -> None:
-    (root / "solutions/02_other.py").write_text(MASTER.replace("# # A lab", "# # Another"))
-    before = (root / "labs/01_a_lab.ipynb").stat().st_mtime_ns
-    assert [path.name for path in labs.build(root, wanted=("02",))] == ["02_other.ipynb"] * 2
-    assert (root / "labs/01_a_lab.ipynb").stat().st_mtime_ns == before
-    with pytest.raises(UserError, match=r"There is no lab '07'; name one of 01_a_lab, 02_other"):
+def test_a_lab_of_another_name_is_refused(root: Path) -> None:
+    with pytest.raises(UserError, match=r"There is no lab '07'; name one of 01_a_lab"):
         labs.build(root, wanted=("07",))
 
 

@@ -64,17 +64,20 @@ def grade(
 def build(
     *names: str,
     check: bool = False,
+    execute: bool = False,
     repository: str | None = None,
     ref: str | None = None,
     without_solutions: Path | None = None,
 ) -> None:
     """Make the solutions' and the students' notebooks from their masters.
 
-    With --repository or --ref nothing is executed: links, set-up cells and _config.yml are changed to the fork.
+    A notebook is executed if its code changed. With --repository or --ref nothing is executed: links, set-up cells
+    and _config.yml are changed to the fork.
 
     Args:
         names: Labs to make, by the start of their name, such as 03; without names all of them.
         check: Write nothing; fail if a notebook differs from what its master makes.
+        execute: Execute notebooks whose code did not change, too, as after a change of the package.
         repository: Address of the fork, https://github.com/OWNER/NAME.
         ref: Its branch or tag.
         without_solutions: New folder for a hand-out without masters and solutions; --repository and --ref then
@@ -84,7 +87,7 @@ def build(
     from deepernets.course import labs as made
 
     pointing = repository is not None or ref is not None
-    if check + bool(names) + (pointing or without_solutions is not None) > 1:
+    if check + (bool(names) or execute) + (pointing or without_solutions is not None) > 1:
         raise UserError(
             "Names, --check, and --repository, --ref or --without-solutions ask for different things; "
             "give one of them at a time."
@@ -96,7 +99,7 @@ def build(
     elif check:
         made.check()
     else:
-        made.build(wanted=names)
+        made.build(wanted=names, execute_all=execute, report=print)
 
 
 @labs.command

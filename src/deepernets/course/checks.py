@@ -109,7 +109,6 @@ def judge(name: str, answer: Any, seed: int = 0) -> Verdict:
     if answer is ...:
         return Verdict(name, "not attempted", NOT_ATTEMPTED, answer, reference=known[name].reference)
     exercise = known[name]
-    _import_optimizers()
     with torch.random.fork_rng(devices=[]):  # a check must not change what a lab draws after it
         outcome = _within_limits(lambda: judging.judge(exercise, answer, seed))
     status, hint, mistake = _read(outcome)
@@ -132,17 +131,13 @@ def _read(outcome: Outcome) -> tuple[Status, str, str]:
 
 
 @cache
-def _import_optimizers() -> None:
-    """Import what the first optimizer of a process imports (900 modules), so that no answer is charged for it."""
-    torch.optim.SGD([torch.zeros(1, requires_grad=True)])
-
-
 def _within_limits(judging: Callable[[], Finding | None]) -> Outcome:
     """Return what `judging` returns, or how it ended: at a placeholder, with an exception, or not in time.
 
-    Processor time is what counts, so that an answer is not refused because the machine is busy. The judge runs in
-    a thread of its own, which an exception is thrown into when the time is up: signals would do for a terminal, but
-    not for every notebook server.
+    Processor time is what counts, so that an answer is not refused because the machine is busy, and imports are
+    free: the first optimizer of a process imports 900 modules. The judge runs in a thread of its own, which an
+    exception is thrown into when the time is up: signals would do for a terminal, but not for every notebook
+    server.
     """
     outcome: list[Outcome] = []
 
@@ -159,6 +154,8 @@ def _within_limits(judging: Callable[[], Finding | None]) -> Outcome:
     thread.start()
     while thread.is_alive() and process_time() < computed and monotonic() < last:
         thread.join(0.05)
+        if _is_importing(thread):
+            computed = process_time() + SECONDS
     if thread.is_alive():
         _stop(thread)
         return TooLong()
@@ -168,12 +165,15 @@ def _within_limits(judging: Callable[[], Finding | None]) -> Outcome:
 def _stop(thread: threading.Thread) -> None:
     """Throw `TooLong` into a thread, but never while it imports: the import lock would stay locked for ever."""
     for _ in range(20):
-        frame = sys._current_frames().get(thread.ident or 0)
-        files = [caller.f_code.co_filename for caller, _ in walk_stack(frame)]
-        if not any("importlib" in file for file in files):
+        if not _is_importing(thread):
             ctypes.pythonapi.PyThreadState_SetAsyncExc(
                 ctypes.c_ulong(thread.ident or 0), ctypes.py_object(TooLong)
             )
         thread.join(0.2)
         if not thread.is_alive():
             return
+
+
+def _is_importing(thread: threading.Thread) -> bool:
+    frame = sys._current_frames().get(thread.ident or 0)
+    return any("importlib" in caller.f_code.co_filename for caller, _ in walk_stack(frame))

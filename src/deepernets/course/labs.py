@@ -5,16 +5,17 @@ The master, ``solutions/NN_name.py``, is a text notebook (py:percent). ``solutio
 compares their outputs.
 """
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import nbformat
 from nbformat import NotebookNode
 
 from deepernets.course.forks import repository
 from deepernets.course.masters import cells_of, complaints_about, for_students, given, solutions
-from deepernets.course.notebooks import assemble, differences, execute, text_of, write
+from deepernets.course.notebooks import assemble, differences, execute, text_of, with_outputs_of, write
 from deepernets.errors import UserError
 
 MINIMUM_LENGTH = 12  # characters of a solution line that must not be visible; shorter lines occur anywhere
@@ -66,12 +67,19 @@ def labs_in(root: Path, wanted: tuple[str, ...] = ()) -> list[Lab]:
     ]
 
 
-def build(root: Path = Path(), wanted: tuple[str, ...] = ()) -> list[Path]:
+def build(
+    root: Path = Path(),
+    wanted: tuple[str, ...] = (),
+    execute_all: bool = False,
+    report: Callable[[str], Any] = lambda line: None,
+) -> list[Path]:
     """Build the notebooks of every master in ``solutions/``, or of those `wanted`.
 
     Args:
         root: The repository.
         wanted: Starts of masters' names, such as ``"03"``; all where there are none.
+        execute_all: Execute notebooks whose code did not change, too: the package may have changed.
+        report: Takes a line about each notebook, before it is executed.
 
     Returns:
         The paths of the notebooks.
@@ -83,7 +91,11 @@ def build(root: Path = Path(), wanted: tuple[str, ...] = ()) -> list[Path]:
     _refuse([what for lab in labs for what in _complaints(lab)])
     for lab in labs:
         for notebook, path in zip(lab.notebooks(*repository(root)), lab.paths, strict=True):
-            write(execute(notebook, path.parent), path)
+            kept = None if execute_all else with_outputs_of(path, notebook)
+            report(
+                f"{path.relative_to(root)}: {'executing' if kept is None else 'code unchanged, outputs kept'}"
+            )
+            write(kept or execute(notebook, path.parent), path)
     return [path for lab in labs for path in lab.paths]
 
 

@@ -81,6 +81,21 @@ def execute(notebook: NotebookNode, folder: Path) -> NotebookNode:
     return notebook
 
 
+def with_outputs_of(path: Path, notebook: NotebookNode) -> NotebookNode | None:
+    """Return a notebook with the outputs of the one at `path`; None unless that one was executed with this code."""
+    if not path.is_file():
+        return None
+    executed = [cell for cell in nbformat.read(path, as_version=4).cells if cell.cell_type == "code"]
+    cells = [cell for cell in notebook.cells if cell.cell_type == "code"]
+    if [cell.source for cell in executed] != [cell.source for cell in cells]:
+        return None
+    if any(cell.execution_count is None for cell in executed):
+        return None
+    for cell, before in zip(cells, executed, strict=True):
+        cell.outputs, cell.execution_count = before.outputs, before.execution_count
+    return notebook
+
+
 def joined(outputs: Iterable[NotebookNode]) -> list[NotebookNode]:
     """Return a cell's outputs with consecutive pieces of text joined: where they are split depends on timing."""
     whole: list[NotebookNode] = []

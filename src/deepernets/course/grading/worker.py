@@ -136,7 +136,6 @@ class Untouched:
         from deepernets.course import checks
 
         checks.labs()
-        checks._import_optimizers()
         ways: tuple[list[Any], ...] = (sys.path, sys.meta_path, sys.path_hooks)
         self.ways = [(way, list(way)) for way in ways]
         self.modules = {name: module for name, module in sys.modules.items() if not _ours(name)}
