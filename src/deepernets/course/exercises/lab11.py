@@ -503,8 +503,8 @@ MIXES_IMAGES = FunctionExercise(
         Mistake(
             "always true",
             lambda network, images: True,
-            "You return True for every network. Compare the logits of the first image only, up to rounding, and do not "
-            "change that image: its logits always depend on it.",
+            "You return True for every network. Compare the logits of the first image only, up to rounding, and do "
+            "not change that image: its logits always depend on it.",
         ),
         Mistake(
             "always false",
