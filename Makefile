@@ -1,6 +1,7 @@
 # make book    the book, as HTML
 # make test    all checks, those of the book included
 # make test-elsewhere   the tests with the instructions of other processors, and on a busy one
+# make fuzz    damage 10,000 files of each kind and read them (about an hour); EXAMPLES=100 for fewer
 # make clean   delete the book and the runs made for it (make distclean: the environment, too)
 #
 # A step runs again only when its inputs have changed. Another Python: make book PYTHON=python3.12
@@ -20,7 +21,7 @@ PAGES := $(shell sed -nE 's/^[- ]*(root|file): *//p' _toc.yml)
 SUITABLE := import sys; sys.exit(not (3, 11) <= sys.version_info[:2] <= (3, 13))
 VERSION := import platform; print(platform.python_version())
 
-.PHONY: book test test-elsewhere clean distclean
+.PHONY: book test test-elsewhere fuzz clean distclean
 .DELETE_ON_ERROR:
 
 # Containers often set it. Every process then compiles all of PyTorch's sources again, which takes longer than most
@@ -52,6 +53,10 @@ test: $(READY)
 
 test-elsewhere: book
 	@DEEPERNETS_BOOK=required $(BIN)/python tests/elsewhere.py $(TESTS)
+
+EXAMPLES ?= 10000
+fuzz: $(READY)
+	DEEPERNETS_EXAMPLES=$(EXAMPLES) $(BIN)/pytest -q --numprocesses $(WORKERS) tests/data/test_damaged_files.py
 
 clean:
 	rm -rf _build runs

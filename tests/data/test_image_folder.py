@@ -231,7 +231,7 @@ def test_a_folder_without_permission_is_refused(folder: Path, monkeypatch: pytes
         raise PermissionError(13, "Permission denied", str(path))
 
     monkeypatch.setattr(Path, "read_bytes", forbidden)
-    refused(folder, r"train cannot be read \(Permission denied\)")
+    refused(folder, r"0000\.png cannot be read \(Permission denied\)")
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="elsewhere names are Unicode")
