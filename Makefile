@@ -2,7 +2,7 @@
 # make test    all checks, those of the book included
 # make test-elsewhere   the tests with the instructions of other processors, and on a busy one
 # make test-hand-out    the hand-out for students: installed in a new environment, its book built, its labs run
-# make fuzz    damage 10,000 files of each kind and read them (about an hour); EXAMPLES=100 for fewer
+# make fuzz    damage 10,000 files of each kind and read them; EXAMPLES=100 for fewer
 # make clean   delete the book and the runs made for it (make distclean: the environment, too)
 #
 # A step runs again only when its inputs have changed. Another Python: make book PYTHON=python3.12
