@@ -2,7 +2,6 @@
 
 import re
 from copy import deepcopy
-from copy import deepcopy
 from functools import partial
 from typing import Any
 

@@ -738,7 +738,7 @@ FIELD_BY_GRADIENT = FunctionExercise(
     mistakes=[
         Mistake(
             "area",
-            lambda network, size: _side_of_gradient(network, size) ** 2,
+            partial(_side_of_gradient, along=(0,)),
             "That is how many pixels the unit sees. How many are side by side?",
         ),
         Mistake(
@@ -753,7 +753,10 @@ FIELD_BY_GRADIENT = FunctionExercise(
         ),
         Mistake(
             "all units' area",
-            lambda network, size: _side_of_gradient(network, size, "all") ** 2,
+            [
+                partial(_side_of_gradient, unit="all", along=(0,)),
+                partial(_side_of_gradient, unit="all", along=(0,), seen=lambda gradient: gradient[:1].abs()),
+            ],
             "Those are all pixels of the image. Take one unit only, and the side of what it sees.",
         ),
         Mistake(
