@@ -17,64 +17,53 @@ from deepernets.data.images import Images
 from deepernets.errors import UserError
 from deepernets.training import distributed
 
-SCRIPT = Path(__file__).with_name("two_processes.py")
+sys.path.insert(0, str(Path(__file__).parent))
+import two_processes  # type: ignore[import-not-found]  # which both processes run as a script
+
 LOOPBACK = "lo" if sys.platform == "linux" else "lo0"
-HUNG = 900  # seconds, as in the script
 ENVIRONMENT = {**os.environ, "GLOO_SOCKET_IFNAME": LOOPBACK, "OMP_NUM_THREADS": "1"}
+Found = dict[str, Any]
 
 
-def run(count: int, *words: object) -> subprocess.CompletedProcess[str]:
-    """Run the script in so many processes; a process that hangs says where, and ends, before the time is up."""
-    starter = ["-m", "torch.distributed.run", "--standalone", "--nproc-per-node", str(count)]
-    starter += ["--monitor-interval", "0.1"]
-    command = [sys.executable, *(starter if count > 1 else []), str(SCRIPT), *map(str, words)]
-    return subprocess.run(command, env=ENVIRONMENT, capture_output=True, text=True, timeout=HUNG + 100)
+@pytest.fixture(scope="module")
+def together(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, list[str]]:
+    """Train in two processes, as torchrun would start them, and return their folder and what they printed.
 
-
-def run_without_torchrun(*words: object) -> list[tuple[int, str]]:
-    """Run the script in two processes, which nobody ends when one has died; return how each ended and its words."""
+    The second one dies in the last run; a process that hangs says where, and ends, before the time is up.
+    """
+    out = tmp_path_factory.mktemp("together")
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
         meeting = {"MASTER_ADDR": "127.0.0.1", "MASTER_PORT": str(free.getsockname()[1]), "WORLD_SIZE": "2"}
     both = [
         subprocess.Popen(
-            [sys.executable, str(SCRIPT), *map(str, words)],
+            [sys.executable, two_processes.__file__, out, "none", "local", "synchronised", "cut-off"],
             env={**ENVIRONMENT, **meeting, "RANK": rank, "LOCAL_RANK": rank},
             stderr=subprocess.PIPE,
             text=True,
         )
         for rank in ("0", "1")
     ]
-    errors = [process.communicate(timeout=HUNG + 100)[1] for process in both]
-    return [(process.returncode, error) for process, error in zip(both, errors, strict=True)]
-
-
-def found(out: Path) -> dict[str, Any]:
-    return json.loads((out / "found.json").read_text())
-
-
-@pytest.fixture(scope="module")
-def alone(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    out = tmp_path_factory.mktemp("alone")
-    done = run(1, out, 0, "none", "local")
-    assert done.returncode == 0, done.stderr
-    return out
-
-
-@pytest.fixture(scope="module")
-def together(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    out = tmp_path_factory.mktemp("together")
-    done = run(2, out, 0, "none", "local", "synchronised")
-    assert done.returncode == 0, done.stderr
-    return out
-
-
-@pytest.fixture(scope="module")
-def cut_off(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, str]:
-    out = tmp_path_factory.mktemp("cut-off")
-    (survived, errors), (died, _) = run_without_torchrun(out, 2, "none")
-    assert (survived, died) == (2, 1), errors
+    errors = [process.communicate(timeout=two_processes.HUNG + 100)[1] for process in both]
+    assert [process.returncode for process in both] == [2, 1], errors
     return out, errors
+
+
+@pytest.fixture(scope="module")
+def alone(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Found]:
+    """Train in this process."""
+    out = tmp_path_factory.mktemp("alone")
+    return {norm: in_this_process(norm, out / norm) for norm in ("none", "local")}
+
+
+def in_this_process(norm: str, out: Path) -> Found:
+    with pytest.MonkeyPatch.context() as patched:
+        two_processes.replace_parts(patched)
+        return two_processes.trained(norm, out)
+
+
+def found(out: Path, norm: str) -> Found:
+    return json.loads((out / f"{norm}.json").read_text())
 
 
 def assert_same_training(ours: dict[str, Any], theirs: dict[str, Any]) -> None:
@@ -87,39 +76,33 @@ def assert_same_training(ours: dict[str, Any], theirs: dict[str, Any]) -> None:
     assert ours["accuracy"] == pytest.approx(theirs["accuracy"])
 
 
-def test_two_processes_meet_the_losses_of_one(alone: Path, together: Path) -> None:
-    out = together
-    assert found(out / "none")["processes"] == 2
-    assert_same_training(found(out / "none"), found(alone / "none"))
+def test_two_processes_meet_the_losses_of_one(
+    alone: dict[str, Found], together: tuple[Path, list[str]]
+) -> None:
+    ours = found(together[0], "none")
+    assert ours["processes"] == 2
+    assert_same_training(ours, alone["none"])
 
 
 def test_synchronised_batch_normalisation_meets_the_losses_of_one_process(
-    alone: Path, together: Path
+    alone: dict[str, Found], together: tuple[Path, list[str]]
 ) -> None:
-    one, local, synchronised = (
-        found(folder) for folder in (alone / "local", together / "local", together / "synchronised")
-    )
+    one, local, synchronised = alone["local"], found(together[0], "local"), found(together[0], "synchronised")
     assert [run["sync_batch_norm"] for run in (one, local, synchronised)] == [False, False, True]
     assert_same_training(synchronised, one)
     assert local["losses"] != pytest.approx(one["losses"], rel=1e-3)  # or the test would show nothing
 
 
-def test_a_process_that_dies_ends_the_run_with_a_sentence(cut_off: tuple[Path, str]) -> None:
-    out, errors = cut_off
+def test_what_a_run_leaves_whose_other_process_died_goes_on_with_another_number_of_processes(
+    alone: dict[str, Found], together: tuple[Path, list[str]]
+) -> None:
+    out, (errors, _) = together
     assert "Another process of this run has ended" in errors
     assert "goes on from the last whole epoch" in errors
     assert [path.name for path in out.rglob("epoch-*")] == ["epoch-002"]
-
-
-def test_what_is_left_goes_on_with_another_number_of_processes(
-    alone: Path, cut_off: tuple[Path, str]
-) -> None:
-    out, _ = cut_off
-    done = run(1, out, 0, "none")
-    assert done.returncode == 0, done.stderr
-    resumed, whole = found(out / "none"), found(alone / "none")
+    resumed = in_this_process("cut-off", out / "cut-off")
     assert resumed["processes"] == 1
-    assert resumed["losses"] == pytest.approx(whole["losses"][-5:], rel=1e-6)  # one epoch was left
+    assert resumed["losses"] == pytest.approx(alone["none"]["losses"][-5:], rel=1e-6)  # one epoch was left
 
 
 def shares(count: int, batch_size: int, world: int, shuffled: bool) -> list[list[list[int]]]:

@@ -1,7 +1,6 @@
 """What the queue starts on a machine of some speed, and what it leaves when something goes wrong."""
 
 import subprocess
-import time
 from collections.abc import Callable
 from dataclasses import replace
 from math import inf
@@ -10,13 +9,16 @@ from pathlib import Path
 import pytest
 
 import deepernets
+from deepernets.data.datasets import load_dataset
+from deepernets.data.images import Dataset, sample
 from deepernets.errors import UserError
 from deepernets.recipes.recipe import training_images
-from deepernets.training import queue
+from deepernets.training import preparation, queue
 from deepernets.training.options import RunOptions
 from deepernets.training.plan import PlannedRun, missing_runs
 from deepernets.training.queue import PATIENCE, WORTH_COMPILING, Machine, Queue, TrainingProcess
 from deepernets.training.records import Record, load_record, load_records
+from deepernets.training.run import train
 
 A, B = PlannedRun("paper/resnet-20", 0), PlannedRun("report-b/vgg-13-mnist/ours", 1)
 
@@ -293,7 +295,7 @@ def test_a_record_of_a_recipe_that_was_changed_is_not_copied(finished: Record, t
     queue = Queue([A], results, options, machine=FakeMachine({}).machine())
     replace(finished, recipe=older, seed=0).save(queue.folder(A) / "record.json")
     queue.work()
-    assert "before it was changed; rename or delete the folder" in queue.problems[A]
+    assert "before it was changed); rename or delete the folder" in queue.problems[A]
     assert not results.exists()
 
 
@@ -348,33 +350,97 @@ def test_ctrl_c_stops_what_is_running(tmp_path: Path) -> None:
 # With real processes.
 
 
-def test_a_real_run_ends_with_its_queue_and_the_next_queue_goes_on(tmp_path: Path) -> None:
+def few_sketches(*args: object) -> Dataset:
+    """Return the embedded images, a few of them."""
+    sketches = load_dataset("sketches")
+    return replace(sketches, train=sample(sketches.train, 100, 0), test=sample(sketches.test, 20, 0))
+
+
+class StoppedAfterAnEpoch(TrainingProcess):
+    """A real run, which waits at the end of its first epoch until its standard input is closed."""
+
+    CODE = f"""
+import sys, time
+sys.path.insert(0, {str(Path(__file__).parent)!r})
+import test_queue
+from deepernets.training import preparation
+from deepernets.training.callbacks import Progress
+
+def wait(progress, training, after_epoch=Progress.after_epoch):
+    after_epoch(progress, training)
+    print("an epoch", file=sys.stderr, flush=True)
+    while not progress.interrupted:
+        time.sleep(0.01)
+
+Progress.after_epoch = wait
+preparation.load_dataset = test_queue.few_sketches
+{TrainingProcess.CODE}
+"""
+
+    def _read(self, show: bool) -> None:
+        assert self.process.stderr is not None
+        with self.process.stderr as pipe:
+            for line in pipe:  # ends with the process
+                self.printed += line.decode()
+                if b"an epoch" in line:
+                    self.stop()
+
+
+class InThisProcess(TrainingProcess):
+    """A run that is made at once, as the command would make it."""
+
+    def __init__(self, recipe: str, options: RunOptions, show: bool) -> None:
+        self.said = ""
+        try:
+            train(recipe, options)
+        except UserError as error:
+            self.said = str(error)
+
+    def has_ended(self) -> bool:
+        return True
+
+    def problem(self) -> str:
+        return self.said
+
+
+def test_a_real_run_ends_with_its_queue_and_the_next_queue_goes_on(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """Closing the run's standard input is what the system does when the queue is killed."""
+    monkeypatch.setattr(preparation, "load_dataset", few_sketches)
     options = RunOptions(out=tmp_path / "runs", profile="quick")
-    run = PlannedRun("report-b/resnet-20-mnist/as-reported", 0)  # five epochs of 512 images
-    machine = Machine(step_seconds=lambda *_: 1e-3)
-    queue = Queue([run, A], tmp_path / "results", options, at_a_time=2, machine=machine)
+    run, other = PlannedRun("quick/vgg", 0), PlannedRun("quick/resnet", 0)
+    process = StoppedAfterAnEpoch(run.recipe, options, show=False)
+    process.reader.join()
+    assert process.process.wait() == 130, process.printed
+
+    machine = Machine(InThisProcess, step_seconds=lambda *_: 1e-3)
+    queue = Queue([run, other], tmp_path / "results", options, machine=machine)
     epochs = queue.recipe(run).epochs
-    process = TrainingProcess(run.recipe, options, show=False)
-    wait_until(lambda: queue.epochs_left(run) < epochs or process.has_ended())
-    process.stop()
-    wait_until(process.has_ended)
-    assert process.process.returncode == 130, process.problem()
     assert not (queue.folder(run) / "record.json").exists()
     assert 0 < queue.epochs_left(run) < epochs
-
-    broken = queue.folder(A) / "epoch-001"
+    broken = queue.folder(other) / "epoch-001"
     broken.mkdir(parents=True)
     queue.work()
     assert queue.recorded == [run]
     (record,) = load_records(folder=queue.results)
     assert (record.recipe, len(record.epochs)) == (queue.recipe(run), epochs)
-    assert f"The checkpoint {broken} is damaged" in queue.problems[A]
+    assert record.data["train"] == 80
+    assert f"The checkpoint {broken} is damaged" in queue.problems[other]
 
 
-def wait_until(holds: Callable[[], bool], seconds: float = 1800) -> None:
-    """Wait; the limit is far above what it takes, also on a busy machine."""
-    deadline = time.monotonic() + seconds
-    while not holds():
-        assert time.monotonic() < deadline, f"it did not happen in {seconds} s"
-        time.sleep(0.1)
+def test_the_problem_of_a_process_is_its_last_line_or_its_signal(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Python alone, since PyTorch takes seconds to start."""
+    last = "import sys; print('deepernets: first', file=sys.stderr); sys.exit('deepernets: it diverged')"
+    for program, problem in (
+        (last, "it diverged"),
+        ("pass", "it printed nothing"),
+        ("import os; os.kill(os.getpid(), 9)", "it was ended by signal 9"),
+    ):
+        monkeypatch.setattr(TrainingProcess, "CODE", program)
+        process = TrainingProcess("quick/vgg", RunOptions(out=tmp_path), show=False)
+        process.process.wait()
+        assert process.has_ended()
+        assert process.problem() == problem

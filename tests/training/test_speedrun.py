@@ -7,6 +7,8 @@ import pytest
 import torch
 from safetensors.torch import load_file
 
+from deepernets.data.datasets import load_dataset
+from deepernets.data.images import sample
 from deepernets.errors import UserError
 from deepernets.models.speedrun import FlipAveraged, whitening_filters
 from deepernets.recipes import get_recipe
@@ -75,6 +77,10 @@ def test_a_network_that_cannot_be_whitened_is_refused_before_training(tmp_path: 
 def test_a_run_cut_off_between_two_epochs_ends_with_the_same_weights(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    sketches = load_dataset("sketches")
+    few = replace(sketches, test=sample(sketches.test, 60, 0))
+    for module in (preparation, run_module):
+        monkeypatch.setattr(module, "load_dataset", lambda *args: few)
     whole = train(SMALL, profile="quick", out=tmp_path / "whole", precision="fp32")
 
     def one_epoch_then_stop(self: run_module.Progress, training: Training) -> None:
@@ -82,10 +88,10 @@ def test_a_run_cut_off_between_two_epochs_ends_with_the_same_weights(
         raise KeyboardInterrupt
 
     after_epoch = run_module.Progress.after_epoch
-    monkeypatch.setattr(run_module.Progress, "after_epoch", one_epoch_then_stop)
-    with pytest.raises(KeyboardInterrupt):
-        train(SMALL, profile="quick", out=tmp_path / "cut", precision="fp32")
-    monkeypatch.undo()
+    with monkeypatch.context() as patched:
+        patched.setattr(run_module.Progress, "after_epoch", one_epoch_then_stop)
+        with pytest.raises(KeyboardInterrupt):
+            train(SMALL, profile="quick", out=tmp_path / "cut", precision="fp32")
     resumed = train(SMALL, profile="quick", out=tmp_path / "cut", precision="fp32")
     weights = [load_file(run.folder / "model.safetensors") for run in (whole, resumed)]
     assert all(torch.equal(weights[0][name], weights[1][name]) for name in weights[0])

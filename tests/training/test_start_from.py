@@ -13,7 +13,7 @@ from deepernets.training import run as run_module
 from deepernets.training.options import RunOptions
 from deepernets.training.run import train
 
-TINY = deepernets.get_recipe("quick/vgg").changed(epochs=1, train_images=128, batch_size=32)
+TINY = deepernets.get_recipe("quick/vgg").changed(epochs=1, train_images=128, batch_size=32, image_size=8)
 
 
 def small(name: str) -> torch.nn.Module:
