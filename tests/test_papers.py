@@ -69,3 +69,21 @@ def test_report_cs_last_epoch_follows_from_its_running_means() -> None:
     assert [round(mean * epoch * 100) for epoch, mean in means.items()] == [482_234, 492_112]
     assert right_in_last_epoch(means[49], means[50], epochs=50, images=10_000) == 9_878
     assert round(means[50], 2) == reports.REPORTED["report-c/resnet-50-mnist/as-reported"].test_accuracy
+
+
+def test_the_papers_own_experiments_are_as_published() -> None:
+    """Facts, sections 2 and 4."""
+    assert vgg.FIVE_BY_FIVE_COST == 7
+    assert {name: tuple(row) for name, row in vgg.TEST_PROTOCOLS.items()} == {
+        "D": (24.8, 24.6, 24.4),
+        "E": (24.8, 24.6, 24.4),
+    }
+    assert (vgg.GPUS, vgg.GPU_SPEED_UP, vgg.TRAINING_WEEKS) == (4, 3.75, (2, 3))
+    assert (resnet.IMAGENET_ITERATIONS, resnet.IMAGENET_BATCH_SIZE) == (600_000, 256)
+    assert (tuple(resnet.COCO), tuple(resnet.VOC_2007)) == ((21.2, 27.2), (73.2, 76.4))
+
+
+def test_dense_evaluation_is_that_of_three_scales() -> None:
+    """Table 5's column is Table 4's row with scale jitter."""
+    jittered = {row.configuration: row.top1 for row in vgg.MULTI_SCALE if row.train == "[256; 512]"}
+    assert all(row.dense == jittered[name] for name, row in vgg.TEST_PROTOCOLS.items())

@@ -11,7 +11,7 @@ TOC = yaml.safe_load((ROOT / "_toc.yml").read_text(encoding="utf-8"))
 CHAPTERS = [
     chapter["file"]
     for part in TOC["parts"]
-    if part["caption"] not in ("Labs", "Solutions", "Teaching", "Reference")
+    if part["caption"] not in ("The two papers", "Labs", "Solutions", "Teaching", "Reference")
     for chapter in part["chapters"]
 ]
 

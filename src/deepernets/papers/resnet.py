@@ -61,3 +61,27 @@ CIFAR_TRAINING = {  # section 4.2
     "warm-up": "110 layers: 0.01 until training error is under 80 % (about 400 iterations)",
 }
 CIFAR_ITERATIONS, CIFAR_DROPS, CIFAR_BATCH_SIZE = 64_000, (32_000, 48_000), 128
+
+IMAGENET_TRAINING = {  # section 3.4
+    "batch size": "256",
+    "momentum": "0.9",
+    "weight decay": "10⁻⁴",
+    "initial weights": "He et al. 2015",
+    "dropout": "none",
+    "batch normalisation": "after each convolution, before the activation",
+    "learning rate": "0.1, divided by 10 when the error stopped improving",
+    "iterations": "up to 60·10⁴",
+    "augmentation": "shorter side drawn from [256, 480], random 224×224 crop, flip, colour shift",
+}
+IMAGENET_ITERATIONS, IMAGENET_BATCH_SIZE = 600_000, 256
+
+
+class DetectionResult(NamedTuple):
+    """Mean average precision of Faster R-CNN in per cent, on features of VGG-16 and of ResNet-101."""
+
+    vgg_16: float
+    resnet_101: float
+
+
+COCO = DetectionResult(21.2, 27.2)  # Table 8, mAP@[.5, .95]
+VOC_2007 = DetectionResult(73.2, 76.4)  # Table 7
