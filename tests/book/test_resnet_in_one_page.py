@@ -50,4 +50,4 @@ def test_its_table_has_the_five_networks(book: "Book") -> None:
         ("152", "60,192,808", "11.3", "21.43", "5.71"),
     ):
         found = next(row for row in rows if row and row[0] == f"ResNet-{depth}")
-        assert [found[1], *found[3:]] == [parameters, published, top1, top5]
+        assert [found[1], *found[3:]] == [parameters, f"{published}·10⁹", top1, top5]

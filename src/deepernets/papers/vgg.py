@@ -6,7 +6,9 @@ MILLION_PARAMETERS = {"A": 133, "A-LRN": 133, "B": 133, "C": 134, "D": 138, "E":
 SEVEN_OVER_THREE = 81  # per cent more weights in a 7×7 layer than in three 3×3 layers; section 2.3
 
 
-FIVE_BY_FIVE_COST = 7  # per cent higher top-1 error of B with 5×5 layers in place of its pairs of 3×3; section 4.1
+FIVE_BY_FIVE_COST = (
+    7  # per cent higher top-1 error of B with 5×5 layers in place of its pairs of 3×3; section 4.1
+)
 
 
 class Evaluation(NamedTuple):

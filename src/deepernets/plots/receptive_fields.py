@@ -238,6 +238,7 @@ def field_example(layers: Sequence[tuple[int, int, int, int]], pixels: int, unit
     names = ["pixels", *(f"layer {row}" for row in range(1, len(counts)))]
     ax.set_yticks(range(len(counts)), names)
     ax.set(xlabel="pixel", ylim=(-0.5, len(counts) - 0.5))
+    ax.set_xticks(range(0, pixels, 2))
     ax.autoscale_view(scaley=False)
     ax.grid(False)
     return figure
