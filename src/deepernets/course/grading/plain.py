@@ -28,7 +28,7 @@ DTYPES = {
         *(torch.int64, torch.int32, torch.int16, torch.int8, torch.uint8, torch.bool),
     )
 }
-CONTAINERS = {"list": list, "tuple": tuple, "set": set}
+CONTAINERS: dict[str, Any] = {"list": list, "tuple": tuple, "set": set}
 
 
 class NotPlainError(ValueError):
