@@ -1,6 +1,8 @@
 # make book    the book, as HTML
 # make test    all checks, those of the book included
 # make test-elsewhere   the tests with the instructions of other processors, and on a busy one
+# make test-hand-out    the hand-out for students: installed in a new environment, its book built, its labs run
+# make fuzz    damage 10,000 files of each kind and read them; EXAMPLES=100 for fewer
 # make clean   delete the book and the runs made for it (make distclean: the environment, too)
 #
 # A step runs again only when its inputs have changed. Another Python: make book PYTHON=python3.12
@@ -20,7 +22,7 @@ PAGES := $(shell sed -nE 's/^[- ]*(root|file): *//p' _toc.yml)
 SUITABLE := import sys; sys.exit(not (3, 11) <= sys.version_info[:2] <= (3, 13))
 VERSION := import platform; print(platform.python_version())
 
-.PHONY: book test test-elsewhere clean distclean
+.PHONY: book test checks test-elsewhere test-hand-out fuzz clean distclean
 .DELETE_ON_ERROR:
 
 # Containers often set it. Every process then compiles all of PyTorch's sources again, which takes longer than most
@@ -40,18 +42,31 @@ book: $(READY) $(RUN) _build/executed-for
 	done
 	@echo "The book is built. Open $(CURDIR)/_build/html/index.html"
 
+# The linters run while the book is built, whose last step uses one core.
 test: $(READY)
+	@$(MAKE) --no-print-directory --jobs=2 checks book
+	DEEPERNETS_BOOK=required $(BIN)/pytest $(TESTS)
+
+checks: $(READY)
 	$(BIN)/ruff check
 	$(BIN)/ruff format --check
 	$(BIN)/mypy
 	$(BIN)/codespell
 	$(BIN)/deepernets verify results
 	$(BIN)/deepernets labs build --check
-	@$(MAKE) --no-print-directory book
-	DEEPERNETS_BOOK=required $(BIN)/pytest $(TESTS)
 
 test-elsewhere: book
 	@DEEPERNETS_BOOK=required $(BIN)/python tests/elsewhere.py $(TESTS)
+
+test-hand-out: $(READY)
+	rm -rf _build/hand-out
+	$(BIN)/deepernets labs build --without-solutions _build/hand-out
+	$(MAKE) -C _build/hand-out -f $(CURDIR)/Makefile book
+	cd _build/hand-out && .venv/bin/pytest --nbval-lax labs
+
+EXAMPLES ?= 10000
+fuzz: $(READY)
+	DEEPERNETS_EXAMPLES=$(EXAMPLES) $(BIN)/pytest -q --numprocesses $(WORKERS) tests/data/test_damaged_files.py
 
 clean:
 	rm -rf _build runs

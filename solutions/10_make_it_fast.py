@@ -30,14 +30,13 @@ from torchvision.transforms.functional import to_pil_image
 import deepernets
 from deepernets import check
 from deepernets.benchmark.run import images_per_second
-from deepernets.course.exercises.lab11 import train_step
 from deepernets.data.batches import Batches, Transform
 from deepernets.data.images import channel_statistics
 from deepernets.plots.comparison import ablation_effects
 from deepernets.plots.performance import phase_times, training_speeds
 from deepernets.results import ablation
 from deepernets.results.comparison import measured
-from deepernets.training import hardware, timing
+from deepernets.training import hardware, loop, timing
 
 torch.manual_seed(0)
 PROFILE = os.environ.get(
@@ -333,7 +332,13 @@ def train_epochs(network, optimizer, first, last):
     """Train from epoch `first` to epoch `last`, in an order drawn anew in every epoch."""
     for _ in range(first, last + 1):
         for part in torch.randperm(96).split(32):
-            train_step(network, points[part], sides[part], optimizer)
+            loop.train_step(
+                network,
+                points[part],
+                sides[part],
+                nn.CrossEntropyLoss(),
+                optimizer,
+            )
 
 
 def same_weights(one, other):
@@ -379,7 +384,7 @@ save = check("save_checkpoint", save_checkpoint).or_reference()
 # **Exercise 3.** Write `load_checkpoint`. It reads such a file, and restores its contents in the `model` and the
 # `optimizer` that are passed, in place (both have a method `load_state_dict`), and in PyTorch's default random number
 # generator (`torch.set_rng_state`). Afterwards the generator must be in exactly this state, and the network in the mode
-# that it was in. Return the number of finished epochs.
+# that it was in. The file stays as it is. Return the number of finished epochs.
 
 
 # %%
@@ -460,9 +465,10 @@ for left_out in ("model", "optimizer", "random"):
 # computes its gradient. All average their gradients, so that the copies remain equal. The total work is the same.
 #
 # **Exercise 4.** Write `shard`. It returns the part of the list `indices` that process `rank` of `world` processes
-# takes: entries of the list, not their positions. Ranks count from 0. Every entry is in exactly one shard, and no shard
-# is longer than another by more than one. The length of the list need not be a multiple of `world`, and may be smaller.
-# Return a list (a tensor or an array of whole numbers is accepted, too). The order within a shard does not matter.
+# takes: entries of the list, which are all different, and not their positions. Ranks count from 0. Every entry is in
+# exactly one shard, and no shard is longer than another by more than one. The length of the list need not be a multiple
+# of `world`, and may be smaller. Return a list (a tensor or an array of whole numbers is accepted, too). The order
+# within a shard does not matter.
 
 
 # %%

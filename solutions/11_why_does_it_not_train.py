@@ -50,8 +50,8 @@ print(training_case().network)
 #
 # **Predict**: at which loss does training on three classes start? You predicted it in lab 3.
 #
-# **Exercise 1.** Write `overfit_one_batch`. It takes `steps` steps on the same batch and returns the list of the
-# losses, one per step: each is the loss *before* its step, as `case.step` returns it.
+# **Exercise 1.** Write `overfit_one_batch`. It takes `steps` steps on the same batch, each with `case.step`, and
+# returns the list of the losses, one per step: each is the loss *before* its step, as `case.step` returns it.
 
 
 # %%
@@ -117,7 +117,7 @@ for letter, case in training_cases().items():
 #
 # **Exercise 2.** Write `without_gradient`. It computes the gradient of the mean cross-entropy of a batch and returns
 # the list of the *names* of those parameters whose gradient is None or zero in every entry. It may be called several
-# times. It takes no step. The order of the names does not matter.
+# times, with other images. It takes no step. The order of the names does not matter.
 
 
 # %%
@@ -144,7 +144,8 @@ gradient_check = check("without_gradient", without_gradient)
 # afterwards, as in fine-tuning, the new layer's parameters have gradients and never change.
 #
 # **Exercise 3.** Write `not_in_optimizer`. It returns the list of the names of the parameters that the optimizer does
-# not have. The optimizer's parameters are in `group["params"]` for every `group` of `optimizer.param_groups`.
+# not have, whether or not they require a gradient. It does not change the optimizer. The optimizer's parameters are in
+# `group["params"]` for every `group` of `optimizer.param_groups`.
 #
 # A warning: `parameter in list` compares tensors with `==`, entry by entry. Two parameters are the same if they are
 # the same *object*: `one is other`, or `id(one) == id(other)`.

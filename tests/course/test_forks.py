@@ -1,6 +1,12 @@
+import os
+import re
 import shutil
+import subprocess
+import sys
 from pathlib import Path
+from typing import Any
 
+import nbformat
 import pytest
 import yaml
 
@@ -16,7 +22,7 @@ FORK = "https://github.com/a-school/deeper"
 def course(tmp_path: Path) -> Path:
     """Return a copy of all that a fork carries."""
     copy = tmp_path / "course"
-    for folder in ("book", "labs", "solutions", "results", "src"):
+    for folder in ("benchmarks", "book", "labs", "solutions", "results", "src"):
         shutil.copytree(ROOT / folder, copy / folder, ignore=shutil.ignore_patterns("__pycache__"))
     for name in ("_config.yml", "_toc.yml", "README.md", "LICENSE", "pyproject.toml", "requirements.txt"):
         shutil.copy(ROOT / name, copy)
@@ -69,6 +75,32 @@ def test_a_hand_out_holds_the_labs_and_no_solution(course: Path, tmp_path: Path)
     assert forks.repository(made) == (FORK, "v2")
     assert f"git+{FORK}@v2" in _text(made / "labs")
     assert forks.repository(course) == forks.repository(ROOT)
+
+
+def test_a_hand_out_is_installed_as_in_colab_and_runs_a_lab_as_a_test(course: Path, tmp_path: Path) -> None:
+    made, site = forks.hand_out(course, tmp_path / "out"), tmp_path / "site"
+    offline = ["--no-index", "--no-deps", "--no-build-isolation", "--disable-pip-version-check"]
+    _run([sys.executable, "-m", "pip", "install", "--quiet", *offline, "--target", site, made], made)
+    assert (site / "deepernets" / "results" / "order.txt").is_file()
+    lab = made / "labs" / "01_receptive_fields.ipynb"
+    notebook = nbformat.read(lab, as_version=4)
+    installed = (
+        f"import deepernets; assert deepernets.__file__.startswith({str(site)!r}), deepernets.__file__"
+    )
+    notebook.cells.insert(0, nbformat.v4.new_code_cell(installed))
+    nbformat.write(notebook, lab)
+    test = [sys.executable, "-m", "pytest", "-p", "no:cacheprovider", "--nbval-lax", lab.relative_to(made)]
+    passed = re.search(r"(\d+) passed", _run(test, made, PYTHONPATH=str(site)))
+    assert passed
+    assert int(passed[1]) == sum(cell.cell_type == "code" for cell in notebook.cells)
+
+
+def _run(command: list[Any], folder: Path, **environment: str) -> str:
+    done = subprocess.run(
+        list(map(str, command)), cwd=folder, env={**os.environ, **environment}, capture_output=True, text=True
+    )
+    assert done.returncode == 0, done.stdout + done.stderr
+    return done.stdout
 
 
 def test_a_hand_out_overwrites_nothing(course: Path, tmp_path: Path) -> None:

@@ -3,6 +3,7 @@
 import os
 import random
 import shutil
+import subprocess
 import sys
 import zipfile
 from collections.abc import Callable
@@ -12,10 +13,12 @@ import numpy as np
 import pytest
 import torch
 from PIL import Image
+from PIL.PngImagePlugin import PngImageFile
 
 from deepernets.data.datasets import load_dataset
 from deepernets.data.image_folder import is_image_folder, read_image_folder
-from deepernets.errors import UserError
+from deepernets.data.images import resize
+from deepernets.errors import ImagesChangedWarning, UserError
 
 
 def picture(seed: int, size: tuple[int, int] = (6, 5), mode: str = "RGB") -> Image.Image:
@@ -231,7 +234,102 @@ def test_a_folder_without_permission_is_refused(folder: Path, monkeypatch: pytes
         raise PermissionError(13, "Permission denied", str(path))
 
     monkeypatch.setattr(Path, "read_bytes", forbidden)
-    refused(folder, r"train cannot be read \(Permission denied\)")
+    refused(folder, r"0000\.png cannot be read \(Permission denied\)")
+
+
+def test_a_rotated_photograph_is_turned_and_transparency_laid_on_white_with_one_warning(folder: Path) -> None:
+    sideways = picture(7, size=(5, 6))
+    exif = sideways.getexif()
+    exif[0x0112] = 6  # the camera was turned: what is stored must be rotated by 90° clockwise
+    sideways.save(folder / "train" / "cat" / "0000.png", exif=exif)
+    strokes = np.zeros((5, 6, 4), np.uint8)
+    strokes[2, :, 3] = 255  # a black line on nothing
+    Image.fromarray(strokes).save(folder / "train" / "cat" / "0001.png")
+    with pytest.warns(ImagesChangedWarning) as caught:
+        train, _ = read_image_folder(folder)
+    message = str(caught.pop().message)
+    assert not caught.list
+    assert "1 turned as their EXIF data states" in message
+    assert "1 laid on white where they were transparent" in message
+    np.testing.assert_array_equal(
+        train.images.pixels[0].permute(1, 2, 0).numpy(), np.rot90(np.asarray(sideways), k=-1)
+    )
+    assert train.images.pixels[1, :, 2].max() == 0
+    assert train.images.pixels[1, :, [0, 1, 3, 4]].min() == 255
+
+
+def test_images_of_different_sizes_are_resized_to_the_size_that_is_given_with_one_warning(
+    folder: Path,
+) -> None:
+    other_size(folder)
+    with pytest.warns(ImagesChangedWarning, match="12 resized to 4×4 pixels") as caught:
+        dataset = load_dataset(str(folder), image_size=4)
+    assert len(caught) == 1
+    assert dataset.train.pixels.shape == dataset.test.pixels.shape == (6, 3, 4, 4)
+    expected = resize(read_image_folder(pets(folder.parent / "same"))[0].images, 4)
+    assert torch.equal(dataset.train.pixels[0], expected.pixels[0])
+
+
+def test_images_of_one_size_are_not_changed_whatever_size_is_given(folder: Path) -> None:
+    assert torch.equal(
+        read_image_folder(folder, image_size=4)[0].images.pixels, read_image_folder(folder)[0].images.pixels
+    )
+
+
+def test_a_single_top_folder_backslashes_and_system_files_do_not_matter(folder: Path, tmp_path: Path) -> None:
+    expected = read_image_folder(folder)[0].images.pixels
+    top = tmp_path / "download"
+    top.mkdir()
+    (folder / "train" / "cat" / "Thumbs.db").write_bytes(b"no image")
+    (folder / "desktop.ini").write_text("")
+    shutil.copytree(folder, top / "flowers")
+    backslashes = tmp_path / "backslashes.zip"
+    with zipfile.ZipFile(backslashes, "w") as archive:
+        for path in folder.rglob("*"):
+            if path.is_file():
+                archive.writestr(str(path.relative_to(folder.parent)).replace("/", "\\"), path.read_bytes())
+    for place in (folder, top, backslashes, zipped(folder, tmp_path / "archive.zip", inside="flowers")):
+        assert torch.equal(read_image_folder(place)[0].images.pixels, expected)
+
+
+def test_a_folder_that_links_to_itself_is_refused(folder: Path) -> None:
+    (folder / "train" / "cat" / "again").symlink_to(folder / "train")
+    refused(folder, "more than 16 deep, or a link to a folder above it")
+
+
+def test_a_pipe_among_the_images_or_in_place_of_a_zip_is_refused(folder: Path, tmp_path: Path) -> None:
+    os.mkfifo(folder / "train" / "cat" / "pipe.png")
+    refused(folder, r"pipe\.png is a pipe or a device")
+    os.mkfifo(tmp_path / "pipe.zip")
+    refused(tmp_path / "pipe.zip", "is a pipe or a device")
+
+
+def test_an_image_of_too_many_pixels_is_refused_before_it_is_decoded(
+    folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("deepernets.data.image_files.MOST_PIXELS", 29)
+    monkeypatch.setattr(PngImageFile, "load", None)
+    refused(folder, r"0000\.png has 6×5 pixels")
+
+
+def test_postscript_starts_no_program(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(subprocess, "Popen", None)
+    picture(0).save(folder / "train" / "cat" / "0000.png", "EPS")
+    refused(folder, r"0000\.png is not an image of PNG, JPEG")
+
+
+def test_a_zip_with_a_member_far_too_large_or_packed_unusually_is_refused(
+    folder: Path, tmp_path: Path
+) -> None:
+    for method, match in (
+        (zipfile.ZIP_DEFLATED, "has a file train/cat/0.png of"),
+        (zipfile.ZIP_LZMA, "deflate"),
+    ):
+        with zipfile.ZipFile(tmp_path / "large.zip", "w", method) as archive:
+            archive.writestr("train/cat/0.png", bytes(5_000_000))
+        with pytest.MonkeyPatch.context() as patch:
+            patch.setattr("deepernets.data.image_folder.LARGEST_FILE", 1_000_000)
+            refused(tmp_path / "large.zip", match)
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="elsewhere names are Unicode")

@@ -55,7 +55,7 @@ def test_a_record_survives_its_file(tmp_path: Path) -> None:
     assert record.device in record.label
 
 
-@pytest.mark.parametrize("text", ["", "[]", "{}", '{"format": 1}', '{"format": 99}', "{"])
+@pytest.mark.parametrize("text", ["", "[]", "{}", '{"format": 1}', '{"format": 99}', "{", "[" * 100_000])
 def test_what_is_no_record_is_refused_in_a_sentence(text: str, tmp_path: Path) -> None:
     path = tmp_path / "record.json"
     path.write_text(text)

@@ -5,11 +5,13 @@ PyTorch is imported inside the commands, so that ``--help`` answers at once.
 
 import os
 import sys
+import warnings
+from typing import Any
 
 from cyclopts import App, CycloptsError
 
 from deepernets.cli import bench, course, listing, results, runs
-from deepernets.errors import UserError
+from deepernets.errors import ImagesChangedWarning, UserError
 
 app = App(
     name="deepernets",
@@ -19,8 +21,20 @@ for part in (runs, listing, results, course, bench):
     app.update(part.app)
 
 
+_show_other_warning = warnings.showwarning
+
+
+def _show_warning(message: Warning | str, category: type[Warning], *place: Any, **more: Any) -> None:
+    """Print a warning about the user's images as one sentence, without the line of code that gave it."""
+    if issubclass(category, ImagesChangedWarning):
+        print(f"deepernets: {message}", file=sys.stderr)
+    else:
+        _show_other_warning(message, category, *place, **more)
+
+
 def main(words: list[str] | None = None) -> None:
     """Run the command line; a `UserError` is printed as one sentence, with exit status 2."""
+    warnings.showwarning = _show_warning
     try:
         app(sys.argv[1:] if words is None else words, exit_on_error=False, print_error=False)
     except (UserError, CycloptsError) as error:

@@ -189,7 +189,8 @@ def _draw(record: Record, folder: Path, data_root: Path | None) -> list[Path]:
         plots.save(plots.confusion(record), folder / "confusion.png"),
     ]
     try:
-        test = load_dataset(record.recipe.data, data_root, record.profile).test
+        recipe = record.recipe
+        test = load_dataset(recipe.data, data_root, record.profile, recipe.image_size).test
         paths.append(plots.save(plots.mistakes(record, test), folder / "mistakes.png"))
     except UserError as error:
         print(f"The mistakes are not drawn: {error}", file=sys.stderr)

@@ -150,12 +150,14 @@ def _within_limits(judging: Callable[[], Finding | None]) -> Outcome:
             outcome.append(RuntimeError(describe(error)))  # here, as making the message may not end either
 
     thread = threading.Thread(target=run, daemon=True)
-    computed, last = process_time() + SECONDS, monotonic() + WALL_CLOCK_SECONDS
+    last, modules = monotonic() + WALL_CLOCK_SECONDS, 0
     thread.start()
-    while thread.is_alive() and process_time() < computed and monotonic() < last:
-        thread.join(0.05)
-        if _is_importing(thread):
+    while thread.is_alive() and monotonic() < last:
+        if modules != (modules := len(sys.modules)):  # it imports: the time starts again
             computed = process_time() + SECONDS
+        if process_time() >= computed:
+            break
+        thread.join(0.05)
     if thread.is_alive():
         _stop(thread)
         return TooLong()
@@ -165,15 +167,12 @@ def _within_limits(judging: Callable[[], Finding | None]) -> Outcome:
 def _stop(thread: threading.Thread) -> None:
     """Throw `TooLong` into a thread, but never while it imports: the import lock would stay locked for ever."""
     for _ in range(20):
-        if not _is_importing(thread):
+        frame = sys._current_frames().get(thread.ident or 0)
+        files = [caller.f_code.co_filename for caller, _ in walk_stack(frame)]
+        if not any("importlib" in file for file in files):
             ctypes.pythonapi.PyThreadState_SetAsyncExc(
                 ctypes.c_ulong(thread.ident or 0), ctypes.py_object(TooLong)
             )
         thread.join(0.2)
         if not thread.is_alive():
             return
-
-
-def _is_importing(thread: threading.Thread) -> bool:
-    frame = sys._current_frames().get(thread.ident or 0)
-    return any("importlib" in caller.f_code.co_filename for caller, _ in walk_stack(frame))

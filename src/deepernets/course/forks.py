@@ -13,7 +13,7 @@ from deepernets.files import write_atomically
 
 GITHUB = re.compile(r"https://github\.com/[\w.-]+/[\w.-]+")
 IN_HAND_OUT = (
-    *("book", "labs", "results", "src"),
+    *("benchmarks", "book", "labs", "results", "src"),
     *("LICENSE", "_config.yml", "_toc.yml", "pyproject.toml", "requirements.txt"),
 )
 IGNORED = shutil.ignore_patterns("__pycache__", ".ipynb_checkpoints", "*.part")
@@ -27,7 +27,8 @@ python3 -m venv .venv
 .venv/bin/jupyter lab labs
 ```
 
-`.venv/bin/jupyter-book build .` builds the book in `_build/html`. The course itself: {url}
+`.venv/bin/jupyter-book build .` builds the book in `_build/html`, `.venv/bin/pytest --nbval-lax labs` runs every
+lab as a test. The course itself: {url}
 """
 
 

@@ -11,6 +11,7 @@ from deepernets.data.image_folder import SPLITS, is_image_folder, read_image_fol
 from deepernets.data.images import Dataset, Images
 from deepernets.data.synthetic import digits, sketches
 from deepernets.errors import UserError
+from deepernets.files import reading
 from deepernets.papers.datasets import DATASETS
 
 COLLECTIONS = {"mnist": MNIST, "cifar10": CIFAR10, "cifar3": CIFAR10}
@@ -19,15 +20,22 @@ STAND_INS = {"mnist": "digits", "cifar3": "sketches", "cifar10": "sketches"}
 PROFILES = ("quick", "laptop", "full")
 
 
+def _expand(path: str | Path) -> Path:
+    """Return a path with its ``~`` replaced; one of an unknown user stays as it is."""
+    return Path(os.path.expanduser(path))
+
+
 def default_root() -> Path:
     """Return the folder of the data: `DEEPERNETS_DATA`, or ``deepernets`` in the user's cache."""
     if named := os.environ.get("DEEPERNETS_DATA"):
-        return Path(named).expanduser()
+        return _expand(named)
     cache = os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache"
     return Path(cache) / "deepernets"
 
 
-def load_dataset(name: str, root: str | Path | None = None, profile: str | None = None) -> Dataset:
+def load_dataset(
+    name: str, root: str | Path | None = None, profile: str | None = None, image_size: int | None = None
+) -> Dataset:
     """Load a data set by its name or from an image folder.
 
     Looks for the official files below `root`, then for an image folder ``root/<name>/{train,test}[.zip]``, and
@@ -38,6 +46,7 @@ def load_dataset(name: str, root: str | Path | None = None, profile: str | None 
         name: One of `DATASETS`, or the path of an image folder, or of a zip of one.
         root: Folder of the data; without it `default_root()`.
         profile: ``quick`` loads the embedded stand-in (`STAND_INS`), under its own name.
+        image_size: Height and width in pixels to which the images of a folder are resized if they differ in size.
 
     Returns:
         The data set. Its `variant` states where the images come from: ``cifar10`` are the official ones,
@@ -58,13 +67,16 @@ def load_dataset(name: str, root: str | Path | None = None, profile: str | None 
     if name in EMBEDDED:
         return EMBEDDED[name]()
     if name in COLLECTIONS:
-        place = default_root() if root is None else Path(root).expanduser()
-        return _find(name, place) or _download(name, place)
-    if (path := Path(name).expanduser().resolve()).exists():
+        place = default_root() if root is None else _expand(root)
+        return _find(name, place, image_size) or _download(name, place)
+    with reading(Path(name), "give another path"):
+        path = _expand(name).absolute()
+        there = path.is_symlink() or path.exists()
+    if there:
         require_utf8(name, "the data folder")
         require_utf8(path.name, "the data folder")
         own_name = path.name.removesuffix(".zip")
-        return _read_folder(own_name, own_name, path)
+        return _read_folder(own_name, own_name, path, image_size=image_size)
     near = get_close_matches(name, DATASETS, n=1, cutoff=0.4) or list(DATASETS)
     raise UserError(
         f"There is no data set and no folder {name!r}; did you mean {near[0]!r}? "
@@ -78,24 +90,24 @@ def _possible_folders(name: str, root: Path) -> tuple[Path, Path]:
     return root / collection.folder, root / collection.name
 
 
-def _existing_folder(name: str, root: Path) -> Path | None:
-    """Return the first of `_possible_folders` that exists."""
-    official, folder = _possible_folders(name, root)
+def _existing_place(name: str, root: Path) -> Path | None:
+    """Return the folder or archive of the official files, else the image folder, else None."""
+    _, folder = _possible_folders(name, root)
     try:
-        if official.is_dir():
+        if official := COLLECTIONS[name].find(root):
             return official
         return folder if is_image_folder(folder) else None
     except OSError as error:
         raise UserError(f"{root} cannot be read ({error.strerror}); check that it may be read.") from error
 
 
-def _find(name: str, root: Path) -> Dataset | None:
+def _find(name: str, root: Path, image_size: int | None = None) -> Dataset | None:
     """Load a named data set from below `root`; None if it is not there."""
-    place, collection, classes = _existing_folder(name, root), COLLECTIONS[name], DATASETS[name].classes
+    place, collection, classes = _existing_place(name, root), COLLECTIONS[name], DATASETS[name].classes
     if place is None:
         return None
-    if place != root / collection.folder:
-        return _read_folder(name, collection.name, place, classes)
+    if collection.find(root) is None:
+        return _read_folder(name, collection.name, place, classes, image_size)
     train, test = (_first_classes(images, len(classes)) for images in collection.read(root))
     return Dataset(name, collection.name, classes, train, test)
 
@@ -104,9 +116,11 @@ def _first_classes(images: Images, count: int) -> Images:
     return images.select((images.labels < count).nonzero().flatten())
 
 
-def _read_folder(name: str, origin: str, place: Path, classes: tuple[str, ...] = ()) -> Dataset:
+def _read_folder(
+    name: str, origin: str, place: Path, classes: tuple[str, ...] = (), image_size: int | None = None
+) -> Dataset:
     """Read an image folder, and add the format of its files to the variant: a JPEG is not the original."""
-    train, test = read_image_folder(place, classes)
+    train, test = read_image_folder(place, classes, image_size)
     variant = f"{origin}-{'+'.join(sorted(train.formats | test.formats))}"
     return Dataset(name, variant, train.classes, train.images, test.images)
 
@@ -167,7 +181,7 @@ class Availability:
 
 def check_datasets(root: str | Path | None = None) -> list[Availability]:
     """Return whether each data set in `DATASETS` is available; each is read in full, and nothing is downloaded."""
-    place = default_root() if root is None else Path(root).expanduser()
+    place = default_root() if root is None else _expand(root)
     return [_availability(name, place) for name in DATASETS]
 
 
@@ -178,7 +192,7 @@ def _availability(name: str, root: Path) -> Availability:
         return Availability(name, problem=str(error))
     if found is None:
         return Availability(name, problem=f"{_missing(name, root)}; it will be downloaded when first used.")
-    place = "built in" if name in EMBEDDED else str(_existing_folder(name, root))
+    place = "built in" if name in EMBEDDED else str(_existing_place(name, root))
     train, test = (
         dict(zip(found.classes, images.per_class(len(found.classes)), strict=True))
         for images in (found.train, found.test)

@@ -1,9 +1,9 @@
 """Read images from class folders, ``{train,test}/<class>/*``, in a folder or in a zip."""
 
-import io
 import os
+import warnings
 import zipfile
-import zlib
+from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -12,13 +12,22 @@ from typing import NamedTuple
 
 import numpy as np
 import torch
-from PIL import Image, ImageMode
 
-from deepernets.data.images import Images
-from deepernets.errors import UserError
+from deepernets.data.image_files import decode
+from deepernets.data.images import Images, resize
+from deepernets.data.official_files import found_in, read_member
+from deepernets.errors import ImagesChangedWarning, UserError
+from deepernets.files import read_file, reading, require_regular
 from deepernets.progress import tqdm
 
 SPLITS = ("train", "test")
+SYSTEM_FILES = ("thumbs.db", "ehthumbs.db", "desktop.ini", "icon\r")  # hidden ones apart
+DEPTH = 16  # folders inside each other
+MOST_FILES = 2_000_000
+MOST_BYTES = 4_000_000_000  # of all images of a split, as pixels
+LARGEST_FILE = 2**28  # bytes of an image file
+LARGEST_ZIP = 2**37  # bytes
+RESIZE = "bring all images to one size, or give an image_size to resize them to"
 
 
 class Split(NamedTuple):
@@ -31,7 +40,7 @@ class Split(NamedTuple):
 
 def is_image_folder(place: Path) -> bool:
     """Return whether `place` is a folder with a training or a test split in it, or a zip of one."""
-    return _is_zip(place) or any(_split_at(place, split) for split in SPLITS)
+    return _is_zip(place) or any(_split_at(_inner(place), split) for split in SPLITS)
 
 
 def require_utf8(name: str, what: str) -> None:
@@ -46,29 +55,52 @@ def require_utf8(name: str, what: str) -> None:
         raise UserError(f"The name of {what}, {os.fsencode(name)!r}, is not UTF-8; rename it.") from None
 
 
-def read_image_folder(place: Path, classes: Sequence[str] = ()) -> tuple[Split, Split]:
+def read_image_folder(
+    place: Path, classes: Sequence[str] = (), image_size: int | None = None
+) -> tuple[Split, Split]:
     """Read the training and the test split of an image folder.
+
+    Photographs are turned as their EXIF data states, transparent images are laid on white, and colours are
+    converted to RGB. One warning states what was changed.
 
     Args:
         place: A folder that holds ``train`` and ``test``, each a folder or a zip of class folders; or a zip
-            of such a folder.
+            of such a folder. They may be inside a single top folder.
         classes: Only these classes, in this order; without it all classes, sorted by name. Within a class,
             images are sorted by name.
+        image_size: Height and width in pixels to which all images are resized if they differ in size.
 
     Raises:
-        UserError: a split or a class is missing, a class is empty, a file is no image or damaged, or the
-            images differ in size.
+        UserError: a split or a class is missing, a class is empty, a file is no image, damaged or too large, or
+            the images differ in size and there is no `image_size`.
     """
-    train, test = (_read_split(place, split, tuple(classes)) for split in SPLITS)
+    changes: Counter[str] = Counter()
+    train, test = (_read_split(place, split, tuple(classes), image_size, changes) for split in SPLITS)
     if train.classes != test.classes:
         odd = ", ".join(sorted(set(train.classes) ^ set(test.classes)))
         raise UserError(f"{place} has different classes in train and test ({odd}); give both the same.")
-    if train.images.pixels.shape[1:] != test.images.pixels.shape[1:]:
-        raise UserError(
-            f"{place} has training images of {_size(train.images)} and test images of {_size(test.images)} "
-            "(channels × height × width); bring all to one size."
+    if train.images.pixels.shape[2:] != test.images.pixels.shape[2:]:
+        if image_size is None:
+            raise UserError(
+                f"{place} has training images of {_size(train.images)} and test images of {_size(test.images)} "
+                f"(channels × height × width); {RESIZE}."
+            )
+        for split in (train, test):
+            if split.images.pixels.shape[2:] != (image_size, image_size):
+                changes[f"resized to {image_size}×{image_size} pixels"] += len(split.images)
+        train, test = (split._replace(images=resize(split.images, image_size)) for split in (train, test))
+    if train.images.pixels.shape[1] != test.images.pixels.shape[1]:  # one split has only grey images
+        train, test = (split._replace(images=_in_colour(split.images)) for split in (train, test))
+    if changes:
+        done = ", ".join(f"{count:,} {change}" for change, count in changes.items())
+        warnings.warn(
+            f"Images in {place} were changed on reading: {done}.", ImagesChangedWarning, stacklevel=2
         )
     return train, test
+
+
+def _in_colour(images: Images) -> Images:
+    return Images(images.pixels.expand(-1, 3, -1, -1).contiguous(), images.labels)
 
 
 @dataclass(frozen=True)
@@ -92,10 +124,24 @@ class _Store:
         named = [name for name in inside if name]
         return _Store(self.place / folder, named, lambda name: self.read(prefix + name))
 
+    def within_top_folders(self, stop: Sequence[str] = ()) -> "_Store":
+        """Step into a single top folder as long as there is one that holds only folders and is none of `stop`."""
+        store = self
+        for _ in range(DEPTH):
+            tops = {name.partition("/")[0] for name in store.names}
+            if len(tops) != 1 or (top := tops.pop()) in stop or top in store.names:
+                break
+            inner = store.below(top)
+            if any("/" not in name for name in inner.names) or not inner.names:
+                break
+            store = inner
+        return store
+
 
 def _visible(name: str) -> bool:
     """Return whether a file is none of those that operating systems leave behind, such as ``.DS_Store``."""
-    return not any(part.startswith((".", "__MACOSX")) for part in PurePosixPath(name).parts)
+    parts = PurePosixPath(name).parts
+    return not any(part.startswith((".", "__MACOSX")) or part.lower() in SYSTEM_FILES for part in parts)
 
 
 @contextmanager
@@ -104,21 +150,39 @@ def _open(place: Path) -> Iterator[_Store]:
     try:
         if place.is_dir():
             names = sorted(filter(_visible, _walk(place)))
-            yield _Store(place, names, lambda name: (place / name).read_bytes())
+            yield _Store(place, names, lambda name: read_file(place / name, LARGEST_FILE))
             return
+        require_regular(place, LARGEST_ZIP)
         with zipfile.ZipFile(place) as archive:
-            store = _Store(place, sorted(filter(_visible, archive.namelist())), archive.read)
-            # zip programs often wrap everything in a folder with the name of the archive
-            wrapped = all(name.startswith(f"{place.stem}/") for name in store.names)
-            yield store.below(place.stem) if wrapped else store
-    except (zipfile.BadZipFile, zlib.error, EOFError, NotImplementedError, RuntimeError) as error:
-        raise UserError(
-            f"{place} is truncated, damaged or no plain zip ({error}); make or download it again."
-        ) from error
+            yield _zip_store(place, archive)
+    except UserError:
+        raise
     except OSError as error:
         raise UserError(
             f"{place} cannot be read ({error.strerror or error}); check that it may be read."
         ) from error
+    except Exception as error:  # zipfile, zlib and struct each have exceptions of their own
+        raise UserError(
+            f"{place} is truncated, damaged or no plain zip ({error or type(error).__name__}); "
+            "make or download it again."
+        ) from error
+
+
+def _zip_store(place: Path, archive: zipfile.ZipFile) -> _Store:
+    """Return the files in a zip. Programs on Windows have written names with backslashes."""
+    _require_few(place, len(archive.infolist()))
+    members = {}
+    for member in archive.infolist():
+        name = member.filename.replace("\\", "/").removeprefix("./").lstrip("/")
+        if name.count("/") > DEPTH:
+            raise UserError(f"{place} has folders more than {DEPTH} deep; expected train/<class>/<image>.")
+        if _visible(name):
+            members[name] = member
+
+    def read(name: str) -> bytes:
+        return read_member(place, archive, members[name], LARGEST_FILE)
+
+    return _Store(place, sorted(members), read)
 
 
 def _walk(folder: Path) -> Iterator[str]:
@@ -127,10 +191,38 @@ def _walk(folder: Path) -> Iterator[str]:
     def refuse(error: OSError) -> None:
         raise error
 
+    count = 0
     for path, folders, files in os.walk(folder, onerror=refuse, followlinks=True):
         here = Path(path).relative_to(folder)
+        count += len(folders) + len(files)
+        _require_few(folder, count)
+        if len(here.parts) > DEPTH:
+            raise UserError(
+                f"{folder / here.parts[0]} has folders more than {DEPTH} deep, or a link to a folder above it; "
+                "expected one folder of images per class."
+            )
         yield from ((here / name).as_posix() + "/" for name in folders)
         yield from ((here / name).as_posix() for name in files)
+
+
+def _require_few(place: Path, count: int) -> None:
+    if count > MOST_FILES:
+        raise UserError(
+            f"{place} has more than {MOST_FILES:,} files and folders; give a folder with fewer images."
+        )
+
+
+def _inner(place: Path) -> Path:
+    """Return the folder that holds the splits: `place`, or what is inside its single top folders."""
+    folder = place
+    for _ in range(DEPTH):
+        if not folder.is_dir() or any(_split_at(folder, split) for split in SPLITS):
+            return folder
+        visible = [path for path in folder.iterdir() if _visible(path.name)]
+        if len(visible) != 1 or not visible[0].is_dir():
+            return place
+        folder = visible[0]
+    return place
 
 
 def _split_at(place: Path, split: str) -> Path | None:
@@ -141,20 +233,35 @@ def _split_at(place: Path, split: str) -> Path | None:
     return archive if archive.is_file() else None
 
 
-def _read_split(place: Path, split: str, classes: tuple[str, ...]) -> Split:
-    if place.is_dir():
+def _read_split(
+    place: Path, split: str, classes: tuple[str, ...], image_size: int | None, changes: Counter[str]
+) -> Split:
+    """Read one split, and count in `changes` what was done to its images."""
+    with reading(place, "give another folder"):
+        place = _inner(place)
+        is_folder = place.is_dir()
+    if is_folder:
         path = _split_at(place, split)
         if path is None:
             raise UserError(
-                f"{place} has no {split} images; put them into {split}/<class>/ there, or into {split}.zip."
+                f"{place} has no {split} images; {found_in(place)}. Put them into {split}/<class>/ there, or into "
+                f"{split}.zip."
             )
         with _open(path) as store:
-            return _read_classes(store, classes)
+            store = store if path.is_dir() else store.within_top_folders()
+            return _read_classes(store, classes, _Decoder(image_size, changes))
     with _open(place) as store:
-        return _read_classes(store.below(split), classes)
+        found = store.within_top_folders(stop=SPLITS)
+        tops = sorted({name.partition("/")[0] for name in found.names})
+        if split not in tops:
+            raise UserError(
+                f"{place} has no folder {split}, and so no class folder at all; it holds "
+                f"{', '.join(tops[:4]) or 'nothing'}. Expected {split}/<class>/ in it."
+            )
+        return _read_classes(found.below(split), classes, _Decoder(image_size, changes))
 
 
-def _read_classes(store: _Store, classes: tuple[str, ...]) -> Split:
+def _read_classes(store: _Store, classes: tuple[str, ...], decoder: "_Decoder") -> Split:
     """Decode the images of some classes, or of all; the label of a class is its position among them."""
     files = _files_by_class(store)
     missing = [name for name in classes if name not in files]
@@ -168,8 +275,8 @@ def _read_classes(store: _Store, classes: tuple[str, ...]) -> Split:
         require_utf8(name, f"a class folder in {store.place}")
     names = [name for label in classes for name in files[label]]
     labels = [label for label, name in enumerate(classes) for _ in files[name]]
-    pixels, formats = _decode_all(store, names)
-    return Split(Images(pixels, torch.tensor(labels)), classes, formats)
+    pixels = decoder.decode_all(store, names)
+    return Split(Images(pixels, torch.tensor(labels)), classes, decoder.formats)
 
 
 def _files_by_class(store: _Store) -> dict[str, list[str]]:
@@ -190,40 +297,52 @@ def _files_by_class(store: _Store) -> dict[str, list[str]]:
     return files
 
 
-def _decode_all(store: _Store, names: list[str]) -> tuple[torch.Tensor, set[str]]:
-    """Return the images as uint8 (N, C, H, W), C = 1 if all are grey, and the formats of their files."""
-    images: list[np.ndarray] = []
-    formats = set()
-    for name in tqdm(names, desc=f"reading {store.place.name}", unit="img", delay=1, leave=False):
-        image, file_format = _decode(store.read(name), store.place / name)
-        images.append(image)
-        formats.add(file_format)
-        (height, width, _), (first_height, first_width, _) = image.shape, images[0].shape
-        if (height, width) != (first_height, first_width):
-            raise UserError(
-                f"{store.place / name} is {width}×{height} pixels, but {names[0]} is "
-                f"{first_width}×{first_height}; bring all images to one size."
+class _Decoder:
+    """Decodes the images of a split to one size, and counts in `changes` what it did to them."""
+
+    def __init__(self, image_size: int | None, changes: Counter[str]) -> None:
+        self.image_size, self.changes = image_size, changes
+        self.formats: set[str] = set()
+
+    def decode_all(self, store: _Store, names: list[str]) -> torch.Tensor:
+        """Return the images as uint8 (N, C, H, W), C = 1 if all are grey."""
+        images: list[np.ndarray] = []  # (H, W, C)
+        resizing, total = False, 0
+        for name in tqdm(names, desc=f"reading {store.place.name}", unit="img", delay=1, leave=False):
+            image, file_format = decode(store.read(name), store.place / name, self.changes)
+            self.formats.add(file_format)
+            total += image.nbytes
+            differs = bool(images) and image.shape[:2] != images[0].shape[:2]
+            if not resizing and (differs or total > MOST_BYTES):
+                if self.image_size is None:
+                    raise UserError(self._refusal(store, name, names[0], image, images))
+                images, resizing = [self._resized(each) for each in images], True
+            images.append(self._resized(image) if resizing else image)
+        channels = max(image.shape[2] for image in images)
+        stacked = np.empty((len(images), *images[0].shape[:2], channels), np.uint8)  # (N, H, W, C)
+        for row, image in zip(stacked, images, strict=True):
+            row[:] = image  # a grey image among coloured ones fills all three channels
+        return torch.from_numpy(stacked).permute(0, 3, 1, 2).contiguous()
+
+    def _refusal(
+        self, store: _Store, name: str, first: str, image: np.ndarray, before: list[np.ndarray]
+    ) -> str:
+        height, width = image.shape[:2]
+        if before and image.shape[:2] != before[0].shape[:2]:
+            first_height, first_width = before[0].shape[:2]
+            return (
+                f"{store.place / name} is {width}×{height} pixels, but {first} is {first_width}×{first_height}; "
+                f"{RESIZE}."
             )
-    channels = max(image.shape[2] for image in images)
-    stacked = np.empty((len(images), *images[0].shape[:2], channels), np.uint8)  # (N, H, W, C)
-    for row, image in zip(stacked, images, strict=True):
-        row[:] = image  # a grey image among coloured ones fills all three channels
-    return torch.from_numpy(stacked).permute(0, 3, 1, 2).contiguous(), formats
+        return f"The images in {store.place} take more than {MOST_BYTES / 1e9:.0f} GB as pixels; {RESIZE}."
 
-
-def _decode(data: bytes, path: Path) -> tuple[np.ndarray, str]:
-    """Return an image as uint8 (H, W, 1) if it is grey, else (H, W, 3), and its file's format."""
-    try:
-        image: Image.Image = Image.open(io.BytesIO(data))
-        image.load()
-    except Image.UnidentifiedImageError as error:
-        raise UserError(f"{path} is not an image; move it away.") from error
-    except (OSError, SyntaxError, ValueError, Image.DecompressionBombError) as error:
-        raise UserError(f"{path} is damaged ({error}); replace it, or move it away.") from error
-    if ImageMode.getmode(image.mode).typestr not in ("|u1", "|b1"):
-        raise UserError(f"{path} has more than 8 bits per channel; convert it to 8 bits.")
-    pixels = np.asarray(image.convert("L" if image.mode in ("1", "L") else "RGB"))
-    return np.atleast_3d(pixels), str(image.format).lower()
+    def _resized(self, image: np.ndarray) -> np.ndarray:
+        size = self.image_size
+        if size is None or image.shape[:2] == (size, size):
+            return image
+        self.changes[f"resized to {size}×{size} pixels"] += 1
+        pixels = torch.from_numpy(image.copy()).permute(2, 0, 1)[None]
+        return resize(Images(pixels, torch.zeros(1)), size).pixels[0].permute(1, 2, 0).numpy()
 
 
 def _is_zip(place: Path) -> bool:

@@ -13,10 +13,12 @@ from safetensors.torch import load_file
 from torch import Tensor, nn
 
 from deepernets.errors import UserError
+from deepernets.files import require_regular
 from deepernets.models.layers import Residual, ZeroPad
 
 CIFAR_CLASSIFIER = "linear.weight"  # in the CIFAR ResNet that pads on both sides
 V1_5 = "layer2.0.conv3.weight"  # in torchvision's bottlenecks, whose stride is in the 3×3
+LARGEST_WEIGHTS = 2**34  # bytes
 NORM_TENSORS = ("weight", "bias", "running_mean", "running_var")
 
 
@@ -74,6 +76,7 @@ def _stem_width(model: nn.Module) -> int:
 
 def _read(file: Path) -> dict[str, Tensor]:
     """Return the state dict in a file, its names without the prefix ``module.``."""
+    require_regular(file, LARGEST_WEIGHTS)
     try:
         found: Any = (
             load_file(file)
@@ -87,7 +90,9 @@ def _read(file: Path) -> dict[str, Tensor]:
             "that torch.save wrote."
         ) from error
     found = found.get("state_dict", found) if isinstance(found, dict) else found
-    if not isinstance(found, dict) or not all(isinstance(tensor, Tensor) for tensor in found.values()):
+    if not isinstance(found, dict) or not all(
+        isinstance(name, str) and isinstance(tensor, Tensor) for name, tensor in found.items()
+    ):
         raise UserError(f"{file} has no state dict; expected a dictionary of names and tensors.")
     return {name.removeprefix("module."): tensor for name, tensor in found.items()}
 
@@ -103,7 +108,9 @@ def _renamed(found: dict[str, Tensor], model: nn.Module, file: Path) -> dict[str
         raise UserError(
             f'The weights in {file} are of a network with the stride in its 3×3; build yours with stride_in="3x3".'
         )
-    if set(found) == set(ours):
+    if {name: tensor.shape for name, tensor in found.items()} == {
+        name: tensor.shape for name, tensor in ours.items()
+    }:
         return found
     theirs, own = _without_counters(found), _without_counters(ours)
     if [tensor.shape for tensor in theirs.values()] != [tensor.shape for tensor in own.values()]:

@@ -107,7 +107,7 @@ def split(recipe: Recipe, dataset: Dataset, seed: int, channels_last: bool = Fal
 def prepare_data(recipe: Recipe, options: RunOptions, accelerator: Accelerator) -> Splits:
     """Load the recipe's data, split it, and move it to the accelerator's device."""
     with accelerator.main_process_first():  # the other processes find what it has downloaded
-        dataset = load_dataset(recipe.data, options.data_root, options.profile)
+        dataset = load_dataset(recipe.data, options.data_root, options.profile, recipe.image_size)
     splits = split(recipe, dataset, options.seed, hardware.channels_last(accelerator))
     device = accelerator.device
     held_out = splits.validation.to(device) if splits.validation else None

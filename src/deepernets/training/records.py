@@ -7,13 +7,14 @@ from pathlib import Path
 from typing import Any, Literal
 
 from deepernets.errors import UserError
-from deepernets.files import write_atomically
+from deepernets.files import read_file, write_atomically
 from deepernets.recipes import get_recipe, list_recipes
 from deepernets.recipes.recipe import Profile, Recipe
 from deepernets.training.schedules import reduce_on_plateau
 
 RECORD = "record.json"  # in the folder of a run
 FORMAT = 2
+LARGEST_RECORD = 2**26  # bytes
 Precision = Literal["auto", "bf16", "fp32"]
 
 
@@ -94,18 +95,17 @@ def load_record(path: Path) -> Record:
     Raises:
         UserError: it cannot be read, or is not a record of this version.
     """
+    path = Path(path)
     try:
-        values = json.loads(Path(path).read_text(encoding="utf-8"))
+        values = json.loads(read_file(path, LARGEST_RECORD).decode())
         if values["format"] == 1:
             values = from_format_1(values)
         if values["format"] != FORMAT or set(values) != {field.name for field in fields(Record)}:
             raise ValueError("its fields are not those of a record")
         return Record(**{**values, "recipe": Recipe(**values["recipe"])})
-    except OSError as error:
-        raise UserError(
-            f"The record {path} cannot be read ({error.strerror}); give the path of a run."
-        ) from error
-    except (ValueError, KeyError, TypeError) as error:
+    except UserError:
+        raise
+    except Exception as error:  # a damaged file can hold anything, nested as deep as it likes
         raise UserError(
             f"{path} is not a run's record of format {FORMAT} ({error}); train the recipe again to get one."
         ) from error

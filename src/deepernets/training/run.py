@@ -78,7 +78,8 @@ class Run:
             UserError: the data set is not available.
         """
         record = self.record
-        dataset = load_dataset(record.recipe.data, self._data_root, record.profile)
+        recipe = record.recipe
+        dataset = load_dataset(recipe.data, self._data_root, record.profile, recipe.image_size)
         return split(record.recipe, dataset, record.seed)
 
     @cached_property

@@ -239,6 +239,7 @@ WRONG: list[tuple[str, str, Any]] = [
     ("output_size", "side over stride", lambda n, k, s, p: n // s),
     ("output_size", "counter-example", lambda n, k, s, p: size(n, k, s, p) + 1),
     ("output_size", "kind", lambda n, k, s, p: [size(n, k, s, p)]),
+    ("output_size", "counter-example", lambda n, k, s, p: size(n, k, s, p) if k <= n else 0),
     ("output_size", "kind", 3),
     ("convolve", "flipped", lambda x, w, s, p: windows(x, w.flip(1).flip(2), s, p)),
     ("convolve", "kernel transposed", lambda x, w, s, p: windows(x, w.permute(0, 2, 1), s, p)),
@@ -279,6 +280,7 @@ WRONG: list[tuple[str, str, Any]] = [
     ("convolve", "kind", to_array),
     ("convolve", "kind", lambda x, w, s, p: F.conv2d(x[None], w[None], stride=s, padding=p)[0, 0]),
     ("convolve", "kind", lambda *call: windows(*call).detach()),
+    ("convolve", "kind", lambda x, w, s, p: windows(x, w.detach(), s, p)),
     ("convolve", "kind", lambda *call: windows(*call).float()),
     ("convolve", "counter-example", lambda *call: windows(*call) + 1),
     ("convolve", "exception", lambda x, w: windows(x, w, 1, 0)),
@@ -297,6 +299,7 @@ WRONG: list[tuple[str, str, Any]] = [
     ("gradient_check", "mean", partial(compared, measure=lambda d: d.abs().mean())),
     ("gradient_check", "norm", partial(compared, measure=torch.norm)),
     ("gradient_check", "changes inputs", compared_in_place),
+    ("gradient_check", "kind", lambda f, x, h: (compared(f, x, h), x.requires_grad_())[0]),
     ("gradient_check", "kind", lambda *call: compared(*call)[0]),
     ("gradient_check", "kind", lambda *call: compared(*call)[::-1]),
     ("gradient_check", "counter-example", lambda *call: (compared(*call)[0].flatten(), compared(*call)[1])),
@@ -386,6 +389,35 @@ WRONG: list[tuple[str, str, Any]] = [
     ("field_by_gradient", "last index", lambda network, size: side(network, size) - 1),
     ("field_by_gradient", "half", lambda network, size: side(network, size) // 2),
     ("field_by_gradient", "kind", lambda network, size: gradient(network, size, middle)),
+    (
+        "field_by_gradient",
+        "one channel of the unit",
+        lambda network, size: side(network, size, lambda maps: middle(maps[:, :1])),
+    ),
+    (
+        "field_by_gradient",
+        "one channel of the image",
+        lambda network, size: (gradient(network, size, middle)[0] != 0).any(0).sum(),
+    ),
+    (
+        "field_by_gradient",
+        "positive only",
+        lambda network, size: (gradient(network, size, middle) > 0).any(0).any(0).sum(),
+    ),
+    (
+        "field_by_gradient",
+        "unit before the middle",
+        lambda network, size: (
+            side(network, size, lambda maps: middle(maps[:, :, :-1, :-1]))
+            if network(torch.zeros(1, 3, size, size)).shape[-1] % 2 == 0
+            else side(network, size)
+        ),
+    ),
+    (
+        "field_by_gradient",
+        "counter-example",
+        lambda network, size: (gradient(network, size, middle).abs() > 0.01).any(0).any(0).sum(),
+    ),
     ("field_by_gradient", "kind", 7),
     ("field_by_gradient", "counter-example", lambda network, size: 2),
 ]

@@ -1,6 +1,7 @@
 """The answers that students of lab 2 really give."""
 
 import re
+from copy import deepcopy
 from functools import partial
 from typing import Any
 
@@ -215,7 +216,7 @@ class DenseByHand(nn.Module):
 
     def __init__(self, head: Any, channels: Any, side: Any) -> None:
         super().__init__()
-        self.head, self.side = head, side
+        self.head, self.side = deepcopy(head), side
 
     def forward(self, maps: Any) -> Any:
         h, w = maps.shape[2:]
@@ -237,6 +238,12 @@ def rearranged(order: Any) -> Any:
         return network
 
     return make
+
+
+def shares_the_weights(head: Any, channels: Any, side: Any) -> nn.Sequential:
+    network = dense(head, channels, side)
+    network[0].weight.data = head[1].weight.data.view_as(network[0].weight)
+    return network
 
 
 def spoils_the_head(head: Any, channels: Any, side: Any) -> nn.Sequential:
@@ -279,6 +286,11 @@ WRONG: list[tuple[str, str, Any]] = [
     ("parse_configuration", "kind", lambda text: parse(text, lambda k, c: (float(k), float(c)))),
     ("parse_configuration", "words", lambda text: [block.split() for block in text.split("|")]),
     ("parse_configuration", "last block lost", lambda text: parse(text)[:-1]),
+    (
+        "parse_configuration",
+        "counter-example",
+        lambda text: [sorted(block, key=lambda word: word == "LRN") for block in parse(text)],
+    ),
     ("parse_configuration", "kind", [[(3, 64)]]),
     ("parse_configuration", "counter-example", lambda text: text),
     ("parse_configuration", "kind", lambda text: Flatterer("right")),
@@ -305,8 +317,9 @@ WRONG: list[tuple[str, str, Any]] = [
         lambda blocks: features(blocks, pool=partial(nn.MaxPool2d, ceil_mode=True)),
     ),
     ("make_features", "kind", "conv3-64"),
-    ("make_features", "counter-example", features_of_easier_blocks),
+    ("make_features", "changes inputs", features_of_easier_blocks),
     ("make_features", "kind", lambda blocks: Flattering(*features(blocks, "ReLU").children())),
+    ("make_features", "changes inputs", lambda blocks: (features(blocks), blocks.reverse())[0]),
     ("make_features", "kind", lambda blocks: list(features(blocks).children())),
     ("make_features", "counter-example", lambda blocks: features(blocks, padding=lambda kernel: kernel)),
     ("layer_costs", "no biases", partial(costs, bias=0)),
@@ -429,6 +442,7 @@ WRONG: list[tuple[str, str, Any]] = [
         lambda *call: nn.Sequential(dense(*call), nn.AdaptiveAvgPool2d(1), nn.Flatten()),
     ),
     ("convolutional_head", "kind", lambda head, channels, side: head),
+    ("convolutional_head", "kind", shares_the_weights),
     ("convolutional_head", "kind", spoils_the_head),
     ("convolutional_head", "kind", lambda head, channels, side: list(head)),
     ("convolutional_head", "counter-example", lambda *call: nn.Sequential(*dense(*call), nn.Softmax(dim=1))),

@@ -304,6 +304,7 @@ WRONG: list[tuple[str, str, Any]] = [
         lambda x, branch, shortcut: F.relu(F.relu(branch(x)) + shortcut(x)),
     ),
     ("residual_forward", "counter-example", lambda x, f, s: F.relu(f(x) + s(x)).detach()),
+    ("residual_forward", "counter-example", lambda x, f, s: F.relu(f(x) + s(x).detach())),
     ("residual_forward", "kind", lambda x, f, s: F.relu(f(x) + s(x)).tolist()),
     ("residual_forward", "not projected", lambda x, branch, shortcut: F.relu(branch(x) + x)),
     ("residual_forward", "in a row", lambda x, branch, shortcut: F.relu(branch(shortcut(x)))),

@@ -200,6 +200,11 @@ def pairs_in_torch(counts: Any, most: int) -> Any:
     return torch.stack([a, b, counts[a, b], counts[b, a]], dim=1)
 
 
+def pairs_by_frequency(counts: Any, most: int) -> Any:
+    found = {row[2] + row[3]: row for row in pairs()(counts, 100)}
+    return [found[total] for total in sorted(found, reverse=True)][:most]
+
+
 def last_epoch(
     weight_before: Callable[[int], float] = lambda epochs: epochs - 1,
     weight_after: Callable[[int], float] = lambda epochs: epochs,
@@ -331,7 +336,13 @@ WRONG: list[tuple[str, str, Any]] = [
     ("pad_to_32", "no deviation", pad(normalise=lambda x, mean, std: x - mean)),
     ("pad_to_32", "counter-example", pad_and_turn),
     ("pad_to_32", "counter-example", lambda pixels, mean, std: torch.zeros(len(pixels), 1, 32, 32)),
-    ("pad_to_32", "counter-example", pad_with_what_is_darkest),
+    ("pad_to_32", "darkest pixel", pad_with_what_is_darkest),
+    ("pad_to_32", "corner", pad((1, 3, 1, 3))),
+    ("pad_to_32", "own statistics", pad(normalise=lambda x, mean, std: (x - x.mean()) / x.std())),
+    ("pad_to_32", "exchanged", pad(normalise=lambda x, mean, std: (x - std) / mean)),
+    ("pad_to_32", "multiplied", pad(normalise=lambda x, mean, std: (x - mean) * std)),
+    ("pad_to_32", "whole numbers", lambda pixels, mean, std: pad()(pixels // 255 * 255, mean, std)),
+    ("pad_to_32", "256", pad(scale=256.0)),
     ("pad_to_32", "counter-example", lambda pixels, mean, std: pad()(pixels, mean, std)[:1]),
     ("pad_to_32", "counter-example", lambda pixels, mean, std: pad()(pixels, 0.1307, 0.3081)),
     ("pad_to_32", "frame of -mean", lambda pixels, mean, std: pad_late(-mean)(pixels, mean, std)),
@@ -350,6 +361,16 @@ WRONG: list[tuple[str, str, Any]] = [
     ("standardise_pixels", "variance", standardise(divide="variance")),
     ("standardise_pixels", "mean only", standardise(divide="nothing")),
     ("standardise_pixels", "deviation only", scale_only),
+    (
+        "standardise_pixels",
+        "test not centred",
+        lambda train, test: (standardise()(train, test)[0], standardise()(train, test + train.mean(0))[1]),
+    ),
+    (
+        "standardise_pixels",
+        "at least 1",
+        lambda train, test: standardise_with(train, test, train.std(dim=0).clamp(min=1)),
+    ),
     ("standardise_pixels", "test untouched", standardise_only_training),
     ("standardise_pixels", "zeroed", standardise_but_zero),
     ("standardise_pixels", "counter-example", lambda train, test: (train, test)),
@@ -383,6 +404,13 @@ WRONG: list[tuple[str, str, Any]] = [
     ("confused_pairs", "one direction", pairs(score=lambda forth, back: -forth)),
     ("confused_pairs", "one direction", pairs(score=lambda forth, back: -back)),
     ("confused_pairs", "ascending", pairs(score=lambda forth, back: forth + back)),
+    ("confused_pairs", "level pairs", pairs_by_frequency),
+    (
+        "confused_pairs",
+        "counter-example",
+        lambda counts, most: [row for row in pairs()(counts, 100) if row[2] and row[3]][:most],
+    ),
+    ("confused_pairs", "counter-example", lambda counts, most: pairs()(counts[:-1, :-1], most)),
     ("confused_pairs", "order", lambda counts, most: pairs()(counts, most)[::-1]),
     ("confused_pairs", "length", lambda counts, most: [(0, 1, 2, 3), (0, 2, 3, 1), (1, 2, 3, 4)]),
     ("right_in_last_epoch", "kind", 9878),

@@ -104,6 +104,13 @@ def sgd_as_in_the_papers(w: Any, g: Any, v: Any, momentum: Any, weight_decay: An
     return w + (momentum * v - 0.1 * g if nesterov else v), v
 
 
+def sgd_with_the_bare_gradient(
+    w: Any, g: Any, v: Any, momentum: Any, weight_decay: Any, nesterov: Any
+) -> Any:
+    v = momentum * v + g + weight_decay * w
+    return w - 0.1 * (g + momentum * v if nesterov else v), v
+
+
 def sgd_dampened(w: Any, g: Any, v: Any, momentum: Any, weight_decay: Any, nesterov: Any) -> Any:
     g = g + weight_decay * w
     v = momentum * v + (1 - momentum) * g
@@ -304,6 +311,7 @@ WRONG: list[tuple[str, str, Any]] = [
         "old velocity",
         sgd_with(lambda w, g, new, old, mu: w - 0.1 * (g + mu * new if mu else old)),
     ),
+    ("sgd_step", "Nesterov without the decay", sgd_with_the_bare_gradient),
     ("sgd_step", "direction returned", sgd_returning_the_direction),
     ("sgd_step", "order", lambda *call: sgd(*call)[::-1]),
     ("sgd_step", "exception", lambda w, g, v, *settings: w - 0.1 * g.grad),
@@ -388,6 +396,21 @@ WRONG: list[tuple[str, str, Any]] = [
         lambda p, peak: p / peak if p < peak else (1 + math.cos(math.pi * (p - peak))) / 2,
     ),
     ("cosine_with_warm_up", "slow rise", lambda p, peak: p if p < peak else shape(p, peak)),
+    (
+        "cosine_with_warm_up",
+        "curved rise",
+        lambda p, peak: (1 - math.cos(math.pi * p / peak)) / 2 if p < peak else shape(p, peak),
+    ),
+    (
+        "cosine_with_warm_up",
+        "not halved",
+        lambda p, peak: p / peak if p <= peak else shape(p, peak, lambda x: 1 + math.cos(math.pi * x)),
+    ),
+    (
+        "cosine_with_warm_up",
+        "clock not reset",
+        lambda p, peak: p / peak if p <= peak else (1 + math.cos(math.pi * p)) / 2,
+    ),
     ("cosine_with_warm_up", "joint", lambda p, peak: None if p == peak else shape(p, peak)),
     ("cosine_with_warm_up", "counter-example", lambda p, peak: shape(p, 0.2)),
     ("cosine_with_warm_up", "kind", lambda p, peak: None),

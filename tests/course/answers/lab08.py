@@ -287,6 +287,11 @@ WRONG: list[tuple[str, str, Any]] = [
     ("diagnose_depth", "reversed", diagnosis(reverse=True)),
     ("diagnose_depth", "first epoch", diagnosis(place=0)),
     ("diagnose_depth", "best epoch", diagnose_at_best),
+    (
+        "diagnose_depth",
+        "same epoch",
+        lambda s, d, *limits: diagnose_as_in_the_solution(s[: len(d)], d[: len(s)], *limits),
+    ),
     ("diagnose_depth", "both", diagnosis(both=True)),
     ("diagnose_depth", "gap", diagnosis(gap=True)),
     (
@@ -339,6 +344,7 @@ WRONG: list[tuple[str, str, Any]] = [
     ("switch_off", "statistics", off_by_statistics),
     ("switch_off", "changes mode", off_asleep),
     ("switch_off", "nothing", off_a_copy),
+    ("switch_off", "counter-example", lambda block: setattr(block.branch[-1], "weight", None)),
     ("switch_off", "nothing", lambda block: block.shortcut),
     ("switch_off", "counter-example", off("norm2.weight", "norm2.bias", value=0.5)),
     ("switch_off", "kind", 0),
@@ -381,6 +387,7 @@ WRONG: list[tuple[str, str, Any]] = [
     ("gradient_norms", "softmax", norms_of(loss=lambda x, y: F.cross_entropy(x.softmax(dim=1), y))),
     ("gradient_norms", "summed loss", norms_of(loss=nn.CrossEntropyLoss(reduction="sum"))),
     ("gradient_norms", "changes mode", norms_asleep),
+    ("gradient_norms", "other loss", norms_of(loss=lambda x, y: x.sum())),
     ("gradient_norms", "counter-example", norms_of(loss=lambda x, y: -x[range(len(y)), y].mean())),
     ("gradient_norms", "kind", [1.0, 2.0, 3.0]),
     ("he_std", "fan out", lambda c_in, c_out, kernel: math.sqrt(2 / (kernel**2 * c_out))),

@@ -156,6 +156,18 @@ def rows_of(features: Any) -> Any:
     return torch.linalg.svd(features - features.mean(dim=0), full_matrices=False)
 
 
+def calibration_in_range(places: Any, confidence: Any, right: Any, bins: int) -> Any:
+    bin_of = (places.double() * bins).long().clamp(max=bins - 1)
+    gaps = torch.zeros(bins, dtype=torch.float64)
+    return gaps.index_add(0, bin_of, confidence.double() - right.double()).abs().sum() / len(right)
+
+
+def hidden_by(image: Any, row: int, column: int, size: int, value: Any) -> Any:
+    copy = image.clone()
+    copy[:, row : row + size, column : column + size] = value
+    return copy
+
+
 def new_classes(network: Any, classes: int) -> Any:
     network.requires_grad_(False)
     network.head.fc = nn.Linear(network.head.fc.in_features, classes)
@@ -190,7 +202,18 @@ def new_classes_frozen(*prefixes: str) -> Any:
 def new_classes_of_width(network: Any, classes: int) -> Any:
     new_classes(network, classes)
     network.head.fc = nn.Linear(classes + 64, classes)
-    return network.head.fc.parameters()
+    return list(network.head.fc.parameters())
+
+
+def new_layer_alone(network: Any, classes: int) -> Any:
+    network.head.fc = nn.Linear(network.head.fc.in_features, classes)
+    return list(network.head.fc.parameters())
+
+
+def replace_head(network: Any, classes: int) -> Any:
+    network.requires_grad_(False)
+    network.head = nn.Linear(network.head.fc.in_features, classes)
+    return list(network.head.parameters())
 
 
 def reset_body(network: Any, classes: int) -> Any:
@@ -199,14 +222,17 @@ def reset_body(network: Any, classes: int) -> Any:
     return parameters
 
 
-def head_training(before: Any = nn.Module.eval, after: Any = None) -> Any:
+def head_training(
+    before: Any = nn.Module.eval, after: Any = None, criterion: Any = F.cross_entropy, own: bool = False
+) -> Any:
     """Return a `train_head` that calls `before` first, and `after` in every step."""
 
     def train_head(network: Any, batches: Any, optimizer: Any) -> Any:
         before(network)
+        optimizer = torch.optim.SGD(network.head.parameters(), lr=0.05) if own else optimizer
         losses = []
         for images, labels in batches:
-            loss = F.cross_entropy(network(images), labels)
+            loss = criterion(network(images), labels)
             optimizer.zero_grad()
             loss.backward()
             optimizer.step()
@@ -242,6 +268,13 @@ def head_accumulated(network: Any, batches: Any, optimizer: Any) -> Any:
         losses[-1].backward()
         optimizer.step()
     return [loss.item() for loss in losses]
+
+
+def head_with_one_step(network: Any, batches: Any, optimizer: Any) -> Any:
+    losses = [F.cross_entropy(network.eval()(images), labels) for images, labels in batches]
+    torch.stack(losses).sum().backward()
+    optimizer.step()
+    return torch.stack(losses).detach()
 
 
 def head_without_steps(network: Any, batches: Any, optimizer: Any) -> Any:
@@ -287,9 +320,19 @@ WRONG: list[tuple[str, str, Any]] = [
     ("for_new_classes", "nothing frozen", new_classes_frozen("none")),
     ("for_new_classes", "partly frozen", new_classes_frozen("stem.0")),
     ("for_new_classes", "part of the new layer", new_classes_frozen("stem", "head.fc.bias")),
-    ("for_new_classes", "returns all", lambda n, classes: [new_classes(n, classes), n.parameters()][1]),
+    ("for_new_classes", "returns all", lambda n, classes: [new_classes(n, classes), list(n.parameters())][1]),
     ("for_new_classes", "returns a part", lambda n, classes: new_classes(n, classes)[:1]),
     ("for_new_classes", "changes weights", reset_body),
+    ("for_new_classes", "nothing frozen", new_layer_alone),
+    ("for_new_classes", "other parts", replace_head),
+    ("for_new_classes", "fixed number", lambda n, classes: new_classes(n, 3)),
+    (
+        "for_new_classes",
+        "returns others",
+        lambda n, classes: [list(n.head.fc.parameters()), new_classes(n, classes)][0],
+    ),
+    ("for_new_classes", "kind", lambda n, classes: iter(new_classes(n, classes))),
+    ("for_new_classes", "kind", lambda n, classes: [new_classes(n, classes), ["head.fc.weight"]][1]),
     ("for_new_classes", "kind", lambda n, classes: [new_classes(n, classes), None][1]),
     ("for_new_classes", "kind", lambda n, classes: [new_classes(n, classes), n][1]),
     ("for_new_classes", "kind", 3),
@@ -299,7 +342,11 @@ WRONG: list[tuple[str, str, Any]] = [
     ("train_head", "gradients accumulate", head_accumulated),
     ("train_head", "no step", head_without_steps),
     ("train_head", "loss after", head_losses_afterwards),
-    ("train_head", "kind", head_twice),
+    ("train_head", "nothing to read", head_twice),
+    ("train_head", "one step", head_with_one_step),
+    ("train_head", "summed loss", head_training(criterion=nn.CrossEntropyLoss(reduction="sum"))),
+    ("train_head", "softmax", head_training(criterion=lambda z, y: F.cross_entropy(z.softmax(1), y))),
+    ("train_head", "other step", head_training(own=True)),
     ("train_head", "kind", lambda *call: sum(head_training()(*call))),
     ("train_head", "kind", lambda *call: [head_training()(*call), None][1]),
     ("train_head", "counter-example", lambda *call: head_training()(*call)[::-1]),
@@ -329,6 +376,18 @@ WRONG: list[tuple[str, str, Any]] = [
     ("heat_map", "kind", lambda m, g: None),
     ("heat_map", "kind", lambda m, g: liar(4, 5)),
     ("heat_map", "counter-example", lambda m, g: cam(m, g) + 1),
+    ("heat_map", "changes inputs", lambda m, g: m.mul_(g.mean((1, 2))[:, None, None]).sum(0).relu()),
+    (
+        "heat_map",
+        "square maps",
+        lambda m, g: torch.relu(torch.einsum("c,chw->hw", g.sum((1, 2)) / len(m[0]) ** 2, m)),
+    ),
+    (
+        "calibration_error",
+        "own range",
+        lambda c, right, bins: calibration_in_range((c - c.min()) / (c.max() - c.min()), c, right, bins),
+    ),
+    ("hidden", "other value", lambda i, r, c, s: hidden_by(i, r, c, s, i.mean((1, 2), keepdim=True))),
     ("hidden", "rows for columns", lambda i, r, c, s: hide(i, slice(c, c + s), slice(r, r + s))),
     ("hidden", "one channel", lambda i, r, c, s: hide(i, slice(r, r + s), slice(c, c + s), 0)),
     ("hidden", "one more", lambda i, r, c, s: hide(i, slice(r, r + s + 1), slice(c, c + s + 1))),

@@ -93,6 +93,19 @@ def load_tensor_by_tensor(path: Any, model: Any, optimizer: Any) -> Any:
     return torch.tensor(entries["epoch"])
 
 
+def load_parameters(path: Any, model: Any, optimizer: Any) -> Any:
+    statistics = {name: values.clone() for name, values in model.named_buffers()}
+    epoch = load(path, model, optimizer)
+    model.load_state_dict(statistics, strict=False)
+    return epoch
+
+
+def load_and_reset_the_rate(path: Any, model: Any, optimizer: Any) -> Any:
+    epoch = load(path, model, optimizer)
+    optimizer.param_groups[0]["lr"] = 0.1
+    return epoch
+
+
 def load_without(key: str) -> Any:
     """Return a `load_checkpoint` that leaves one entry alone."""
 
@@ -266,7 +279,22 @@ WRONG: list[tuple[str, str, Any]] = [
     ("save_checkpoint", "next epoch", save_other(epoch=lambda model, optimizer, epoch: epoch + 1)),
     ("save_checkpoint", "kind", save_other(epoch=lambda *state: "last")),
     ("save_checkpoint", "draws", save_after_drawing),
-    ("save_checkpoint", "weights", save_after_a_change),
+    ("save_checkpoint", "changes the training", save_after_a_change),
+    ("save_checkpoint", "changes the training", lambda path, model, *state: save(path, model.eval(), *state)),
+    (
+        "save_checkpoint",
+        "weights",
+        save_other(model=lambda model, *_: {name: v.half() for name, v in model.state_dict().items()}),
+    ),
+    (
+        "save_checkpoint",
+        "model",
+        save_other(
+            model=lambda model, optimizer, _: optimizer.state_dict(),
+            optimizer=lambda model, *_: model.state_dict(),
+        ),
+    ),
+    ("save_checkpoint", "kind", lambda path, *state: save(path.parent / "checkpoint.pt", *state)),
     ("save_checkpoint", "kind", "checkpoint.pt"),
     ("load_checkpoint", "weights", load_without("model")),
     ("load_checkpoint", "weights", load_by_assigning),
@@ -275,6 +303,10 @@ WRONG: list[tuple[str, str, Any]] = [
     ("load_checkpoint", "random", load_without("random")),
     ("load_checkpoint", "random", load_and_draw),
     ("load_checkpoint", "mode", load_and_sleep),
+    ("load_checkpoint", "mode", lambda path, model, optimizer: load(path, model.train(), optimizer)),
+    ("load_checkpoint", "statistics", load_parameters),
+    ("load_checkpoint", "file", lambda path, *fresh: [load(path, *fresh), path.unlink()][0]),
+    ("load_checkpoint", "counter-example", load_and_reset_the_rate),
     ("load_checkpoint", "next epoch", lambda *call: load(*call) + 1),
     ("load_checkpoint", "fixed epoch", lambda *call: load(*call) * 0),
     ("load_checkpoint", "kind", lambda *call: [load(*call), None][1]),
@@ -317,6 +349,13 @@ WRONG: list[tuple[str, str, Any]] = [
         lambda indices, rank, world: [indices[rank + world * step] for step in range(len(indices))],
     ),
     ("averaged", "unweighted", lambda gradients, images: sum(gradients) / len(gradients)),
+    (
+        "averaged",
+        "changes inputs",
+        lambda gradients, images: (
+            sum(gradient.mul_(count) for gradient, count in zip(gradients, images, strict=True)) / sum(images)
+        ),
+    ),
     ("averaged", "sum", lambda gradients, images: sum(gradients)),
     ("averaged", "not divided", lambda gradients, images: weighted(gradients, images, 1)),
     (
@@ -330,6 +369,19 @@ WRONG: list[tuple[str, str, Any]] = [
     ("averaged", "kind", lambda gradients, images: gradients),
     ("averaged", "counter-example", lambda gradients, images: torch.zeros(4)),
     ("whitening", "transposed", lambda covariance: whitened(covariance, transpose=False)),
+    ("whitening", "changes inputs", lambda covariance: covariance.copy_(whitened(covariance))),
+    (
+        "whitening",
+        "columns scaled",
+        lambda covariance: whitened(covariance, 0) / torch.linalg.eigvalsh(covariance).sqrt(),
+    ),
+    (
+        "whitening",
+        "other order",
+        lambda covariance: (
+            whitened(covariance, 0) / torch.linalg.eigvalsh(covariance).flip(0).sqrt()[:, None]
+        ),
+    ),
     ("whitening", "turned only", lambda covariance: whitened(covariance, 0)),
     ("whitening", "turned only, transposed", lambda covariance: whitened(covariance, 0, transpose=False)),
     ("whitening", "divided by variances", lambda covariance: whitened(covariance, -1)),

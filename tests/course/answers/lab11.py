@@ -37,9 +37,20 @@ def measured_afterwards(case: Any, images: Any, labels: Any, steps: int) -> list
     return losses
 
 
-def gradients(network: Any, images: Any, labels: Any) -> dict[str, Any]:
-    network.zero_grad()
-    F.cross_entropy(network(images), labels).backward()
+def own_step(case: Any, images: Any, labels: Any, steps: int, optimizer: Any = None) -> list[float]:
+    losses = []
+    for _ in range(steps):
+        case.optimizer.zero_grad()
+        losses.append(F.cross_entropy(case.network(images), labels))
+        losses[-1].backward()
+        (optimizer or case.optimizer).step()
+    return [loss.item() for loss in losses]
+
+
+def gradients(network: Any, images: Any, labels: Any, clear: bool = True, loss: Any = F.cross_entropy) -> Any:
+    if clear:
+        network.zero_grad()
+    loss(network(images), labels).backward()
     return {name: parameter.grad for name, parameter in network.named_parameters()}
 
 
@@ -59,6 +70,10 @@ def silent_after_a_step(network: Any, images: Any, labels: Any) -> list[str]:
     names = silent(network, images, labels)
     torch.optim.SGD(network.parameters(), lr=0.1).step()
     return names
+
+
+def silent_where(select: Any, **how: Any) -> Any:
+    return lambda *call: [name for name, g in gradients(*call, **how).items() if g is None or select(g)]
 
 
 def forgotten(network: Any, optimizer: Any) -> list[str]:
@@ -82,10 +97,30 @@ def mixed_alone(network: Any, images: Any) -> Any:
         return not torch.allclose(network(images)[:1], network(images[[0, 0, 0, 0, 0]])[:1], atol=1e-4)
 
 
+def mixed_with(change: Any) -> Any:
+    """Return a `mixes_images` that changes the batch in its own way."""
+    return lambda network, x: not torch.allclose(network(x)[0], network(change(x.clone()))[0], atol=1e-5)
+
+
 def mixed_in_place(network: Any, images: Any) -> bool:
     before = network(images)[0].clone()
     images[1:] = 0
     return not torch.allclose(before, network(images)[0])
+
+
+def forgotten_and_added(network: Any, optimizer: Any) -> list[str]:
+    names = forgotten(network, optimizer)
+    optimizer.add_param_group({"params": [network.get_parameter(name) for name in names]})
+    return names
+
+
+def forgotten_by_number(network: Any, optimizer: Any) -> list[str]:
+    known = [p for group in optimizer.param_groups for p in group["params"]]
+    return [name for name, p in network.named_parameters() if not any(torch.equal(p, q) for q in known)]
+
+
+def alike_where(select: Any, kind: Any = nn.Conv2d) -> Any:
+    return lambda n: [x for x, m in n.named_modules() if isinstance(m, kind) and select(m.weight.detach())]
 
 
 def alike(network: Any) -> list[str]:
@@ -124,6 +159,14 @@ WRONG: list[tuple[str, str, Any]] = [
     ("overfit_one_batch", "one step more", lambda case, x, y, steps: overfit(case, x, y, steps + 1)[:-1]),
     ("overfit_one_batch", "kind", lambda case, x, y, steps: overfit(case, x, y, steps)[-1]),
     ("overfit_one_batch", "kind", lambda case, x, y, steps: overfit(case, x, y, steps + 1)),
+    ("overfit_one_batch", "step of your own", own_step),
+    (
+        "overfit_one_batch",
+        "other step",
+        lambda case, x, y, steps: own_step(
+            case, x, y, steps, torch.optim.SGD(case.network.parameters(), lr=0.1)
+        ),
+    ),
     (
         "overfit_one_batch",
         "counter-example",
@@ -146,6 +189,11 @@ WRONG: list[tuple[str, str, Any]] = [
         "before backward",
         lambda network, *batch: [n for n, p in network.named_parameters() if p.grad is None],
     ),
+    ("without_gradient", "accumulated", silent_where(lambda g: not g.any(), clear=False)),
+    ("without_gradient", "some zeros", silent_where(lambda g: (g == 0).any())),
+    ("without_gradient", "small gradients", silent_where(lambda g: g.norm() < 1e-3)),
+    ("without_gradient", "sum of the entries", silent_where(lambda g: abs(g.sum()) < 1e-6)),
+    ("without_gradient", "other loss", silent_where(lambda g: not g.any(), loss=lambda z, _: z.sum())),
     ("without_gradient", "takes a step", silent_after_a_step),
     ("without_gradient", "kind", lambda *call: len(silent(*call))),
     ("without_gradient", "exception", lambda *call: [n for n, g in gradients(*call).items() if not g.any()]),
@@ -166,12 +214,25 @@ WRONG: list[tuple[str, str, Any]] = [
         "compared by value",
         lambda n, o: [x for x, p in n.named_parameters() if p not in o.param_groups[0]["params"]],
     ),
+    ("not_in_optimizer", "compared by value", forgotten_by_number),
+    (
+        "not_in_optimizer",
+        "trainable only",
+        lambda n, o: [x for x in forgotten(n, o) if n.get_parameter(x).requires_grad],
+    ),
+    ("not_in_optimizer", "changes the optimizer", forgotten_and_added),
+    ("not_in_optimizer", "counter-example", lambda n, o: [x for x in forgotten(n, o) if "weight" in x]),
     ("not_in_optimizer", "children", lambda n, o: [x for x in forgotten(n, o) if not x.startswith("1.")]),
     ("not_in_optimizer", "kind", lambda n, o: "2.weight"),
     ("not_in_optimizer", "counter-example", lambda n, o: forgotten(n, o)[:1]),
     ("mixes_images", "the reverse", lambda *call: not mixed(*call)),
-    ("mixes_images", "its own image", lambda n, x: True),
+    ("mixes_images", "always true", lambda n, x: True),
     ("mixes_images", "always false", lambda n, x: False),
+    ("mixes_images", "always true", lambda n, x: not torch.equal(n(x), n(x.flip(0)))),
+    ("mixes_images", "always false", lambda n, x: mixed_with(lambda copy: x)(n, x)),
+    ("mixes_images", "one other image", mixed_with(lambda x: torch.cat([x[:1], x[1:2] + 1, x[2:]]))),
+    ("mixes_images", "one other image", mixed_with(lambda x: torch.cat([x[:-1], x[-1:] + 1]))),
+    ("mixes_images", "other order", mixed_with(lambda x: torch.cat([x[:1], x[1:].flip(0)]))),
     ("mixes_images", "changes inputs", mixed_in_place),
     ("mixes_images", "kind", lambda n, x: n(x)),
     ("mixes_images", "kind", lambda n, x: "no"),
@@ -189,6 +250,10 @@ WRONG: list[tuple[str, str, Any]] = [
             x for x, m in n.named_modules() if type(m) is nn.Conv2d and m.weight.min() == m.weight.max()
         ],
     ),
+    ("equal_filters", "first two", alike_where(lambda w: torch.equal(w[0], w[-1]))),
+    ("equal_filters", "linear layers", alike_where(lambda w: (w == w[0]).all(), (nn.Conv2d, nn.Linear))),
+    ("equal_filters", "sums or norms", alike_where(lambda w: w.sum((1, 2, 3)).std() < 1e-5)),
+    ("equal_filters", "counter-example", lambda n: alike(n)[:1]),
     ("equal_filters", "children", lambda n: [x for x in alike(n) if "." not in x]),
     (
         "equal_filters",
@@ -198,7 +263,6 @@ WRONG: list[tuple[str, str, Any]] = [
         ],
     ),
     ("equal_filters", "kind", lambda n: len(alike(n))),
-    ("equal_filters", "counter-example", lambda n: [*alike(n), "2"]),
     ("diagnosis", "kind", list(KEY.values())),
     ("diagnosis", "kind", {**KEY, "A": "softmax"}),
     ("diagnosis", "A", {**KEY, "A": KEY["B"], "B": KEY["A"]}),

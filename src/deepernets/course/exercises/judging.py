@@ -95,6 +95,16 @@ class Symptom:
     hint: str
 
 
+def fails(key: str) -> Callable[[list[Any], list[Any]], bool]:
+    """Return what a `Symptom` shows where some outcome of an answer has False at a key."""
+    return lambda given, right: not all(each[key] for each in given)
+
+
+def every(shows: Callable[[Any], Any]) -> Callable[[list[Any], list[Any]], bool]:
+    """Return what a `Symptom` shows where every outcome of an answer has a property."""
+    return lambda given, right: all(map(shows, given))
+
+
 class Exercise(Protocol):
     """What `check` needs of an exercise."""
 
@@ -231,6 +241,7 @@ class FunctionExercise:
         shown: Takes the arguments of one call and returns them as text for a hint; without it they are listed.
         tolerance: Two numbers agree up to this share of the larger one, or up to a tenth of it.
         keeps_inputs: Refuse an answer that changes its arguments; otherwise the verdict only says so.
+        tries: How many times inputs are drawn; one is enough where the first draw shows every mistake.
     """
 
     signature: str
@@ -243,6 +254,7 @@ class FunctionExercise:
     shown: Callable[..., str] | None = None
     tolerance: float = 1e-4
     keeps_inputs: bool = False
+    tries: int = TRIES
 
     @property
     def name(self) -> str:
@@ -256,7 +268,7 @@ class FunctionExercise:
 
     def cases(self, seed: int) -> list[tuple[Any, ...]]:
         """Return the arguments of all calls: those of several draws."""
-        draws = (Random(f"{self.name} {seed} {attempt}") for attempt in range(TRIES))
+        draws = (Random(f"{self.name} {seed} {attempt}") for attempt in range(self.tries))
         return [case for draw in draws for case in self.inputs(draw)]
 
     def outcome(self, answer: Any, case: tuple[Any, ...]) -> Outcome:

@@ -28,6 +28,7 @@ OUTPUT_SIZE = FunctionExercise(
         (28, 2, 2, 0),
         (7, 2, 2, 0),
         (1, 2, 2, 0),
+        (2, 3, 1, 1),
         (3, 9, 2, 1),
         (224, 7, 2, 3),
         (draw.randint(30, 60), draw.choice((3, 5)), 3, draw.randint(1, 4)),
@@ -113,11 +114,14 @@ def _observe_convolution(
     read: Tensor = tensor("the feature map")(output)
     if output.dtype != image.dtype:
         raise Unsuitable(f"Expected a feature map of the image's dtype, {image.dtype}; got {output.dtype}.")
-    if not output.requires_grad:
-        raise Unsuitable(
-            "Autograd finds no way back through your function. Compute with tensors, "
-            "without item(), tolist(), detach() or NumPy."
-        )
+    for name, source in (("image", image), ("weight", weight)):
+        if not output.requires_grad or torch.autograd.grad(
+            output.sum(), source, retain_graph=True, allow_unused=True
+        ) == (None,):
+            raise Unsuitable(
+                f"Autograd finds no way back through your function to `{name}`. Compute with tensors, "
+                "without item(), tolist(), detach() or NumPy."
+            )
     return read
 
 
@@ -346,6 +350,15 @@ def _read_gradient_check(value: Any) -> dict[str, Any]:
     }
 
 
+def _observe_gradient_check(
+    function: Callable[..., Any], kind: str, seed: int, x: Tensor, step: float
+) -> Any:
+    read = _read_gradient_check(function(_scalar_function(kind, seed), x, step))
+    if x.requires_grad:
+        raise Unsuitable("You make x itself require a gradient. Leave x as it is: work on a copy of it.")
+    return read
+
+
 GRADIENT_CHECK = FunctionExercise(
     "gradient_check(function, x, step)",
     returns=_read_gradient_check,
@@ -355,9 +368,7 @@ GRADIENT_CHECK = FunctionExercise(
         ("neighbours", draw.getrandbits(16), normal(draw, 2, 3).double(), 0.01),
         ("detached", draw.getrandbits(16), normal(draw, 2, 2, 2).double(), 0.01),
     ],
-    observe=lambda function, kind, seed, x, step: _read_gradient_check(
-        function(_scalar_function(kind, seed), x, step)
-    ),
+    observe=_observe_gradient_check,
     shown=lambda kind, seed, x, step: {
         "cubes": f"the sum of multiples of x³, x of shape {tuple(x.shape)}, {step}",
         "neighbours": f"a sum of products of neighbours, x of shape {tuple(x.shape)}, {step}",
@@ -662,27 +673,53 @@ COMPARE_WITH_SINGLE = FunctionExercise(
 )
 
 
-def _positive_network(layers: Layers, seed: int, nested: bool) -> nn.Module:
-    """Return convolutions with positive weights, so that no gradient cancels; `nested` puts some into a module."""
-    parts: list[nn.Module] = [
-        nn.Conv2d(2 if place else 3, 2, kernel, stride, padding=kernel // 2)
-        for place, (kernel, stride) in enumerate(layers)
-    ]
+def _one_sign_network(layers: Layers, seed: int, scale: float) -> nn.Module:
+    """Return convolutions whose weights have one sign, so that no gradient cancels.
+
+    With a negative scale, some layers are in a module of their own, and the first and the last channel of the image
+    and of the maps have a narrower field than the middle one.
+    """
+    parts = [nn.Conv2d(3, 3, kernel, stride, padding=kernel // 2) for kernel, stride in layers]
     generator = torch.Generator().manual_seed(seed)
     with torch.no_grad():
         for parameter in nn.ModuleList(parts).parameters():
             parameter.copy_(torch.rand(parameter.shape, generator=generator) + 0.1)
-    return nn.Sequential(nn.Sequential(*parts[:2]), *parts[2:]) if nested else nn.Sequential(*parts)
+        for part in parts:
+            part.weight.mul_(scale)
+        if scale > 0:
+            return nn.Sequential(*parts)
+        for weight in (parts[0].weight.transpose(0, 1), parts[-1].weight):
+            kept = weight[::2, :, 1, 1].clone()  # not at the rim of the kernel
+            weight[::2] = 0
+            weight[::2, :, 1, 1] = kept
+    return nn.Sequential(nn.Sequential(*parts[:2]), *parts[2:])
 
 
-def _side_of_gradient(network: nn.Module, size: int, unit: str = "middle") -> int:
-    """Return the width of the square of pixels whose gradient is not zero, for one unit or for all of them."""
+def _side_of_gradient(
+    network: nn.Module,
+    size: int,
+    unit: str = "middle",
+    seen: Callable[[Tensor], Tensor] = torch.abs,
+    along: tuple[int, ...] = (0, 1),
+) -> int:
+    """Return the width of the square of pixels whose gradient is not zero, for one unit or for all of them.
+
+    `seen` takes the gradient (3, size, size) and leaves in it what is counted, once for each place that remains
+    after a sum `along` some dimensions.
+    """
     image = torch.zeros(1, 3, size, size, requires_grad=True)
     maps = network(image)
     row, column = maps.shape[2] // 2, maps.shape[3] // 2
-    chosen = {"middle": maps[0, :, row, column], "corner": maps[0, :, 0, 0], "all": maps}[unit]
+    chosen = {
+        "middle": maps[0, :, row, column],
+        "first channel": maps[0, 0, row, column],
+        "before": maps[0, :, (maps.shape[2] - 1) // 2, (maps.shape[3] - 1) // 2],
+        "corner": maps[0, :, 0, 0],
+        "all": maps,
+    }[unit]
     (gradient,) = torch.autograd.grad(chosen.sum(), image)
-    return int((gradient.abs().sum(dim=(0, 1, 2)) > 0).sum())
+    shown = seen(gradient[0])
+    return int(((shown.sum(dim=along) if along else shown) > 0).sum())
 
 
 FIELD_BY_GRADIENT = FunctionExercise(
@@ -690,22 +727,23 @@ FIELD_BY_GRADIENT = FunctionExercise(
     returns=number("how many pixels wide the field is"),
     reference=_side_of_gradient,
     inputs=lambda draw: [
-        ([(3, 1)], 21, draw.getrandbits(16), False),
-        ([(draw.choice((3, 5)), 1), (3, 2), (draw.choice((3, 5)), 1)], 41, draw.getrandbits(16), True),
+        ([(3, 1)], 21, draw.getrandbits(16), 1.0),
+        ([(draw.choice((3, 5)), 1), (3, 2), (draw.choice((3, 5)), 1)], 41, draw.getrandbits(16), -1.0),
+        ([(3, 2)], 4, draw.getrandbits(16), 0.001),  # where it matters which of two units is the middle
     ],
-    observe=lambda function, layers, size, seed, nested: number("how many pixels wide the field is")(
-        function(_positive_network(layers, seed, nested), size)
+    observe=lambda function, layers, size, seed, scale: number("how many pixels wide the field is")(
+        function(_one_sign_network(layers, seed, scale), size)
     ),
     shown=lambda layers, size, *_: f"convolutions with (kernel, stride) {layers}, {size}",
     mistakes=[
         Mistake(
             "area",
-            lambda network, size: _side_of_gradient(network, size) ** 2,
+            partial(_side_of_gradient, along=(0,)),
             "That is how many pixels the unit sees. How many are side by side?",
         ),
         Mistake(
             "area and channels",
-            lambda network, size: 3 * _side_of_gradient(network, size) ** 2,
+            partial(_side_of_gradient, along=()),
             "You count every pixel once per colour channel. How many pixels are side by side in one row?",
         ),
         Mistake(
@@ -715,13 +753,36 @@ FIELD_BY_GRADIENT = FunctionExercise(
         ),
         Mistake(
             "all units' area",
-            lambda network, size: _side_of_gradient(network, size, "all") ** 2,
+            [
+                partial(_side_of_gradient, unit="all", along=(0,)),
+                partial(_side_of_gradient, unit="all", along=(0,), seen=lambda gradient: gradient[:1].abs()),
+            ],
             "Those are all pixels of the image. Take one unit only, and the side of what it sees.",
         ),
         Mistake(
             "corner",
             lambda network, size: _side_of_gradient(network, size, "corner"),
             "A unit at the corner also sees the padding. Take the unit in the middle.",
+        ),
+        Mistake(
+            "one channel of the unit",
+            partial(_side_of_gradient, unit="first channel"),
+            "You take one channel of the feature maps. Add up all of them: they need not see the same pixels.",
+        ),
+        Mistake(
+            "one channel of the image",
+            partial(_side_of_gradient, seen=lambda gradient: gradient[:1].abs()),
+            "You look at one channel of the image. A pixel matters if its gradient is not zero in any channel.",
+        ),
+        Mistake(
+            "positive only",
+            partial(_side_of_gradient, seen=lambda gradient: gradient.clamp(min=0)),
+            "You count positive gradients only. A pixel with a negative gradient matters, too.",
+        ),
+        Mistake(
+            "unit before the middle",
+            partial(_side_of_gradient, unit="before"),
+            "With an even number of units you take the one before the middle. The middle is at H // 2 and W // 2.",
         ),
         Mistake(
             "last index",

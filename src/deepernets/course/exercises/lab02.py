@@ -50,7 +50,7 @@ def _configurations(draw: Random) -> list[tuple[str]]:
     return [
         (f"conv3-{one}",),
         (f"conv3-{three} LRN | conv1-{two}",),
-        (f"conv5-{two} conv1-{one} | conv3-{three} conv3-{three} LRN | conv11-1024",),
+        (f"conv5-{two} conv1-{one} | conv3-{three} LRN conv3-{three} LRN | conv11-1024",),
     ]
 
 
@@ -161,6 +161,7 @@ MAKE_FEATURES = FunctionExercise(
     observe=_run_features,
     shown=lambda blocks, seed: repr(blocks),
     tolerance=1e-3,  # of sums of large numbers
+    keeps_inputs=True,
     mistakes=[
         Mistake("bias", _by_convolution(bias=False), "VGG's convolutions have one bias per channel."),
         Mistake(
@@ -611,6 +612,11 @@ def _run_head(
     dense = network("the convolutional head")(function(head, channels, side))
     if not all(torch.equal(value, kept.get(name, value)) for name, value in head.state_dict().items()):
         raise Unsuitable("The weights of the head are not what they were. Leave the head as it is.")
+    addresses = [{p.data_ptr() for p in module.parameters()} for module in (head, dense)]
+    if dense is not head and addresses[0] & addresses[1]:
+        raise Unsuitable(
+            "Your layers use the memory of the head's weights. Copy the weights, with weight.copy_(…)."
+        )
     draw, outcome = Random(seed), {}
     for what, height, width in (("a map that fits", side, side), ("a larger map", side + 2, side + 3)):
         maps = normal(draw, 2, channels, height, width)

@@ -11,8 +11,10 @@ from torch.nn import functional as F
 
 from deepernets.course.exercises.judging import FunctionExercise, Mistake
 from deepernets.course.exercises.values import (
+    Raised,
     Reader,
     Unsuitable,
+    attempt,
     kind_of,
     network,
     normal,
@@ -45,7 +47,15 @@ def _residual(function: Forward, x: Tensor, inner: Tensor, outer: Tensor | None)
         weights = matrix.requires_grad_()
         return lambda x: torch.einsum("oc,nc...->no...", weights, x)
 
-    return _read_output(function(x, by(inner), by(outer)))
+    output = function(x, by(inner), by(outer))
+    seen = _read_output(output)
+    if outer is not None:
+        # an answer that works in place may have no gradient
+        slopes = attempt(lambda: torch.autograd.grad(output.sum(), (inner, outer), allow_unused=True))
+        reached = (False, False) if isinstance(slopes, Raised) else (slope is not None for slope in slopes)
+        for name, reaches in zip(("branch", "shortcut"), reached, strict=True):
+            seen[f"whether a gradient reaches the {name}"] = reaches
+    return seen
 
 
 RESIDUAL_FORWARD = FunctionExercise(

@@ -218,6 +218,7 @@ FAIR_PAIR = FunctionExercise(
     inputs=lambda draw: [
         *((*pair, budget) for budget in BUDGETS for pair in (SMALL_PAIR, REPORT_PAIR)),
         (*TINY_PAIR, "cost"),
+        (SMALL_PAIR[0], SMALL_PAIR[0], "cost"),  # exactly the same cost is allowed
         *((*pair, budget) for pair in draw.sample(MORE_PAIRS, 2) for budget in BUDGETS),
     ],
     mistakes=[

@@ -2,7 +2,7 @@
 
 import math
 from collections.abc import Callable, Sequence
-from itertools import combinations, islice, pairwise, permutations
+from itertools import combinations, groupby, islice, pairwise, permutations
 from random import Random
 from typing import Any
 
@@ -212,6 +212,9 @@ PAD_TO_32 = FunctionExercise(
     returns=array("the images, (N, 1, 32, 32)"),
     reference=baselines.pad_and_normalise,
     inputs=_images,
+    shown=lambda pixels, mean, std: (
+        f"{len(pixels)} images with pixels from {int(pixels.min())} to {int(pixels.max())}, {mean:.4g}, {std:.4g}"
+    ),
     mistakes=[
         Symptom("not padded", _of_shape((1, 1, 28, 28)), "The images are still 28×28: where is the frame?"),
         Symptom(
@@ -249,8 +252,48 @@ PAD_TO_32 = FunctionExercise(
         ),
         Mistake(
             "corner",
-            [_framed(frame=(0, 4, 0, 4)), _framed(frame=(4, 0, 4, 0))],
+            [_framed(frame=(a, 4 - a, a, 4 - a)) for a in (0, 1, 3, 4)],
             "The digit is no longer in the middle: spread the frame over both sides.",
+        ),
+        Mistake(
+            "darkest pixel",
+            [
+                lambda pixels, mean, std: _framed_late(value=_normal(pixels.min() / 255, mean, std).item())(
+                    pixels, mean, std
+                ),
+                lambda pixels, mean, std: _normal(
+                    F.pad(pixels / 255, (2, 2, 2, 2), value=pixels.min().item() / 255), mean, std
+                ),
+            ],
+            "The frame is as dark as the darkest pixel of the images. They need not have a black one.",
+        ),
+        Mistake(
+            "own statistics",
+            [
+                lambda pixels, *_: _framed(lambda x, *_: _normal(x, x.mean(), x.std()))(pixels, 0, 1),
+                lambda pixels, *_: _framed()(pixels, (pixels / 255).mean(), (pixels / 255).std()),
+            ],
+            "You normalise by the statistics of these images. Use the arguments `mean` and `std`.",
+        ),
+        Mistake(
+            "exchanged",
+            lambda pixels, mean, std: _framed()(pixels, std, mean),
+            "Mean and standard deviation are exchanged.",
+        ),
+        Mistake(
+            "multiplied",
+            _framed(lambda pixels, mean, std: (pixels - mean) * std),
+            "You multiply by the standard deviation. Divide by it.",
+        ),
+        Mistake(
+            "whole numbers",
+            lambda pixels, mean, std: _framed()(255 * (pixels // 255), mean, std),
+            "`//` cuts off: nearly all pixels become 0. Turn them into floats and divide by 255.",
+        ),
+        Mistake(
+            "256",
+            _framed(lambda pixels, mean, std: _normal(pixels * 255 / 256, mean, std)),
+            "A white pixel is 255, and becomes 1: divide by 255.",
         ),
         Mistake("white frame", _framed(white=1.0), "The frame is white. MNIST's background is black."),
         Mistake(
@@ -563,6 +606,16 @@ STANDARDISE_PIXELS = FunctionExercise(
             "The mean is gone. Divide by the standard deviation, too.",
         ),
         Mistake(
+            "test not centred",
+            lambda train, test: (_standard(train, train), test / _divisor(train)),
+            "The training mean is not subtracted from the test images. Is it still that of the training images?",
+        ),
+        Mistake(
+            "at least 1",
+            _each(lambda part, train: (part - train.mean(dim=0)) / train.std(dim=0).clamp(min=1)),
+            "You divide by 1 wherever the standard deviation is smaller. Only where it is 0 it becomes 1.",
+        ),
+        Mistake(
             "deviation only",
             _each(lambda part, train: part / _divisor(train)),
             "You divide by the standard deviation. Subtract the mean first.",
@@ -590,19 +643,24 @@ Pairs = Callable[[Tensor, int], list[Row]]
 
 
 def _tables(draw: Random) -> list[tuple[Tensor, int]]:
-    """Return confusion matrices of 3, 6 and 10 classes and how many pairs to list."""
-    return [(_table(draw, classes), most) for classes, most in ((3, 1), (6, 3), (10, 5))]
+    """Return confusion matrices of 3, 4 and 10 classes and how many pairs to list."""
+    return [(_table(draw, classes), most) for classes, most in ((3, 1), (4, 3), (10, 5))]
 
 
 def _table(draw: Random, classes: int) -> Tensor:
-    """Return a confusion matrix in which no two pairs are level, and each direction alone gives another order."""
+    """Return a confusion matrix in which each direction alone gives another order of the pairs.
+
+    The second and the third pair are level where there are more than three, and the second has one direction only.
+    """
     pairs = list(combinations(range(classes), 2))
-    totals = draw.sample(range(40, 40 + 5 * len(pairs)), len(pairs))
+    totals = sorted(draw.sample(range(40, 40 + 5 * len(pairs)), len(pairs)))[::-1]
+    if len(pairs) > 3:
+        totals[2] = totals[1]
+    draw.shuffle(pairs)
     counts = torch.diag(torch.tensor([draw.randint(200, 400) for _ in range(classes)]))
-    for rank, ((a, b), total) in enumerate(sorted(zip(pairs, totals, strict=True), key=lambda row: -row[1])):
-        fewer = (
-            draw.randint(0, 3) if rank % 2 else total // 2 - draw.randint(1, 4)
-        )  # every other pair is one-sided
+    for rank, ((a, b), total) in enumerate(zip(pairs, totals, strict=True)):
+        fewer = draw.randint(0, 3) if rank % 2 else total // 2 - draw.randint(1, 4)
+        fewer *= rank != 1
         forth = fewer if draw.random() < 0.5 else total - fewer
         counts[a, b], counts[b, a] = forth, total - forth
     return counts
@@ -614,7 +672,9 @@ def _rows(value: Any) -> list[list[float]]:
         raise Unsuitable(
             f"Expected a list with one row (a, b, a_for_b, b_for_a) for each pair; got {kind_of(value)}."
         )
-    return [numbers("a, b, a_for_b, b_for_a", 4)(row) for row in rows]
+    read = [numbers("a, b, a_for_b, b_for_a", 4)(row) for row in rows]
+    level = groupby(read, key=lambda row: row[2] + row[3])  # such pairs may come in any order
+    return [row for _, pairs in level for row in sorted(pairs)]
 
 
 def _pairs(
@@ -636,6 +696,7 @@ CONFUSED_PAIRS = FunctionExercise(
     returns=_rows,
     reference=_pairs(),
     inputs=_tables,
+    shown=lambda counts, most: f"{counts.tolist() if len(counts) < 5 else show(counts)}, {most}",
     keeps_inputs=True,
     mistakes=[
         Symptom(
@@ -675,6 +736,13 @@ CONFUSED_PAIRS = FunctionExercise(
             "ascending",
             _pairs(lambda forth, back: -forth - back),
             "Those are the least frequent pairs. The exercise asks for the most frequent.",
+        ),
+        Mistake(
+            "level pairs",
+            lambda counts, most: list(
+                {row[2] + row[3]: row for row in _pairs()(counts, counts.numel())}.values()
+            )[:most],
+            "Two pairs may have the same frequency. You keep only one, as a dictionary of frequencies does.",
         ),
         Symptom(
             "order",

@@ -354,9 +354,8 @@ def _points(draw: Random) -> list[tuple[float, float]]:
     """Return shares of the training done, and peaks: each peak with both ends, the peak itself, and between."""
     points = []
     for peak in (0.5, draw.choice((0.1, 0.2, 0.3)), draw.choice((0.6, 0.75, 0.9))):
-        points += [
-            (progress, peak) for progress in (0.0, peak / 2, peak, (peak + 1) / 2, draw.uniform(peak, 1), 1.0)
-        ]
+        shares = (0.0, peak / 2, peak, (peak + 1) / 2, draw.uniform(peak, 1), 1.0, peak / 4)
+        points += [(progress, peak) for progress in shares]
     return points
 
 
@@ -397,7 +396,11 @@ COSINE_WITH_WARM_UP = FunctionExercise(
         Mistake(
             "no one", _shape(lambda x: math.cos(math.pi * x)), "A cosine goes down to -1, a rate must not."
         ),
-        Mistake("not halved", _shape(lambda x: 1 + math.cos(math.pi * x)), "1 + cos starts at 2: halve it."),
+        Mistake(
+            "not halved",
+            [_shape(lambda x: 1 + math.cos(math.pi * x), joint=joint) for joint in (None, lambda: 1.0)],
+            "1 + cos starts at 2: halve it.",
+        ),
         Mistake(
             "quarter",
             _shape(lambda x: math.cos(math.pi * x / 2)),
@@ -416,7 +419,7 @@ COSINE_WITH_WARM_UP = FunctionExercise(
         ),
         Mistake(
             "clock not reset",
-            _shape(clock=lambda progress, peak: progress),
+            [_shape(clock=lambda progress, peak: progress, joint=joint) for joint in (None, lambda: 1.0)],
             "At the peak the fall has not begun: measure x from `peak`.",
         ),
         Mistake(
@@ -428,6 +431,14 @@ COSINE_WITH_WARM_UP = FunctionExercise(
             "slow rise",
             _shape(rise=lambda progress, peak: progress),
             "The rise does not arrive at 1: at `peak`, which part of it is done?",
+        ),
+        Mistake(
+            "curved rise",
+            [
+                _shape(rise=lambda progress, peak: 1 - _half_cosine(progress / peak)),
+                _shape(rise=lambda progress, peak: math.sin(math.pi / 2 * progress / peak)),
+            ],
+            "Your rise is curved. It is a straight line, and only the fall is a cosine.",
         ),
         Mistake(
             "starts at the peak",
@@ -672,6 +683,7 @@ SGD_STEP = FunctionExercise(
     shown=lambda state, gradients, *settings: ", ".join(
         map(show, [state[0], gradients[0], state[1], *settings])
     ),
+    tries=1,
     mistakes=[
         Mistake(
             "rate inside",
@@ -712,6 +724,14 @@ SGD_STEP = FunctionExercise(
         ),
         Mistake(
             "always Nesterov", _settings(lambda s: (*s[:2], True)), "You take Nesterov's step in every case."
+        ),
+        Mistake(
+            "Nesterov without the decay",
+            lambda w, g, v, momentum, decay, nesterov: (
+                _sgd(w, g, v, momentum, decay, nesterov)[0] + nesterov * SGD_RATE * decay * w,
+                _sgd(w, g, v, momentum, decay, nesterov)[1],
+            ),
+            "With Nesterov, your step takes the gradient without the weight decay. Its g contains the decay.",
         ),
         Mistake(
             "Nesterov reversed",

@@ -14,7 +14,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from deepernets.analysis import depth
-from deepernets.course.exercises.judging import FunctionExercise, Mistake, Symptom
+from deepernets.course.exercises.judging import FunctionExercise, Mistake, Symptom, every, fails
 from deepernets.course.exercises.values import Unsuitable, kind_of, normal, number, numbers, tensor
 from deepernets.models.layers import (
     Convolution,
@@ -159,6 +159,13 @@ DIAGNOSE_DEPTH = FunctionExercise(
             ],
             "You judge by the best epoch. Which epoch says how training ended?",
         ),
+        Mistake(
+            "same epoch",
+            lambda shallow, deep, *limits: depth.diagnosis(
+                shallow[: len(deep)], deep[: len(shallow)], *limits
+            ),
+            "Where one run is longer, you stop at the end of the shorter one. Take the last epoch of each.",
+        ),
         Mistake("both", _by(_degraded_on_both), "Step 2 asks for the training error alone."),
         Mistake(
             "gap",
@@ -287,7 +294,8 @@ def _observe_switching_off(
     layers = list(block.modules())
     before = {name: value.clone() for name, value in block.state_dict().items()}
     function(block)
-    changed = [name for name, value in block.state_dict().items() if not _equal(value, before.get(name))]
+    now = block.state_dict()
+    changed = [name for name in before | now if not _equal(before.get(name), now.get(name))]
     with torch.no_grad():
         branch = block.branch(normal(Random(seed + 1), 2, channels, 4, 4).relu())
     return {
@@ -299,8 +307,8 @@ def _observe_switching_off(
     }
 
 
-def _equal(one: Tensor, other: Tensor | None) -> bool:
-    return other is not None and one.shape == other.shape and torch.equal(one, other)
+def _equal(one: Tensor | None, other: Tensor | None) -> bool:
+    return one is not None and other is not None and torch.equal(one, other)
 
 
 @torch.no_grad()
@@ -328,22 +336,21 @@ SWITCH_OFF = FunctionExercise(
     ],
     observe=_observe_switching_off,
     shown=lambda channels, projected, training, _: f"a block of {channels} channels, training={training}",
+    tries=1,
     mistakes=[
         Symptom(
             "changes mode",
-            lambda given, right: not all(each["whether the mode is as before"] for each in given),
+            fails("whether the mode is as before"),
             "The block is in another mode afterwards. Leave its mode as it is.",
         ),
         Symptom(
             "replaced",
-            lambda given, right: not all(each["whether the layers are the same objects"] for each in given),
+            fails("whether the layers are the same objects"),
             "A layer was replaced or removed. Keep all layers, and change numbers in the last one only.",
         ),
         Symptom(
             "frozen",
-            lambda given, right: (
-                not all(each["whether all parameters still require gradients"] for each in given)
-            ),
+            fails("whether all parameters still require gradients"),
             "Some parameters can no longer be trained. Change their values and nothing else.",
         ),
         Mistake(
@@ -398,7 +405,7 @@ SWITCH_OFF = FunctionExercise(
         ),
         Symptom(
             "nothing",
-            lambda given, right: not any(each["the list of changed tensors"] for each in given),
+            every(lambda one: not one["the list of changed tensors"]),
             "No tensor of the block has changed. Write into its parameters, in place.",
         ),
     ],
@@ -494,15 +501,16 @@ GRADIENT_NORMS = FunctionExercise(
     shown=lambda nested, training, *_: (
         f"a network with {'4 convolutions' if nested else '1 convolution'}, training={training}, …"
     ),
+    tries=1,
     mistakes=[
         Symptom(
             "changes weights",
-            lambda given, right: not all(each["whether the weights are as before"] for each in given),
+            fails("whether the weights are as before"),
             "The weights have changed. Measure the gradients, but take no step.",
         ),
         Symptom(
             "changes mode",
-            lambda given, right: not all(each["whether the mode is as before"] for each in given),
+            fails("whether the mode is as before"),
             "The network is in another mode after your function than before it. Leave its mode as it is.",
         ),
         Symptom(
@@ -544,6 +552,15 @@ GRADIENT_NORMS = FunctionExercise(
             "softmax",
             _norms(loss=lambda logits, labels: F.cross_entropy(logits.softmax(1), labels)),
             "Cross-entropy takes logits and applies the softmax itself. Yours is applied twice.",
+        ),
+        Mistake(
+            "other loss",
+            [
+                _norms(loss=lambda logits, _: logits.sum()),
+                _norms(loss=lambda logits, _: logits.mean()),
+                _norms(loss=lambda logits, labels: logits[range(len(labels)), labels].sum()),
+            ],
+            "Those are gradients of the logits. The loss is the cross-entropy.",
         ),
         Mistake(
             "summed loss",

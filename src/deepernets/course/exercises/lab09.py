@@ -12,12 +12,13 @@ from torch.nn import functional as F
 from torch.optim import SGD
 
 from deepernets.analysis import interpretability
-from deepernets.course.exercises.judging import FunctionExercise, Mistake, Symptom
+from deepernets.course.exercises.judging import FunctionExercise, Mistake, Symptom, every, fails
 from deepernets.course.exercises.values import (
     Raised,
     Stopped,
     Unsuitable,
     attempt,
+    difference,
     kind_of,
     normal,
     number,
@@ -57,9 +58,18 @@ HEAT_MAP = FunctionExercise(
     returns=tensor("the heat map, (h, w)", arrays=True),
     reference=_heat,
     inputs=_maps_and_gradients,
+    keeps_inputs=True,
     mistakes=[
         Mistake("no relu", partial(_heat, last=torch.clone), "What speaks against the class is still in it."),
         Mistake("summed", lambda m, g: _heat(m, g) * m[0].numel(), "You sum gradients. α is their mean."),
+        Mistake(
+            "square maps",
+            [
+                lambda m, g: _heat(m, g) * m.shape[2] / m.shape[1],
+                lambda m, g: _heat(m, g) * m.shape[1] / m.shape[2],
+            ],
+            "Right for square maps only. A mean divides by the number of places, which is h·w.",
+        ),
         Mistake(
             "stretched",
             [lambda m, g: _heat(m, g) / _heat(m, g).max(), lambda m, g: _heat(m, g) / len(m)],
@@ -109,7 +119,7 @@ HEAT_MAP = FunctionExercise(
 ALL = slice(None)
 
 
-def _hide(image: Tensor, rows: slice, columns: slice, channels: Any = ALL, value: float = 0.0) -> Tensor:
+def _hide(image: Tensor, rows: slice, columns: slice, channels: Any = ALL, value: Any = 0.0) -> Tensor:
     copy = image.clone()
     copy[channels, rows, columns] = value
     return copy
@@ -169,7 +179,11 @@ HIDDEN = FunctionExercise(
         ),
         Mistake(
             "other value",
-            [partial(_hidden, value=1.0), lambda i, *square: _hidden(i, *square, value=float(i.mean()))],
+            [
+                partial(_hidden, value=1.0),
+                lambda i, *square: _hidden(i, *square, value=i.mean()),
+                lambda i, *square: _hidden(i, *square, value=i.mean(dim=(1, 2), keepdim=True)),
+            ],
             "The square has another value than 0, the mean colour of a normalised image.",
         ),
         Mistake(
@@ -287,8 +301,18 @@ CALIBRATION_ERROR = FunctionExercise(
         ),
         Mistake(
             "rounded",
-            partial(_calibration, place=lambda c, bins: (c * bins).round(), more=1),
+            [
+                partial(_calibration, place=lambda c, bins: (c * bins).round(), more=1),
+                partial(_calibration, place=lambda c, bins: (c * bins).round().clamp(max=bins - 1)),
+            ],
             "You round to the nearest bin. A bin reaches from its lower edge up to the next.",
+        ),
+        Mistake(
+            "own range",
+            partial(
+                _calibration, place=lambda c, bins: _place((c.double() - c.min()) / (c.max() - c.min()), bins)
+            ),
+            "Your bins reach from the smallest confidence to the largest. They always reach from 0 to 1.",
         ),
         Mistake("one bin", lambda c, r, bins: _calibration(c, r, 1), "That is one gap over all images."),
         Mistake(
@@ -367,6 +391,7 @@ PROJECTED = FunctionExercise(
             [
                 lambda x, k: _centred(x) @ _rows(_centred(x))[-k:].T,
                 lambda x, k: _right(x, min(x.shape)).flip(1)[:, :k],
+                lambda x, k: _centred(x) @ torch.linalg.eigh(_centred(x).T @ _centred(x))[1][:, :k],
             ],
             "Those are the directions of least variance. svd gives the largest first.",
         ),
@@ -453,34 +478,24 @@ def _observe_new_classes(function: Callable[..., Any], seed: int, classes: int) 
     network = _Classifier(seed).eval()
     before = {name: values.clone() for name, values in network.state_dict().items()}
     returned = function(network, classes)
-    if isinstance(returned, Tensor | nn.Module | dict | str) or not hasattr(returned, "__iter__"):
-        raise Unsuitable(f"Expected a list of parameters; got {kind_of(returned)}.")
+    if not isinstance(returned, list | tuple | set) or not all(isinstance(one, Tensor) for one in returned):
+        inside = " of other things" * isinstance(returned, list | tuple | set)
+        raise Unsuitable(f"Expected a list of parameters; got {kind_of(returned)}{inside}.")
     names = {id(parameter): name for name, parameter in network.named_parameters()}
     logits = attempt(lambda: network(torch.zeros(2, 2, 5, 5)))
     return {
         "the number of logits per image": None if isinstance(logits, Raised) else logits.shape[-1],
+        "the list of all parameters": list(names.values()),
         "the list of parameters that require a gradient": [
             name for name, parameter in network.named_parameters() if parameter.requires_grad
         ],
-        "the list of returned parameters": sorted(names.get(id(p), "unknown") for p in list(returned)[:100]),
+        "the list of returned parameters": sorted(names.get(id(one), "unknown") for one in returned),
         "whether the other weights are as before": all(
             torch.equal(values, before[name])
             for name, values in network.state_dict().items()
-            if not name.startswith("head.fc")
+            if name in before and name not in FC
         ),
     }
-
-
-def _frozen(*prefixes: str) -> Callable[[Any, int], list[nn.Parameter]]:
-    """Return a `for_new_classes` that freezes only parameters whose names start in one of these ways."""
-
-    def for_new_classes(network: Any, classes: int) -> list[nn.Parameter]:
-        network.head.fc = nn.Linear(network.head.fc.in_features, classes)
-        for name, parameter in network.named_parameters():
-            parameter.requires_grad = not name.startswith(prefixes)
-        return [parameter for parameter in network.parameters() if parameter.requires_grad]
-
-    return for_new_classes
 
 
 def _returning(read: Callable[[Any, list[nn.Parameter]], Any]) -> Callable[[Any, int], Any]:
@@ -488,14 +503,8 @@ def _returning(read: Callable[[Any, list[nn.Parameter]], Any]) -> Callable[[Any,
     return lambda network, classes: read(network, _for_new_classes(network, classes))
 
 
-def _frozen_last(network: Any, classes: int) -> list[nn.Parameter]:
-    parameters = _for_new_classes(network, classes)
-    network.requires_grad_(False)
-    return parameters
-
-
-def _trained_names(given: list[Any]) -> list[list[str]]:
-    return [each["the list of parameters that require a gradient"] for each in given]
+def _trained(outcome: dict[str, Any]) -> set[str]:
+    return set(outcome["the list of parameters that require a gradient"])
 
 
 FOR_NEW_CLASSES = FunctionExercise(
@@ -505,35 +514,58 @@ FOR_NEW_CLASSES = FunctionExercise(
     inputs=lambda draw: [(draw.getrandbits(16), 3), (draw.getrandbits(16), draw.randint(6, 9))],
     observe=_observe_new_classes,
     shown=lambda _, classes: f"network, {classes}",
+    tries=1,
     mistakes=[
         Symptom(
             "old head",
-            lambda given, right: all(each["the number of logits per image"] == 5 for each in given),
+            every(lambda one: one["the number of logits per image"] == 5),
             "The network still has its old classes. Assign a new layer to `network.head.fc`.",
         ),
         Symptom(
+            "other parts",
+            lambda given, right: all(
+                one["the list of all parameters"] != other["the list of all parameters"]
+                for one, other in zip(given, right, strict=True)
+            ),
+            "The network has other parts than before. Replace `network.head.fc` alone, by one `nn.Linear` with "
+            "weights and biases.",
+        ),
+        Symptom(
             "does not fit",
-            lambda given, right: any(each["the number of logits per image"] is None for each in given),
+            every(lambda one: one["the number of logits per image"] is None),
             "The network no longer runs. Has the new layer as many inputs as the old one?",
         ),
         Symptom(
+            "fixed number",
+            lambda given, right: len({one["the number of logits per image"] for one in given}) == 1,
+            "You always make the same number of outputs. Where is `classes` used?",
+        ),
+        Symptom(
             "all frozen",
-            lambda given, right: not any(_trained_names(given)),
+            every(lambda one: not _trained(one)),
             "No parameter requires a gradient, not even those of the new layer. In which order do you freeze and "
             "replace?",
         ),
-        Mistake(
-            "nothing frozen", _frozen("none"), "Nothing is frozen: which parameters should not be trained?"
+        Symptom(
+            "nothing frozen",
+            every(lambda one: len(_trained(one)) == len(one["the list of all parameters"])),
+            "Nothing is frozen: which parameters should not be trained? `requires_grad` is a setting of each "
+            "parameter, not of a layer.",
         ),
-        Mistake(
+        Symptom(
             "partly frozen",
-            [_frozen("stem.0"), _frozen("stem.1"), _frozen("stem.0.weight", "stem.1.weight")],
+            every(lambda one: bool(_trained(one) - set(FC))),
             "Some layers before the new one can still be trained. Batch normalisations have parameters, too.",
         ),
-        Mistake(
+        Symptom(
             "part of the new layer",
-            [_frozen("stem", "head.fc.bias"), _frozen("stem", "head.fc.weight")],
+            every(lambda one: _trained(one) < set(FC)),
             "A part of the new layer is frozen: it has weights and biases.",
+        ),
+        Symptom(
+            "returns others",
+            every(lambda one: "unknown" in one["the list of returned parameters"]),
+            "You return parameters that the network does not have. Are they those of the old layer?",
         ),
         Mistake(
             "returns all",
@@ -547,7 +579,7 @@ FOR_NEW_CLASSES = FunctionExercise(
         ),
         Symptom(
             "changes weights",
-            lambda given, right: not all(each["whether the other weights are as before"] for each in given),
+            fails("whether the other weights are as before"),
             "Weights before the new layer have changed. Freezing keeps them as they are.",
         ),
     ],
@@ -559,18 +591,26 @@ def _train_head(network: nn.Module, batches: Any, optimizer: SGD) -> list[float]
     return _head_steps(network, batches, optimizer)
 
 
-def _head_steps(network: nn.Module, batches: Any, optimizer: SGD, wrong: str = "") -> list[float]:
+def _head_steps(
+    network: nn.Module,
+    batches: Any,
+    optimizer: SGD,
+    wrong: str = "",
+    criterion: Callable[[Tensor, Tensor], Tensor] = F.cross_entropy,
+) -> list[float]:
     """Train as `train_head` does, or with a mistake."""
     network.train(wrong == "training mode")
     losses = []
     for images, labels in batches:
-        if wrong != "gradients accumulate":
+        if wrong not in ("gradients accumulate", "one step"):
             optimizer.zero_grad()
-        loss = F.cross_entropy(network(images), labels)
+        loss = criterion(network(images), labels)
         loss.backward()
-        if wrong != "no step":
+        if wrong not in ("no step", "one step"):
             optimizer.step()
-        losses.append((F.cross_entropy(network(images), labels) if wrong == "loss after" else loss).item())
+        losses.append((criterion(network(images), labels) if wrong == "loss after" else loss).item())
+    if wrong == "one step":
+        optimizer.step()
     return losses
 
 
@@ -607,7 +647,13 @@ TRAIN_HEAD = FunctionExercise(
     inputs=lambda draw: [(draw.getrandbits(16), 2), (draw.getrandbits(16), 6)],
     observe=_observe_head_training,
     shown=lambda _, size: f"network, 3 batches of {size} images, optimizer",
+    tries=1,
     mistakes=[
+        Symptom(
+            "nothing to read",
+            every(lambda one: isinstance(one, Stopped) and "got 0" in one.message),
+            "You return no losses. `batches` can be read only once: is it read, or counted, before the loop?",
+        ),
         Mistake(
             "training mode",
             partial(_head_steps, wrong="training mode"),
@@ -616,9 +662,7 @@ TRAIN_HEAD = FunctionExercise(
         ),
         Symptom(
             "statistics",
-            lambda given, right: (
-                not all(each["whether the running statistics are as before"] for each in given)
-            ),
+            fails("whether the running statistics are as before"),
             "Running statistics of the body have changed. Is it in evaluation mode before the first batch, and "
             "does it stay there?",
         ),
@@ -636,6 +680,30 @@ TRAIN_HEAD = FunctionExercise(
             "loss after",
             partial(_head_steps, wrong="loss after"),
             "Those are the losses after each step. Return the one that each step starts from.",
+        ),
+        Mistake(
+            "one step",
+            partial(_head_steps, wrong="one step"),
+            "You take one step after all batches. Take one for every batch.",
+        ),
+        Mistake(
+            "summed loss",
+            partial(_head_steps, criterion=partial(F.cross_entropy, reduction="sum")),
+            "You sum the loss over the images of a batch. Take its mean.",
+        ),
+        Mistake(
+            "softmax",
+            partial(_head_steps, criterion=lambda logits, labels: F.cross_entropy(logits.softmax(1), labels)),
+            "Cross-entropy takes logits and applies the softmax itself. Yours is applied twice.",
+        ),
+        Symptom(
+            "other step",
+            lambda given, right: all(
+                abs(one["the list of losses"][0] - other["the list of losses"][0]) < 1e-5
+                and difference(one["the weights of the new layer"], other["the weights of the new layer"])
+                for one, other in zip(given, right, strict=True)
+            ),
+            "The first loss is right, but the steps are not. Does `optimizer` take one for each batch?",
         ),
     ],
 )

@@ -13,7 +13,7 @@ import torch
 from torch import Tensor, nn
 from torch.optim import SGD
 
-from deepernets.course.exercises.judging import FunctionExercise, Mistake, Symptom
+from deepernets.course.exercises.judging import FunctionExercise, Mistake, Symptom, every, fails
 from deepernets.course.exercises.values import (
     Raised,
     Stopped,
@@ -119,7 +119,7 @@ MEDIAN_SECONDS = FunctionExercise(
         ),
         Symptom(
             "own clock",
-            lambda given, right: all(abs(one["the result"]) < 0.01 for one in given),
+            every(lambda one: abs(one["the result"]) < 0.01),
             "Your times are near 0. Is work() called between two readings of the `clock` that is passed?",
         ),
         Symptom(
@@ -160,6 +160,11 @@ def _momentum(optimizer: SGD) -> Tensor:
     return torch.cat([torch.zeros(0), *(values.flatten() for values in states if values is not None)])
 
 
+def _state(model: nn.Module, optimizer: SGD) -> tuple[list[float], list[float], bool]:
+    """Return weights and statistics, momentum, and whether the network is in training mode."""
+    return _vector(model).tolist(), _momentum(optimizer).tolist(), model.training
+
+
 def _checkpoint(model: nn.Module, optimizer: SGD, epoch: int) -> dict[str, Any]:
     return {
         "model": model.state_dict(),
@@ -187,9 +192,10 @@ def _observe_saving(function: Callable[..., Any], seed: int, epoch: int) -> dict
     model, optimizer = _small_training(seed)
     _steps(model, optimizer, 3)
     with TemporaryDirectory() as folder:
-        path = Path(folder) / "checkpoint.pt"
-        before = torch.get_rng_state()
+        path = Path(folder) / f"{epoch}.pt"
+        before, training = torch.get_rng_state(), _state(model, optimizer)
         function(path, model, optimizer, epoch)
+        kept = training == _state(model, optimizer)
         draws = not torch.equal(before, torch.get_rng_state())
         if not path.is_file():
             raise Unsuitable("There is no file at `path` after the call: write one with torch.save(…, path).")
@@ -201,9 +207,11 @@ def _observe_saving(function: Callable[..., Any], seed: int, epoch: int) -> dict
         )
     if not isinstance(checkpoint, dict):
         raise Unsuitable(f"Expected a dictionary in the file; got {kind_of(checkpoint)}.")
-    found = {"the set of keys": sorted(map(str, checkpoint))}
+    found: dict[str, Any] = {"the set of keys": sorted(map(str, checkpoint))}
     if found["the set of keys"] != sorted(KEYS):
         return found
+    names = attempt(lambda: sorted(map(str, checkpoint["model"])))
+    found["the names in the entry 'model'"] = [] if isinstance(names, Raised) else names
     unbroken = _steps(model, optimizer, 2)
     resumed = _small_training(seed + 1)
     loads = {
@@ -218,6 +226,7 @@ def _observe_saving(function: Callable[..., Any], seed: int, epoch: int) -> dict
     return found | {
         "the entry that cannot be loaded": "none",
         "whether the function draws random numbers": draws,
+        "whether network and optimizer are as before": kept,
         "whether the entry 'random' is the generator's state": torch.equal(checkpoint["random"], before),
         "the entry 'epoch'": number("the entry 'epoch'")(checkpoint["epoch"]),
         "the number of momentum values": len(momentum),
@@ -240,7 +249,7 @@ def _saving(**changes: Callable[[nn.Module, SGD, int], Any]) -> Callable[..., No
 
 
 def _refused(key: str) -> Callable[[list[Any], list[Any]], bool]:
-    return lambda given, right: all(each.get("the entry that cannot be loaded") == key for each in given)
+    return every(lambda one: one.get("the entry that cannot be loaded") == key)
 
 
 SAVE_CHECKPOINT = FunctionExercise(
@@ -250,17 +259,18 @@ SAVE_CHECKPOINT = FunctionExercise(
     inputs=lambda draw: [(draw.getrandbits(16), 1), (draw.getrandbits(16), draw.randint(2, 90))],
     observe=_observe_saving,
     shown=lambda _, epoch: f"path, model, optimizer, {epoch}",
+    tries=1,
     mistakes=[
         Symptom(
             "keys",
-            lambda given, right: all(len(each) == 1 for each in given),
+            every(lambda one: len(one) == 1),
             "The file has other keys than the four of the text: is one missing, or spelled in another way?",
         ),
         Mistake(
             "parameters only",
             [
                 _saving(model=lambda model, *_: dict(model.named_parameters())),
-                _saving(model=lambda model, *_: list(model.parameters())),
+                _saving(model=lambda model, *_: [values.detach() for values in model.parameters()]),
             ],
             "The entry 'model' has parameters only. Running statistics are part of a network, too: which method "
             "returns both?",
@@ -281,13 +291,18 @@ SAVE_CHECKPOINT = FunctionExercise(
         ),
         Symptom(
             "no momentum",
-            lambda given, right: all(each.get("the number of momentum values") == 0 for each in given),
+            every(lambda one: one.get("the number of momentum values") == 0),
             "The entry 'optimizer' has no momentum. Is it the state of the optimizer that was passed?",
         ),
         Symptom(
             "draws",
-            lambda given, right: all(each.get("whether the function draws random numbers") for each in given),
+            every(lambda one: one.get("whether the function draws random numbers")),
             "Your function draws random numbers, so the interrupted training and the resumed one differ.",
+        ),
+        Symptom(
+            "changes the training",
+            fails("whether network and optimizer are as before"),
+            "Your function changes the weights, the mode of the network, or the optimizer. Only read from them.",
         ),
         Mistake(
             "other random state",
@@ -304,43 +319,53 @@ SAVE_CHECKPOINT = FunctionExercise(
         ),
         Symptom(
             "weights",
-            lambda given, right: all(
-                each.get("whether two further steps give the weights of an unbroken run") is False
-                for each in given
+            every(
+                lambda one: one.get("whether two further steps give the weights of an unbroken run") is False
             ),
             "Everything can be loaded, but training goes on differently. Are all entries those of this moment, and "
-            "does your function leave the network as it is?",
+            "in full precision?",
         ),
     ],
 )
 
 
-def _observe_loading(function: Callable[..., Any], seed: int, epoch: int) -> dict[str, Any]:
+def _observe_loading(function: Callable[..., Any], seed: int, epoch: int, training: bool) -> dict[str, Any]:
     model, optimizer = _small_training(seed)
     _steps(model, optimizer, 3)
+    optimizer.param_groups[0]["lr"] = 1 / (epoch + 1)  # a schedule has changed it
     with TemporaryDirectory() as folder:
-        path = Path(folder) / "checkpoint.pt"
+        path = Path(folder) / f"{epoch}.pt"
         _save_checkpoint(path, model, optimizer, epoch)
-        fresh = _small_training(seed + 1)
-        returned = function(path, *fresh)
+        network, fresh = _small_training(seed + 1)
+        returned = function(path, network.train(training), fresh)
+        file = path.is_file()
     return {
-        "weights": _vector(fresh[0]),
-        "momentum": _momentum(fresh[1]),
+        "state": network.state_dict(),
+        "momentum": _momentum(fresh),
+        "learning rate": fresh.param_groups[0]["lr"],
         "random": torch.get_rng_state(),
-        "training": fresh[0].training,
+        "mode": network.training,
+        "file": file,
         "epoch": number("the number of finished epochs")(returned),
     }
 
 
-def _compare_loading(found: dict[str, Any], seed: int, epoch: int) -> dict[str, Any]:
+def _compare_loading(found: dict[str, Any], seed: int, epoch: int, training: bool) -> dict[str, Any]:
     """Return whether the state that was found is the saved one."""
     model, optimizer = _small_training(seed)
-    saved = _steps(model, optimizer, 3)
+    _steps(model, optimizer, 3)
+    same = {name: _equal(values, found["state"][name]) for name, values in model.state_dict().items()}
+    learned = dict(model.named_parameters())
     return {
-        "whether the network has the saved weights and statistics": _equal(found["weights"], saved),
+        "whether the network has the saved weights": all(same[name] for name in learned),
+        "whether the network has the saved statistics": all(
+            same[name] for name in same if name not in learned
+        ),
         "whether the optimizer has the saved momentum": _equal(found["momentum"], _momentum(optimizer)),
+        "the learning rate of the optimizer": found["learning rate"],
         "whether the random state is the saved one": _equal(found["random"], torch.get_rng_state()),
-        "whether the network is in training mode": found["training"],
+        "whether the mode is as before": found["mode"] == training,
+        "whether the file is still there": found["file"],
         "the returned epoch": found["epoch"],
     }
 
@@ -350,39 +375,49 @@ def _equal(one: Tensor, other: Tensor) -> bool:
     return one.shape == other.shape and torch.allclose(one.double(), other.double(), atol=1e-6)
 
 
-def _lacks(what: str) -> Callable[[list[Any], list[Any]], bool]:
-    return lambda given, right: not any(each[what] for each in given)
-
-
 LOAD_CHECKPOINT = FunctionExercise(
     "load_checkpoint(path, model, optimizer)",
     returns=number("the number of finished epochs"),
     reference=_load_checkpoint,
-    inputs=lambda draw: [(draw.getrandbits(16), 1), (draw.getrandbits(16), draw.randint(2, 90))],
+    inputs=lambda draw: [
+        (draw.getrandbits(16), 1, True),
+        (draw.getrandbits(16), draw.randint(2, 90), False),
+    ],
     observe=_observe_loading,
     derive=_compare_loading,
-    shown=lambda _, epoch: f"path to a checkpoint after epoch {epoch}, model, optimizer",
+    shown=lambda _, epoch, training: (
+        f"path to a checkpoint after epoch {epoch}, model (training={training}), optimizer"
+    ),
+    tries=1,
     mistakes=[
         Symptom(
             "weights",
-            _lacks("whether the network has the saved weights and statistics"),
+            fails("whether the network has the saved weights"),
             "The network that was passed does not have the saved weights afterwards. Load them into it: an "
             "assignment such as `model = …` only renames an object in your function.",
         ),
         Symptom(
+            "statistics",
+            fails("whether the network has the saved statistics"),
+            "The network has the saved weights, but not the saved running statistics. The entry 'model' has both.",
+        ),
+        Symptom(
             "momentum",
-            _lacks("whether the optimizer has the saved momentum"),
+            fails("whether the optimizer has the saved momentum"),
             "The optimizer that was passed does not have the saved momentum afterwards.",
         ),
         Symptom(
             "random",
-            _lacks("whether the random state is the saved one"),
+            fails("whether the random state is the saved one"),
             "The next random numbers are not those of the unbroken run. Restore their state, as the last thing.",
         ),
         Symptom(
             "mode",
-            _lacks("whether the network is in training mode"),
-            "The network is in evaluation mode afterwards. Leave its mode as it is.",
+            fails("whether the mode is as before"),
+            "The network is in another mode afterwards. Leave its mode as it is.",
+        ),
+        Symptom(
+            "file", fails("whether the file is still there"), "The file is gone afterwards: only read it."
         ),
         Symptom(
             "next epoch",
@@ -496,6 +531,7 @@ AVERAGED = FunctionExercise(
     reference=_average,
     inputs=_gradients_and_images,
     tolerance=1e-5,
+    keeps_inputs=True,
     mistakes=[
         Mistake(
             "unweighted",
@@ -543,7 +579,7 @@ def _observe_matrix(function: Callable[..., Any], covariance: Tensor) -> Tensor:
 
 def _whitened(matrix: Tensor, covariance: Tensor) -> dict[str, Tensor]:
     """Return the covariance after whitening, which is the same for all right answers."""
-    return {"W Σ Wᵀ": matrix @ covariance.double() @ matrix.T}
+    return {"W Σ Wᵀ": _without_noise(matrix @ covariance.double() @ matrix.T)}
 
 
 def _scaled(covariance: Tensor, power: float = -0.5) -> Tensor:
@@ -555,7 +591,13 @@ def _scaled(covariance: Tensor, power: float = -0.5) -> Tensor:
 def _turned(matrix: Tensor, covariance: Tensor) -> dict[str, Tensor]:
     """Return what is the same for all right answers, whatever the order and the signs of the filters."""
     turned = matrix @ covariance.double() @ matrix.T
-    return {"R Rᵀ": matrix @ matrix.T, "R Σ Rᵀ without its diagonal": turned - turned.diag().diag()}
+    turned -= turned.diag().diag()
+    return {"R Rᵀ": matrix @ matrix.T, "R Σ Rᵀ without its diagonal": _without_noise(turned)}
+
+
+def _without_noise(matrix: Tensor) -> Tensor:
+    """Return a matrix with 0 in place of what is rounding noise, which a hint should not show."""
+    return torch.where(matrix.abs() < 1e-5, 0.0, matrix)
 
 
 UNCORRELATED_FILTERS = FunctionExercise(
@@ -617,6 +659,7 @@ WHITENING = FunctionExercise(
     observe=_observe_matrix,
     derive=_whitened,
     tolerance=0.01,
+    keeps_inputs=True,
     mistakes=[
         Mistake(
             "transposed",
@@ -637,6 +680,19 @@ WHITENING = FunctionExercise(
             "divided by variances",
             lambda c: _scaled(c, -1).T,
             "You divide by the variances. What does a variance become if a filter is divided by 2?",
+        ),
+        Mistake(
+            "columns scaled",
+            [
+                lambda c: _scaled(c, 0).T * torch.linalg.eigh(c)[0].rsqrt(),
+                lambda c: _scaled(c, 0).T / torch.linalg.eigh(c)[0],
+            ],
+            "You scale the columns of the matrix. Each filter is a row, and has one scale.",
+        ),
+        Mistake(
+            "other order",
+            lambda c: _scaled(c, 0).T * torch.linalg.eigh(c)[0].flip(0).rsqrt()[:, None],
+            "You divide by the right numbers in the wrong order. Which variance does each row have?",
         ),
         Mistake(
             "multiplied",

@@ -10,8 +10,16 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 from torch.optim import SGD, Optimizer
 
-from deepernets.course.exercises.judging import FunctionExercise, Mistake, Symptom, ValueExercise
-from deepernets.course.exercises.values import Unsuitable, normal, numbers
+from deepernets.course.exercises.judging import (
+    FunctionExercise,
+    Mistake,
+    Symptom,
+    ValueExercise,
+    every,
+    fails,
+)
+from deepernets.course.exercises.values import Unsuitable, difference, kind_of, normal, numbers
+from deepernets.training.loop import train_step
 
 FAULTS = (
     "softmax before the loss",
@@ -26,12 +34,9 @@ CLASSES, SIDE = 3, 16
 Step = Callable[[nn.Module, Tensor, Tensor, Optimizer], float]
 
 
-def train_step(network: nn.Module, images: Tensor, labels: Tensor, optimizer: Optimizer) -> float:
+def _step(network: nn.Module, images: Tensor, labels: Tensor, optimizer: Optimizer) -> float:
     """Take one step on a batch, and return its loss before the step."""
-    optimizer.zero_grad()
-    loss = F.cross_entropy(network(images), labels)
-    loss.backward()
-    optimizer.step()
+    loss, _ = train_step(network, images, labels, nn.CrossEntropyLoss(), optimizer)
     return loss.item()
 
 
@@ -47,7 +52,7 @@ class TrainingCase:
 
     network: nn.Module
     optimizer: Optimizer
-    step: Step = field(default=train_step)
+    step: Step = field(default=_step)
 
 
 class SmallNetwork(nn.Module):
@@ -100,7 +105,7 @@ def training_case(fault: str = "", seed: int = 0) -> TrainingCase:
             network.head = nn.Linear(
                 32, CLASSES
             )  # a new head, as for a new task, after the optimizer was made
-    step = _step_without_zero_grad if fault == "gradients accumulate" else train_step
+    step = _step_without_zero_grad if fault == "gradients accumulate" else _step
     return TrainingCase(network, optimizer, step)
 
 
@@ -122,8 +127,8 @@ def _batch(seed: int, images: int = 6) -> tuple[Tensor, Tensor]:
     return normal(draw, images, 3, SIDE, SIDE), torch.tensor([draw.randrange(CLASSES) for _ in range(images)])
 
 
-def _observe_overfitting(function: Callable[..., Any], seed: int, steps: int) -> dict[str, Any]:
-    case = training_case(seed=seed)
+def _observe_overfitting(function: Callable[..., Any], seed: int, steps: int, fault: str) -> dict[str, Any]:
+    case = training_case(fault, seed)
     losses = numbers("the loss before each step", length=steps)(function(case, *_batch(seed), steps))
     weights = torch.cat([parameter.detach().flatten() for parameter in case.network.parameters()])
     return {"the list of losses": losses, "the weights after the last step": weights}
@@ -134,53 +139,77 @@ def _one_image_each(case: TrainingCase, images: Tensor, labels: Tensor, steps: i
     return [case.step(case.network, images[place], labels[place], case.optimizer) for place in places]
 
 
-def _one_step_more(case: TrainingCase, images: Tensor, labels: Tensor, steps: int) -> list[float]:
-    return overfit_one_batch(case, images, labels, steps + 1)[:steps]
+def _same_first_loss(one: dict[str, Any], other: dict[str, Any], place: int = 0) -> bool:
+    return abs(one["the list of losses"][0] - other["the list of losses"][place]) < 1e-6
 
 
 OVERFIT_ONE_BATCH = FunctionExercise(
     "overfit_one_batch(case, images, labels, steps)",
     returns=numbers("the loss before each step"),
     reference=overfit_one_batch,
-    inputs=lambda draw: [(draw.getrandbits(16), 1), (draw.getrandbits(16), 7)],
+    inputs=lambda draw: [
+        (draw.getrandbits(16), steps, fault) for steps, fault in ((1, ""), (4, ""), (5, FAULTS[1]))
+    ],
     observe=_observe_overfitting,
-    shown=lambda seed, steps: f"case, images, labels, steps={steps}",
+    shown=lambda _, steps, fault: f"case{f' with the fault: {fault}' * bool(fault)}, images, labels, {steps}",
+    tries=1,
     mistakes=[
         Mistake("one image each", _one_image_each, "Give each step the whole batch, not one image of it."),
         Symptom(
             "no training",
-            lambda given, right: all(len(set(outcome["the list of losses"])) == 1 for outcome in given[1::2]),
+            every(lambda one: len(set(one["the list of losses"])) == 1),
             "The losses are all equal: is `case.step` called once for each of them?",
         ),
         Mistake(
+            "step of your own",
+            lambda case, x, y, steps: overfit_one_batch(
+                TrainingCase(case.network, case.optimizer), x, y, steps
+            ),
+            "Take the steps with `case.step`: the fault of a training may be in its step, and yours hides it.",
+        ),
+        Mistake(
             "one step more",
-            lambda *call: [
-                overfit_one_batch(*call),
-                call[0].step(call[0].network, *call[1:3], call[0].optimizer),
-            ][0],
+            lambda case, x, y, steps: overfit_one_batch(case, x, y, steps + 1)[:-1],
             "You take one step more than you return losses.",
         ),
         Symptom(
             "losses after",
-            lambda given, right: all(
-                abs(one["the list of losses"][0] - other["the list of losses"][1]) < 1e-6
-                for one, other in zip(given[1::2], right[1::2], strict=True)
-            ),
+            lambda given, right: all(map(_same_first_loss, given[1:], right[1:], (1, 1))),
             "Your list starts with the loss after the first step. `case.step` returns the loss before its step.",
+        ),
+        Symptom(
+            "other step",
+            lambda given, right: (
+                all(map(_same_first_loss, given, right)) and difference(given[0], right[0]) is not None
+            ),
+            "The first loss is right, but the step after it is not. Call `case.step` with `case.optimizer`.",
         ),
     ],
 )
 
 
-def without_gradient(network: nn.Module, images: Tensor, labels: Tensor) -> list[str]:
-    """Return the names of the parameters whose gradient is None, or zero throughout."""
-    network.zero_grad()
-    F.cross_entropy(network(images), labels).backward()
-    return [
-        name
-        for name, parameter in network.named_parameters()
-        if parameter.grad is None or not parameter.grad.any()
-    ]
+def _unreached(gradient: Tensor | None) -> bool:
+    return gradient is None or not gradient.any()
+
+
+def _below(most: float, read: Callable[[Tensor], Tensor]) -> Callable[[Any], bool]:
+    return lambda gradient: gradient is None or bool(read(gradient).abs() < most)
+
+
+def _by_gradient(
+    select: Callable[[Any], Any] = _unreached,
+    loss: Callable[[Tensor, Tensor], Tensor] = F.cross_entropy,
+    clear: bool = True,
+) -> Callable[[nn.Module, Tensor, Tensor], list[str]]:
+    """Return a `without_gradient`, or one that selects gradients, takes the loss or starts in its own way."""
+
+    def without_gradient(network: nn.Module, images: Tensor, labels: Tensor) -> list[str]:
+        if clear:
+            network.zero_grad()
+        loss(network(images), labels).backward()
+        return [name for name, parameter in network.named_parameters() if select(parameter.grad)]
+
+    return without_gradient
 
 
 def _names(what: str) -> Callable[[Any], list[str]]:
@@ -188,7 +217,7 @@ def _names(what: str) -> Callable[[Any], list[str]]:
 
     def read(value: Any) -> list[str]:
         if isinstance(value, str | bytes | dict) or not hasattr(value, "__iter__"):
-            raise Unsuitable(f"Expected a list of {what}.")
+            raise Unsuitable(f"Expected a list of {what}; got {kind_of(value)}.")
         entries = list(value)[:1000]
         if not all(type(entry) is str for entry in entries):
             raise Unsuitable(f"Expected a list of {what}, each a string.")
@@ -197,85 +226,110 @@ def _names(what: str) -> Callable[[Any], list[str]]:
     return read
 
 
-class _Frozen(nn.Module):
-    """A network with a parameter that is not used, one that is used and detached, and one behind a dead ReLU."""
+class _PartlyReached(nn.Module):
+    """A network with parameters of all kinds that `without_gradient` must tell apart.
+
+    One is not used, one is detached or behind dead ReLUs (by seed), one is behind ReLUs that are dead for negative
+    images only, one has a tiny gradient, one has a gradient that a sum of the logits does not have.
+    """
 
     def __init__(self, seed: int) -> None:
         super().__init__()
         generator = torch.Generator().manual_seed(seed)
-        self.body = nn.Sequential(nn.Flatten(), nn.Linear(12, 5), nn.ReLU())
+        self.body = nn.Linear(12, 5)
+        self.positive = nn.Linear(12, 5, bias=False)
         self.side = nn.Linear(12, 5)
         self.unused = nn.Linear(2, 2)
+        self.faint = nn.Linear(12, CLASSES)
+        self.tilt = nn.Parameter(torch.empty(1))
         self.head = nn.Linear(5, CLASSES)
+        self.detached = bool(seed % 2)
         with torch.no_grad():
             for parameter in self.parameters():
-                parameter.copy_(torch.rand(parameter.shape, generator=generator))
-        self.detached = bool(seed % 2)
-        if not self.detached:
-            nn.init.constant_(self.body[1].bias, -1000.0)  # type: ignore[arg-type]
+                parameter.copy_(0.1 * torch.rand(parameter.shape, generator=generator))
+            self.body.bias.fill_(2.0 if self.detached else -1000.0)
+            self.body.bias[0] = -1000.0  # a dead unit in a layer that is alive
 
     def forward(self, images: Tensor) -> Tensor:
         """Return logits (N, 3)."""
-        side = self.side(images.flatten(1))
-        logits: Tensor = self.head(self.body(images) + (side.detach() if self.detached else side))
-        return logits
+        pixels = images.flatten(1)
+        side = self.side(pixels)
+        hidden = self.body(pixels).relu() + self.positive(pixels).relu()
+        logits: Tensor = self.head(hidden + (side.detach() if self.detached else side))
+        return logits + 1e-6 * self.faint(pixels) + self.tilt * torch.tensor([1.0, -1.0, 0.0])
 
 
-def _observe_frozen(function: Callable[..., Any], seed: int) -> dict[str, Any]:
-    network, draw = _Frozen(seed), Random(seed)
+def _observe_gradients(function: Callable[..., Any], seed: int) -> dict[str, Any]:
+    network, draw = _PartlyReached(seed), Random(seed)
     images, labels = normal(draw, 4, 3, 2, 2).abs(), torch.tensor([0, 1, 2, 1])
     before = [parameter.detach().clone() for parameter in network.parameters()]
-    names = _names("names of parameters")(function(network, images, labels))
-    again = _names("names of parameters")(function(network, images, labels))
+    read = _names("names of parameters")
+    first, second = (read(function(network, batch, labels)) for batch in (images, -images))
     kept = all(map(torch.equal, before, [parameter.detach() for parameter in network.parameters()]))
-    return {"the list of names": names, "the list at a second call": again, "weights kept": kept}
+    return {
+        "the list of names": first,
+        "the list at a second call (other images)": second,
+        "whether the weights are as before": kept,
+    }
 
 
 WITHOUT_GRADIENT = FunctionExercise(
     "without_gradient(network, images, labels)",
     returns=_names("names of parameters"),
-    reference=without_gradient,
+    reference=_by_gradient(),
     inputs=lambda draw: [(2 * draw.randrange(1000),), (2 * draw.randrange(1000) + 1,)],
-    observe=_observe_frozen,
+    observe=_observe_gradients,
     shown=lambda seed: "network, images, labels",
+    tries=1,
     mistakes=[
         Mistake(
             "none only",
-            lambda network, images, labels: [
-                name
-                for name, parameter in network.named_parameters()
-                if without_gradient(network, images, labels) and parameter.grad is None
-            ],
+            _by_gradient(lambda gradient: gradient is None),
             "You find the gradients that are None. A gradient can also be a tensor of zeros.",
         ),
         Mistake(
             "zero only",
-            lambda network, images, labels: [
-                name
-                for name, parameter in network.named_parameters()
-                if without_gradient(network, images, labels)
-                and parameter.grad is not None
-                and not parameter.grad.any()
-            ],
+            _by_gradient(lambda gradient: gradient is not None and not gradient.any()),
             "You find gradients of zeros. A parameter that the loss does not reach has a gradient of None.",
         ),
         Mistake(
+            "some zeros",
+            _by_gradient(lambda gradient: gradient is None or not gradient.all()),
+            "You list parameters of which some entries have a gradient of 0. All of them must.",
+        ),
+        Mistake(
+            "small gradients",
+            [_by_gradient(_below(10**-power, torch.norm)) for power in range(2, 6)],
+            "You list parameters with a small gradient, too. The loss reaches them: ask for exactly 0.",
+        ),
+        Mistake(
+            "sum of the entries",
+            [_by_gradient(_below(10**-power, torch.sum)) for power in range(4, 8)],
+            "Entries of a gradient can cancel in their sum. Look at each of them.",
+        ),
+        Mistake(
+            "accumulated",
+            _by_gradient(clear=False),
+            "At a second call, the gradients of the first one are still there. Clear them first.",
+        ),
+        Mistake(
+            "other loss",
+            [_by_gradient(loss=lambda logits, _: logits.sum()), _by_gradient(loss=lambda z, _: z.mean())],
+            "Take the gradient of the cross-entropy. The sum of the logits does not depend on the same parameters.",
+        ),
+        Mistake(
             "with gradient",
-            lambda network, images, labels: [
-                name
-                for name, _ in network.named_parameters()
-                if name not in without_gradient(network, images, labels)
-            ],
+            _by_gradient(lambda gradient: not _unreached(gradient)),
             "Those are the parameters that do have a gradient.",
         ),
         Mistake(
             "before backward",
-            lambda network, images, labels: [name for name, _ in network.named_parameters()],
+            _by_gradient(lambda gradient: True),
             "You list every parameter: is loss.backward() called before you look at the gradients?",
         ),
         Symptom(
             "takes a step",
-            lambda given, right: not any(outcome["weights kept"] for outcome in given),
+            fails("whether the weights are as before"),
             "Your function changes the weights. Compute gradients, but take no step.",
         ),
     ],
@@ -288,19 +342,36 @@ def not_in_optimizer(network: nn.Module, optimizer: Optimizer) -> list[str]:
     return [name for name, parameter in network.named_parameters() if id(parameter) not in known]
 
 
-def _observe_optimizer(function: Callable[..., Any], groups: list[list[str]]) -> list[str]:
+def _observe_optimizer(function: Callable[..., Any], groups: list[list[str]]) -> dict[str, Any]:
     network = nn.Sequential(
         nn.Conv2d(3, 4, 3), nn.Sequential(nn.Conv2d(4, 4, 3), nn.BatchNorm2d(4)), nn.Linear(4, 4)
     )
     named = dict(network.named_parameters())
+    for name in ("0.bias", "2.bias", "1.1.weight", "1.1.bias"):  # equal numbers, other objects
+        nn.init.constant_(named[name], int(name[0]) % 2)
+    named["0.weight"].requires_grad_(False)  # an optimizer may lack it all the same
     optimizer = SGD([{"params": [named[name] for name in group]} for group in groups], lr=0.1)
-    return _names("names of parameters")(function(network, optimizer))
+    names = _names("names of parameters")(function(network, optimizer))
+    sizes = [len(group["params"]) for group in optimizer.param_groups]
+    return {"the list of names": names, "the sizes of the optimizer's groups": sizes}
 
 
 def _groups(draw: Random) -> list[tuple[list[list[str]]]]:
     names = ["0.weight", "0.bias", "1.0.weight", "1.0.bias", "1.1.weight", "1.1.bias", "2.weight", "2.bias"]
     some = draw.sample(names, 5)
-    return [([names],), ([names[:6]],), ([some[:2], some[2:]],)]
+    return [([names],), ([names[:6]],), ([[*names[1:4], *names[5:]]],), ([some[:2], some[2:]],)]
+
+
+def _lacking(
+    lacks: Callable[[nn.Parameter, list[nn.Parameter]], bool],
+) -> Callable[[nn.Module, Optimizer], list[str]]:
+    """Return a `not_in_optimizer` that asks in its own way whether the optimizer lacks a parameter."""
+
+    def names(network: nn.Module, optimizer: Optimizer) -> list[str]:
+        known = [parameter for group in optimizer.param_groups for parameter in group["params"]]
+        return [name for name, parameter in network.named_parameters() if lacks(parameter, known)]
+
+    return names
 
 
 NOT_IN_OPTIMIZER = FunctionExercise(
@@ -322,21 +393,23 @@ NOT_IN_OPTIMIZER = FunctionExercise(
         ),
         Mistake(
             "in the optimizer",
-            lambda network, optimizer: [
-                name
-                for name, _ in network.named_parameters()
-                if name not in not_in_optimizer(network, optimizer)
-            ],
+            _lacking(lambda one, known: any(one is other for other in known)),
             "Those are the parameters that the optimizer has.",
         ),
         Mistake(
             "compared by value",
-            lambda network, optimizer: [
-                name
-                for name, parameter in network.named_parameters()
-                if parameter in [known for group in optimizer.param_groups for known in group["params"]]
+            [
+                _lacking(lambda one, known: one not in known),
+                _lacking(lambda one, known: one in known),
+                _lacking(lambda one, known: not any(map(one.equal, known))),
             ],
-            "`in` and == compare tensors by their values, entry by entry. Compare objects, with `is` or id().",
+            "You compare tensors by their values, as `in` and == do. Two may have equal numbers: compare objects, "
+            "with `is` or id().",
+        ),
+        Mistake(
+            "trainable only",
+            _lacking(lambda one, known: one.requires_grad and all(one is not other for other in known)),
+            "You leave out parameters that require no gradient. The optimizer does not have them, either.",
         ),
         Mistake(
             "children",
@@ -344,6 +417,14 @@ NOT_IN_OPTIMIZER = FunctionExercise(
                 name for name in not_in_optimizer(network, optimizer) if name.count(".") < 2
             ],
             "Parameters of nested modules are missing: named_parameters() finds them all.",
+        ),
+        Symptom(
+            "changes the optimizer",
+            lambda given, right: any(
+                one["the sizes of the optimizer's groups"] != other["the sizes of the optimizer's groups"]
+                for one, other in zip(given, right, strict=True)
+            ),
+            "The optimizer has other parameters after your function than before it. Only look at them.",
         ),
     ],
 )
@@ -354,16 +435,27 @@ def mixes_images(network: nn.Module, images: Tensor) -> bool:
     return _first_logits_change(network, images, slice(1, None))
 
 
-def _first_logits_change(network: nn.Module, images: Tensor, others: slice) -> bool:
-    """Return whether the logits of the first image change when some other images are made black."""
+def _first_logits_change(
+    network: nn.Module, images: Tensor, others: slice, change: Callable[[Tensor], Tensor] = torch.zeros_like
+) -> bool:
+    """Return whether the logits of the first image change when some other images are made black, or changed."""
     changed = images.clone()
-    changed[others] = 0
+    changed[others] = change(images[others])
     with torch.no_grad():
         return not torch.allclose(network(images)[0], network(changed)[0], atol=1e-5)
 
 
+MIXTURES = {
+    "alone": "no image is mixed with others",
+    "next": "each image is mixed with the next one",
+    "reshaped": "a reshape mixes the images",
+    "last": "the first image is mixed with the last one",
+    "mean": "each image is mixed with the mean of the batch",
+}
+
+
 class _Batchwise(nn.Module):
-    """A linear network that mixes no images, or each with the one after it, or the first with the last."""
+    """A linear network that mixes images in one of the ways of `MIXTURES`."""
 
     def __init__(self, kind: str) -> None:
         super().__init__()
@@ -383,6 +475,8 @@ class _Batchwise(nn.Module):
             rows = rows.T.reshape(len(images), -1)
         if self.kind == "last":
             rows = torch.cat([rows[:1] + rows[-1:], rows[1:]])
+        if self.kind == "mean":
+            rows = rows + rows.mean(dim=0)
         logits: Tensor = self.linear(rows)
         return logits
 
@@ -392,7 +486,7 @@ def _observe_mixing(function: Callable[..., Any], kind: str, seed: int) -> bool:
     if isinstance(value, Tensor) and value.numel() == 1 and value.dtype == torch.bool:
         value = bool(value)
     if type(value) is not bool:
-        raise Unsuitable("Expected True or False.")
+        raise Unsuitable(f"Expected True or False; got {kind_of(value)}.")
     return value
 
 
@@ -400,24 +494,44 @@ MIXES_IMAGES = FunctionExercise(
     "mixes_images(network, images)",
     returns=bool,
     reference=mixes_images,
-    inputs=lambda draw: [(kind, draw.getrandbits(16)) for kind in ("alone", "next", "reshaped", "last")],
+    inputs=lambda draw: [(kind, draw.getrandbits(16)) for kind in MIXTURES],
     observe=_observe_mixing,
-    shown=lambda kind, seed: f"a network in which the images are: {kind}, images",
+    shown=lambda kind, seed: f"a network in which {MIXTURES[kind]}, images",
     keeps_inputs=True,
     mistakes=[
         Mistake("the reverse", lambda *call: not mixes_images(*call), "Return True where images are mixed."),
         Mistake(
-            "its own image",
+            "always true",
             lambda network, images: True,
-            "Every output depends on its own image. Change the *other* images of the batch.",
+            "You return True for every network. Compare the logits of the first image only, up to rounding, and do "
+            "not change that image: its logits always depend on it.",
         ),
-        Mistake("always false", lambda network, images: False, "You return False for every network."),
         Mistake(
-            "neighbour only",
-            lambda network, images: (
-                _Batchwise.__name__ == type(network).__name__ and network.kind in ("next", "reshaped")
-            ),
-            "You look at the first images only. Any image of the batch may be mixed in, the last one too.",
+            "always false",
+            lambda network, images: False,
+            "You return False for every network. Are the other images different in the second batch? It must be a "
+            "copy (`clone`), or both batches are the same.",
+        ),
+        Mistake(
+            "one other image",
+            [
+                lambda network, images: _first_logits_change(network, images, slice(1, 2)),
+                lambda network, images: _first_logits_change(network, images, slice(-1, None)),
+            ],
+            "You change one other image. Any image of the batch may be mixed in: change all but the first.",
+        ),
+        Mistake(
+            "other order",
+            [
+                lambda network, images: _first_logits_change(
+                    network, images, slice(1, None), lambda others: others.flip(0)
+                ),
+                lambda network, images: _first_logits_change(
+                    network, images, slice(1, None), lambda others: others.roll(1, 0)
+                ),
+            ],
+            "You only put the other images in another order, which a mean over the batch does not notice. Change "
+            "their pixels.",
         ),
         Mistake(
             "shape",
@@ -428,79 +542,100 @@ MIXES_IMAGES = FunctionExercise(
 )
 
 
-def equal_filters(network: nn.Module) -> list[str]:
-    """Return the names of the convolutions whose filters are all equal."""
-    return [
+def _layers_where(
+    equal: Callable[[Tensor], Any], kind: type[nn.Module] | tuple[type[nn.Module], ...] = nn.Conv2d
+) -> Callable[[nn.Module], list[str]]:
+    """Return an `equal_filters` that asks in its own way whether the filters of a weight are equal."""
+    return lambda network: [
         name
         for name, layer in network.named_modules()
-        if isinstance(layer, nn.Conv2d) and bool((layer.weight == layer.weight[:1]).all())
+        if isinstance(layer, kind) and equal(layer.weight.detach())  # type: ignore[operator]
     ]
 
 
+def _all_equal(weight: Tensor) -> bool:
+    return bool((weight == weight[:1]).all())
+
+
+def _equal_after(read: Callable[[Tensor], Tensor]) -> Callable[[Tensor], bool]:
+    return lambda weight: bool((read(weight) - read(weight[:1])).abs().max() < 1e-5)
+
+
+FILTERS: dict[str, Callable[[Tensor], Tensor]] = {
+    "random": lambda weight: weight,
+    "equal only in the first two": lambda weight: weight[[0, 0, 2, 3]],
+    "equal": lambda weight: weight[:1].expand_as(weight),
+    "all of one number": lambda weight: torch.full_like(weight, 0.1),
+    "equal only in the first and the last": lambda weight: weight[[0, 1, 2, 0]],
+    "random, with equal input channels": lambda weight: weight[:, :1].expand_as(weight),
+    "the first one, shifted by pixels": lambda weight: torch.stack(
+        [weight[0].roll(by, dims=-1) for by in (0, 1, 2, 1)]
+    ),
+}
+
+
 def _observe_filters(function: Callable[..., Any], kinds: list[str], seed: int) -> list[str]:
-    generator = torch.Generator().manual_seed(seed)
-    layers: list[nn.Module] = []
-    for kind in kinds:
-        layer = nn.Conv2d(3, 4, 3)
-        with torch.no_grad():
-            layer.weight.copy_(torch.randn(layer.weight.shape, generator=generator))
-            if kind == "equal":
-                layer.weight.copy_(layer.weight[:1].expand_as(layer.weight))
-            if kind == "two equal":
-                layer.weight[1] = layer.weight[0]
-            if kind == "random and grey":
-                layer.weight.copy_(layer.weight[:, :1].expand_as(layer.weight))
-            if kind == "constant":
-                layer.weight.fill_(0.1)
-        layers.append(layer)
-    nested = nn.Sequential(layers[0], nn.Sequential(*layers[1:]), nn.Linear(2, 2))
-    return _names("names of layers")(function(nested))
+    draw = Random(seed)
+    layers: list[nn.Module] = [nn.Conv2d(3, 4, 3) for _ in kinds]
+    linear = nn.Linear(2, 2)
+    with torch.no_grad():
+        nn.init.ones_(linear.weight)  # equal rows, but no convolution
+        for layer, kind in zip(layers, kinds, strict=True):
+            layer.weight.copy_(FILTERS[kind](normal(draw, 4, 3, 3, 3)))  # type: ignore[operator]
+    return _names("names of layers")(function(nn.Sequential(layers[0], nn.Sequential(*layers[1:]), linear)))
 
 
 EQUAL_FILTERS = FunctionExercise(
     "equal_filters(network)",
     returns=_names("names of layers"),
-    reference=equal_filters,
+    reference=_layers_where(_all_equal),
     inputs=lambda draw: [
-        (["constant", "random"], draw.getrandbits(16)),
-        (["random and grey", "equal", "two equal", "constant"], draw.getrandbits(16)),
+        (["all of one number", "random"], draw.getrandbits(16)),
+        (list(FILTERS)[1:], draw.getrandbits(16)),
     ],
     observe=_observe_filters,
     shown=lambda kinds, seed: (
-        f"convolutions with filters that are: {', '.join(kinds)}; all but the first nested"
+        f"a linear layer, and convolutions with filters that are: {'; '.join(kinds)}; all but the first nested"
     ),
     mistakes=[
         Mistake(
             "constant only",
-            lambda network: [
-                name
-                for name, layer in network.named_modules()
-                if isinstance(layer, nn.Conv2d) and layer.weight.unique().numel() == 1
-            ],
+            _layers_where(lambda weight: weight.unique().numel() == 1),
             "You find layers in which every weight is the same. Filters are equal if each is a copy of the first.",
         ),
         Mistake(
             "first two",
-            lambda network: [
-                name
-                for name, layer in network.named_modules()
-                if isinstance(layer, nn.Conv2d) and torch.equal(layer.weight[0], layer.weight[1])
+            [
+                _layers_where(lambda weight: torch.equal(weight[0], weight[1])),
+                _layers_where(lambda weight: torch.equal(weight[0], weight[-1])),
+                _layers_where(lambda weight: len(weight.unique(dim=0)) < len(weight)),
+                _layers_where(lambda weight: bool((weight[1:] == weight[:-1]).all(-1).any())),
             ],
-            "You compare two of the filters. All of them must be equal.",
+            "Two equal filters are enough for you. All of them must be equal.",
         ),
         Mistake(
             "children",
-            lambda network: [name for name in equal_filters(network) if "." not in name],
+            lambda network: [name for name in _layers_where(_all_equal)(network) if "." not in name],
             "Layers inside other modules are missing: named_modules() finds them all.",
         ),
         Mistake(
             "input channels",
-            lambda network: [
-                name
-                for name, layer in network.named_modules()
-                if isinstance(layer, nn.Conv2d) and bool((layer.weight == layer.weight[:, :1]).all())
-            ],
+            _layers_where(lambda weight: _all_equal(weight.transpose(0, 1))),
             "You compare along the input channels. The first dimension of a weight counts the filters.",
+        ),
+        Mistake(
+            "linear layers",
+            _layers_where(_all_equal, (nn.Conv2d, nn.Linear)),
+            "You list linear layers, too. Only convolutions are asked for.",
+        ),
+        Mistake(
+            "sums or norms",
+            [
+                _layers_where(_equal_after(lambda weight: weight.sum((1, 2, 3)))),
+                _layers_where(_equal_after(lambda weight: weight.flatten(1).norm(dim=1))),
+                _layers_where(_equal_after(lambda weight: weight.mean((2, 3)))),
+            ],
+            "Filters with equal sums, means or norms need not be equal. Compare their entries.",
         ),
     ],
 )

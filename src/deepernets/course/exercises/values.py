@@ -103,7 +103,7 @@ def numbers(what: str, length: int | None = None) -> Reader:
     """
 
     def read(value: Any) -> list[float]:
-        expected = f"{'a list of' if length is None else length} numbers: {what}"
+        expected = f"{'a list of' if length is None else length} number{'s' * (length != 1)}: {what}"
         entries = attempt(lambda: list(islice(value, LONGEST_LIST)))
         if not isinstance(value, list | tuple | range | np.ndarray | Tensor) or not isinstance(entries, list):
             return _refuse(expected, value)

@@ -1,12 +1,17 @@
 """The official files of MNIST and CIFAR-10: reading them, and refusing what they are not."""
 
+import gzip
 import hashlib
+import io
 import os
 import pickle
 import shutil
 import struct
+import tarfile
 import warnings
+from functools import cache
 from pathlib import Path
+from tempfile import TemporaryDirectory
 
 import numpy as np
 import pytest
@@ -14,7 +19,7 @@ import torch
 import torchvision.datasets
 
 from deepernets.data.datasets import load_dataset
-from deepernets.data.downloads import read_cifar10, read_idx, read_mnist
+from deepernets.data.official_files import read_cifar10, read_idx, read_mnist
 from deepernets.errors import UserError
 from deepernets.papers.datasets import OBJECTS
 
@@ -35,6 +40,21 @@ def small_mnist(root: Path) -> Path:
         (raw / f"{split}-images-idx3-ubyte").write_bytes(idx(images))
         (raw / f"{split}-labels-idx1-ubyte").write_bytes(idx(np.arange(count, dtype=np.uint8) % 10))
     return raw
+
+
+@cache
+def packed_mnist() -> dict[str, bytes]:
+    """Return four IDX files with ``.gz``, and the same images as Keras' npz."""
+    with TemporaryDirectory() as folder:
+        raw = small_mnist(Path(folder))
+        files = {f"{path.name}.gz": gzip.compress(path.read_bytes(), mtime=0) for path in raw.iterdir()}
+        train, test = read_mnist(Path(folder))
+    (x_train, y_train), (x_test, y_test) = (
+        (images.pixels[:, 0].numpy(), images.labels.numpy().astype(np.uint8)) for images in (train, test)
+    )
+    npz = io.BytesIO()
+    np.savez_compressed(npz, x_train=x_train, y_train=y_train, x_test=x_test, y_test=y_test)
+    return {**files, "mnist.npz": npz.getvalue()}
 
 
 def small_cifar10(root: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
@@ -107,7 +127,11 @@ def test_images_and_labels_that_do_not_belong_together_are_refused(tmp_path: Pat
 
 def test_a_missing_idx_file_is_named(tmp_path: Path) -> None:
     (small_mnist(tmp_path) / "t10k-images-idx3-ubyte").unlink()
-    refused(tmp_path, "mnist", r"t10k-images-idx3-ubyte cannot be read \(No such file")
+    refused(
+        tmp_path,
+        "mnist",
+        r"has no t10k-images-idx3-ubyte, plain or as \.gz; it holds t10k-labels-idx1-ubyte, t",
+    )
 
 
 def test_cifar10_is_read_as_torchvision_reads_it_but_sorted_by_class(
@@ -150,7 +174,7 @@ def test_of_a_cifar10_download_only_the_batches_are_kept(
     assert [path.name for path in root.iterdir()] == ["cifar-10-batches-py"]
 
 
-@pytest.mark.parametrize("name", ["data_batch_3", "test_batch", "batches.meta"])
+@pytest.mark.parametrize("name", ["data_batch_3", "test_batch"])
 def test_a_cifar10_file_with_a_wrong_checksum_is_refused(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, name: str
 ) -> None:
@@ -158,11 +182,71 @@ def test_a_cifar10_file_with_a_wrong_checksum_is_refused(
     data = bytearray(path.read_bytes())
     data[len(data) // 2] ^= 1
     path.write_bytes(data)
-    refused(
-        tmp_path, "cifar3", f"{name} is missing or not the official file .its MD5 should be [0-9a-f]{{32}}"
-    )
+    refused(tmp_path, "cifar3", f"{name} is not the official file .its MD5 should be [0-9a-f]{{32}}")
     path.unlink()
     refused(tmp_path, "cifar3", f"{name} is missing")
+
+
+@pytest.mark.parametrize("place", [".", "MNIST", "MNIST/raw", "mnist"])
+@pytest.mark.parametrize("form", ["gz", "dotted", "folders", "npz"])
+def test_mnist_is_read_in_the_forms_and_places_that_people_have(
+    tmp_path: Path, place: str, form: str
+) -> None:
+    raw = small_mnist(tmp_path / "plain")
+    folder = tmp_path / "data" / place
+    folder.mkdir(parents=True)
+    for name, data in packed_mnist().items():
+        if (form == "npz" and name == "mnist.npz") or (form == "gz" and name != "mnist.npz"):
+            (folder / name).write_bytes(data)
+    for path in raw.iterdir():
+        if form == "dotted":
+            shutil.copy(path, folder / path.name.replace("-idx", ".idx"))
+        elif form == "folders":
+            (folder / path.name).mkdir()
+            shutil.copy(path, folder / path.name / path.name)
+    for found, expected in zip(read_mnist(tmp_path / "data"), read_mnist(tmp_path / "plain"), strict=True):
+        assert torch.equal(found.pixels, expected.pixels)
+        assert torch.equal(found.labels, expected.labels)
+
+
+def test_cifar10_is_read_from_its_archives_and_from_binary_files(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    pickled = small_cifar10(tmp_path / "plain", monkeypatch)
+    expected = read_cifar10(tmp_path / "plain")
+    binary = tmp_path / "binary" / "cifar-10-batches-bin"
+    binary.mkdir(parents=True)
+    for path in pickled.iterdir():
+        if path.name != "batches.meta":
+            batch = pickle.loads(path.read_bytes(), encoding="latin1")
+            rows = np.column_stack([np.array(batch["labels"], np.uint8), batch["data"]])
+            (binary / f"{path.name}.bin").write_bytes(rows.tobytes())
+    places = [tmp_path / "binary"]
+    for folder, name in ((pickled, "cifar-10-python.tar.gz"), (binary, "cifar-10-binary.tar.gz")):
+        root = tmp_path / name.removesuffix(".tar.gz")
+        root.mkdir()
+        with tarfile.open(root / name, "w:gz") as archive:
+            archive.add(folder, folder.name)
+        refused(root, "cifar10", f"{name} is not the official file .its MD5 should be [0-9a-f]{{32}}")
+        checksum = hashlib.md5((root / name).read_bytes()).hexdigest()
+        if folder == pickled:
+            monkeypatch.setattr(torchvision.datasets.CIFAR10, "tgz_md5", checksum)
+        else:
+            monkeypatch.setattr("deepernets.data.official_files.BINARY_MD5", checksum)
+        places.append(root)
+    for place in places:
+        for found, known in zip(read_cifar10(place), expected, strict=True):
+            assert torch.equal(found.pixels, known.pixels)
+            assert torch.equal(found.labels, known.labels)
+
+
+def test_a_pipe_and_a_link_to_itself_are_refused(tmp_path: Path) -> None:
+    path = small_mnist(tmp_path) / "train-images-idx3-ubyte"
+    path.unlink()
+    os.mkfifo(path)
+    refused(tmp_path, "mnist", "is a pipe or a device")
+    (tmp_path / "loop").symlink_to(tmp_path / "loop")
+    refused(tmp_path, str(tmp_path / "loop"), "loop cannot be read")
 
 
 @pytest.mark.skipif(not (DATA / "MNIST").is_dir(), reason="DEEPERNETS_DATA names no folder with MNIST")
