@@ -29,6 +29,19 @@ TEN_CROP = (  # Tables 2 and 3
 SINGLE_MODEL = ImageNetError("ResNet-152", 19.38, 4.49)  # Table 4
 ENSEMBLE_TOP5_TEST = 3.57  # per cent; Table 5, first in ILSVRC 2015 classification
 
+IMAGENET_TRAINING = {  # section 3.4
+    "scale": "shorter side drawn from [256, 480], random 224×224 crop, flip",
+    "batch size": "256",
+    "momentum": "0.9",
+    "weight decay": "10⁻⁴",
+    "dropout": "none",
+    "learning rate": "0.1, divided by 10 when the error plateaus",
+    "iterations": "up to 600K",
+}
+# Mean average precision of Faster R-CNN in per cent with VGG-16, and with ResNet-101 in its place
+VOC_2007_MAP = 73.2, 76.4  # Table 7
+COCO_MAP = 21.2, 27.2  # Table 8, mAP@[.5, .95] on the validation images
+
 
 class CifarResult(NamedTuple):
     """A row of Table 6: parameters in millions, test error in per cent."""

@@ -52,6 +52,22 @@ MULTI_SCALE = (  # Table 4
 )
 
 
+class CropEvaluation(NamedTuple):
+    """A row of Table 5: top-1 errors in per cent with dense evaluation, with many crops, and with their mean."""
+
+    configuration: str
+    dense: float
+    multi_crop: float
+    both: float
+
+
+DENSE_AND_MULTI_CROP = (  # Table 5
+    CropEvaluation("D", 24.8, 24.6, 24.4),
+    CropEvaluation("E", 24.8, 24.6, 24.4),
+)
+FIVE_BY_FIVE_EXTRA_TOP1 = 7  # per cent, B with 5×5 layers in place of pairs of 3×3 ones; section 4.1
+
+
 class Competitor(NamedTuple):
     """A row of Table 7: ImageNet errors in per cent, None if not given."""
 
@@ -91,3 +107,4 @@ TRAINING = {  # section 3.1
 }
 ITERATIONS, EPOCHS, BATCH_SIZE = 370_000, 74, 256
 IMAGENET_TRAINING_IMAGES = 1_281_167  # ILSVRC 2012-2014: Russakovsky et al. (2015), table 2
+GPUS, SPEEDUP_ON_GPUS, WEEKS_PER_NETWORK = 4, 3.75, "two to three"  # section 3.3
