@@ -26,7 +26,7 @@ class BlockResult(NamedTuple):
 # He et al. (2016b), arXiv:1603.05027; on CIFAR-10
 PRE_ACTIVATION = (
     BlockResult("ResNet-110, pre-activation", 6.37, "ResNet-110", RESNET_110_MEAN, "Table 3"),
-    BlockResult("ResNet-164, pre-activation", 5.46, "ResNet-164", 5.93, "Table 3"),
+    BlockResult("ResNet-164, pre-activation", 5.46, "", None, "Table 3"),
     BlockResult(
         "ResNet-1001, pre-activation",
         RESNET_1001_PRE_ACTIVATION,
