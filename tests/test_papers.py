@@ -7,7 +7,7 @@ import pytest
 from deepernets.analysis.baselines import right_in_last_epoch
 from deepernets.models.resnet import CIFAR_DEPTHS, IMAGENET
 from deepernets.models.vgg import CONFIGURATIONS
-from deepernets.papers import reports, resnet, vgg
+from deepernets.papers import later, reports, resnet, vgg
 from deepernets.recipes import get_recipe, list_recipes
 
 
@@ -25,6 +25,13 @@ def test_multi_scale_testing_never_costs_accuracy() -> None:
 def test_top5_errors_are_below_top1_errors() -> None:
     assert all(row.top5 < row.top1 for row in (*vgg.SINGLE_SCALE, *vgg.MULTI_SCALE))
     assert all(row.top5 is None or row.top5 < row.top1 for row in resnet.TEN_CROP)
+
+
+def test_later_blocks_are_better_than_the_networks_that_they_are_compared_with() -> None:
+    rows = (*later.ON_CIFAR_10, *later.ON_IMAGENET)
+    pairs = [(row.error, row.baseline_error) for row in rows if row.baseline_error is not None]
+    assert len(pairs) == 7
+    assert all(error < baseline for error, baseline in pairs)
 
 
 def test_resnet_tables_have_the_depths_of_the_builders() -> None:
@@ -69,21 +76,3 @@ def test_report_cs_last_epoch_follows_from_its_running_means() -> None:
     assert [round(mean * epoch * 100) for epoch, mean in means.items()] == [482_234, 492_112]
     assert right_in_last_epoch(means[49], means[50], epochs=50, images=10_000) == 9_878
     assert round(means[50], 2) == reports.REPORTED["report-c/resnet-50-mnist/as-reported"].test_accuracy
-
-
-def test_the_papers_own_experiments_are_as_published() -> None:
-    """Facts, sections 2 and 4."""
-    assert vgg.FIVE_BY_FIVE_COST == 7
-    assert {name: tuple(row) for name, row in vgg.TEST_PROTOCOLS.items()} == {
-        "D": (24.8, 24.6, 24.4),
-        "E": (24.8, 24.6, 24.4),
-    }
-    assert (vgg.GPUS, vgg.GPU_SPEED_UP, vgg.TRAINING_WEEKS) == (4, 3.75, (2, 3))
-    assert (resnet.IMAGENET_ITERATIONS, resnet.IMAGENET_BATCH_SIZE) == (600_000, 256)
-    assert (tuple(resnet.COCO), tuple(resnet.VOC_2007)) == ((21.2, 27.2), (73.2, 76.4))
-
-
-def test_dense_evaluation_is_that_of_three_scales() -> None:
-    """Table 5's column is Table 4's row with scale jitter."""
-    jittered = {row.configuration: row.top1 for row in vgg.MULTI_SCALE if row.train == "[256; 512]"}
-    assert all(row.dense == jittered[name] for name, row in vgg.TEST_PROTOCOLS.items())

@@ -29,6 +29,19 @@ TEN_CROP = (  # Tables 2 and 3
 SINGLE_MODEL = ImageNetError("ResNet-152", 19.38, 4.49)  # Table 4
 ENSEMBLE_TOP5_TEST = 3.57  # per cent; Table 5, first in ILSVRC 2015 classification
 
+IMAGENET_TRAINING = {  # section 3.4
+    "scale": "shorter side drawn from [256, 480], random 224×224 crop, flip",
+    "batch size": "256",
+    "momentum": "0.9",
+    "weight decay": "10⁻⁴",
+    "dropout": "none",
+    "learning rate": "0.1, divided by 10 when the error plateaus",
+    "iterations": "up to 600K",
+}
+# Mean average precision of Faster R-CNN in per cent with VGG-16, and with ResNet-101 in its place
+VOC_2007_MAP = 73.2, 76.4  # Table 7
+COCO_MAP = 21.2, 27.2  # Table 8, mAP@[.5, .95] on the validation images
+
 
 class CifarResult(NamedTuple):
     """A row of Table 6: parameters in millions, test error in per cent."""
@@ -61,27 +74,3 @@ CIFAR_TRAINING = {  # section 4.2
     "warm-up": "110 layers: 0.01 until training error is under 80 % (about 400 iterations)",
 }
 CIFAR_ITERATIONS, CIFAR_DROPS, CIFAR_BATCH_SIZE = 64_000, (32_000, 48_000), 128
-
-IMAGENET_TRAINING = {  # section 3.4
-    "batch size": "256",
-    "momentum": "0.9",
-    "weight decay": "10⁻⁴",
-    "initial weights": "He et al. 2015",
-    "dropout": "none",
-    "batch normalisation": "after each convolution, before the activation",
-    "learning rate": "0.1, divided by 10 when the error stopped improving",
-    "iterations": "up to 60·10⁴",
-    "augmentation": "shorter side drawn from [256, 480], random 224×224 crop, flip, colour shift",
-}
-IMAGENET_ITERATIONS, IMAGENET_BATCH_SIZE = 600_000, 256
-
-
-class DetectionResult(NamedTuple):
-    """Mean average precision of Faster R-CNN in per cent, on features of VGG-16 and of ResNet-101."""
-
-    vgg_16: float
-    resnet_101: float
-
-
-COCO = DetectionResult(21.2, 27.2)  # Table 8, mAP@[.5, .95]
-VOC_2007 = DetectionResult(73.2, 76.4)  # Table 7

@@ -6,11 +6,6 @@ MILLION_PARAMETERS = {"A": 133, "A-LRN": 133, "B": 133, "C": 134, "D": 138, "E":
 SEVEN_OVER_THREE = 81  # per cent more weights in a 7×7 layer than in three 3×3 layers; section 2.3
 
 
-FIVE_BY_FIVE_COST = (
-    7  # per cent higher top-1 error of B with 5×5 layers in place of its pairs of 3×3; section 4.1
-)
-
-
 class Evaluation(NamedTuple):
     """A row of Tables 3 and 4: errors on ImageNet's validation images.
 
@@ -57,21 +52,20 @@ MULTI_SCALE = (  # Table 4
 )
 
 
-class Protocols(NamedTuple):
-    """Top-1 errors of one network under three ways of testing, in per cent.
+class CropEvaluation(NamedTuple):
+    """A row of Table 5: top-1 errors in per cent with dense evaluation, with many crops, and with their mean."""
 
-    Attributes:
-        dense: The network is applied to the whole image.
-        crops: Class probabilities are averaged over crops.
-        both: Class probabilities of the two are averaged.
-    """
-
+    configuration: str
     dense: float
-    crops: float
+    multi_crop: float
     both: float
 
 
-TEST_PROTOCOLS = {"D": Protocols(24.8, 24.6, 24.4), "E": Protocols(24.8, 24.6, 24.4)}  # Table 5
+DENSE_AND_MULTI_CROP = (  # Table 5
+    CropEvaluation("D", 24.8, 24.6, 24.4),
+    CropEvaluation("E", 24.8, 24.6, 24.4),
+)
+FIVE_BY_FIVE_EXTRA_TOP1 = 7  # per cent, B with 5×5 layers in place of pairs of 3×3 ones; section 4.1
 
 
 class Competitor(NamedTuple):
@@ -113,5 +107,4 @@ TRAINING = {  # section 3.1
 }
 ITERATIONS, EPOCHS, BATCH_SIZE = 370_000, 74, 256
 IMAGENET_TRAINING_IMAGES = 1_281_167  # ILSVRC 2012-2014: Russakovsky et al. (2015), table 2
-GPUS, GPU_SPEED_UP = 4, 3.75  # four GPUs against one; section 3.3
-TRAINING_WEEKS = (2, 3)  # one network; section 3.3
+GPUS, SPEEDUP_ON_GPUS, WEEKS_PER_NETWORK = 4, 3.75, "two to three"  # section 3.3
