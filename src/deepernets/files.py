@@ -1,13 +1,33 @@
-"""Write files atomically, and read files of unknown origin without surprises."""
+"""Write files atomically, lock folders, and read files of unknown origin without surprises."""
 
+import errno
 import os
 import stat
+import sys
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
-from typing import Any
+from typing import IO, Any
+
+from safetensors import SafetensorError
 
 from deepernets.errors import UserError
+
+WRITE_ERRORS = (OSError, RuntimeError, SafetensorError)  # PyTorch and safetensors wrap the system's error
+LOCK = ".lock"
+BUSY = {errno.EAGAIN, errno.EACCES, errno.EDEADLK}  # what a lock held by another process is reported as
+
+if sys.platform == "win32":
+    import msvcrt
+
+    def _lock(file: IO[Any]) -> None:
+        msvcrt.locking(file.fileno(), msvcrt.LK_NBLCK, 1)
+
+else:
+    import fcntl
+
+    def _lock(file: IO[Any]) -> None:
+        fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
 
 
 def write_atomically(path: Path, write: Callable[[Path], Any]) -> None:
@@ -26,14 +46,74 @@ def write_atomically(path: Path, write: Callable[[Path], Any]) -> None:
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         write(temporary)
+        flush_to_disk(temporary)
         temporary.replace(path)
-    except OSError as error:
+    except WRITE_ERRORS as error:
         raise UserError(
-            f"{path} cannot be written ({error.strerror}); choose another folder with --out."
+            f"{path} cannot be written ({reason(error)}); make room, or choose another folder with --out."
         ) from error
     finally:
-        if temporary.is_file():
+        with suppress(OSError):
             temporary.unlink()
+
+
+def flush_to_disk(file: Path) -> None:
+    """Let the system write a file to the disk now: after a power failure, a renamed file may else be empty."""
+    with file.open("rb+") as opened:
+        try:
+            os.fsync(opened.fileno())
+        except OSError as error:
+            if error.errno not in (errno.EINVAL, errno.ENOTSUP, errno.ENOSYS):  # not every file system can
+                raise
+
+
+def reason(error: BaseException) -> str:
+    """Return the system's words for an error, or the first line of its own.
+
+    >>> reason(OSError(28, "No space left on device")), reason(RuntimeError())
+    ('No space left on device', 'RuntimeError')
+    """
+    return getattr(error, "strerror", None) or next(iter(str(error).splitlines()), type(error).__name__)
+
+
+@contextmanager
+def lock_folder(folder: Path) -> Iterator[None]:
+    """Keep other processes from locking an existing folder; the system ends the lock of a process that dies.
+
+    Raises:
+        UserError: another process has locked the folder, or it cannot be written to.
+    """
+    path = folder / LOCK
+    try:
+        file = path.open("ab")
+    except OSError as error:
+        raise UserError(
+            f"The folder {folder} cannot be written to ({reason(error)}); choose another --out."
+        ) from error
+    with file:
+        _require_lock(file, folder)
+        if os.fstat(file.fileno()).st_nlink == 0:  # its last owner deleted it before this process locked it
+            raise _busy(folder)
+        try:
+            yield
+        finally:
+            with suppress(OSError):
+                path.unlink()
+
+
+def _require_lock(file: IO[Any], folder: Path) -> None:
+    try:
+        _lock(file)
+    except OSError as error:
+        if error.errno in BUSY:
+            raise _busy(folder) from error
+        # another error means that this file system has no locks
+
+
+def _busy(folder: Path) -> UserError:
+    return UserError(
+        f"Another process is working in {folder}; wait until it has ended, or choose another --out."
+    )
 
 
 @contextmanager

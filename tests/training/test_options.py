@@ -46,3 +46,26 @@ def test_every_seed_from_0_is_accepted_and_no_negative_one() -> None:
         RunOptions(seed=seed)
     with pytest.raises(UserError, match="--seed is -1; expected a whole number of at least 0"):
         RunOptions(seed=-1)
+
+
+@pytest.mark.parametrize("letter", ["\n", "\0", "\x1b"])
+def test_a_folder_with_control_characters_is_refused(letter: str, tmp_path: Path) -> None:
+    with pytest.raises(UserError, match="has control characters in its name") as refused:
+        require_folder_name(tmp_path / f"a{letter}b" / "full-seed0")
+    assert letter not in str(refused.value)
+
+
+def test_a_run_has_a_folder_and_neither_a_file_nor_a_link(tmp_path: Path) -> None:
+    (tmp_path / "file").touch()
+    (tmp_path / "link").symlink_to(tmp_path)
+    (tmp_path / "dangling").symlink_to(tmp_path / "nowhere")
+    for name, sentence in (("file", "is a file"), ("link", "symbolic link"), ("dangling", "symbolic link")):
+        with pytest.raises(UserError, match=sentence):
+            require_folder_name(tmp_path / name)
+    require_folder_name(tmp_path / "link" / "full-seed0")
+
+
+@pytest.mark.parametrize("name", ["../x", "a/../../x", "/x", "", "."])
+def test_a_recipe_has_a_name_that_stays_in_the_folder_of_runs(name: str) -> None:
+    with pytest.raises(UserError, match=r"it must be a name without \.\."):
+        TINY.changed(name=name)

@@ -1,4 +1,5 @@
 import json
+import re
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
@@ -7,10 +8,11 @@ import numpy as np
 import pytest
 
 from deepernets.errors import UserError
-from deepernets.files import write_atomically
 from deepernets.recipes import get_recipe
 from deepernets.training.options import RunOptions
 from deepernets.training.records import Record, changes_to, load_record, load_records, results_folder
+from deepernets.training.run import load_run
+from deepernets.training.verification import verify
 
 SHIPPED = sorted(results_folder().rglob("*.json"))
 
@@ -63,22 +65,70 @@ def test_what_is_no_record_is_refused_in_a_sentence(text: str, tmp_path: Path) -
         load_record(path)
 
 
+def _set(*path: Any) -> Any:
+    """Return what sets the value at a path of keys, which ends in the value."""
+
+    def change(values: Any) -> None:
+        *keys, last, value = path
+        for key in keys:
+            values = values[key]
+        values[last] = value
+
+    return change
+
+
+@pytest.mark.parametrize(
+    ("change", "sentence"),
+    [
+        (_set("test", None), "record.test must be object"),
+        (_set("epochs", []), "record.epochs must contain at least 1 items"),
+        (_set("epochs", 0, "train_loss", None), "record.epochs[0].train_loss must be number"),
+        (_set("epochs", 0, "train_loss", float("nan")), "NaN is not a finite number"),
+        (_set("test", "confusion", 0, 0, "many"), "record.test.confusion[0][0] must be integer"),
+        (_set("test", "confusion", 0, 1, 2.5), "record.test.confusion[0][1] must be integer"),
+        (_set("test", "confusion", [[1]]), "record.test.confusion must have 3 rows and columns"),
+        (_set("test", "confusion", 1, [1]), "record.test.confusion must have 3 rows and columns"),
+        (_set("test", "mistakes", 0, "label", 3), "record.test.mistakes must have labels of the classes"),
+        (_set("data", "classes", None), "record.data.classes must be array"),
+        (_set("data", "classes", 0, "\ud800"), "surrogates not allowed"),
+        (_set("recipe", "epochs", "20"), "record.recipe.epochs must be integer"),
+        (_set("recipe", "epochs", -1), "epochs is -1; it must be at least 1"),
+        (_set("recipe", "name", "../elsewhere"), "it must be a name without .."),
+        (_set("recipe", [1]), "record.recipe must be object"),
+        (_set("more", 1), "record must not contain {'more'}"),
+        (_set("versions", "torch", None), "record.versions.torch must be string"),
+    ],
+)
+def test_a_record_with_a_wrong_value_is_refused_with_file_and_field(
+    change: Any, sentence: str, tmp_path: Path
+) -> None:
+    values = json.loads(SHIPPED[0].read_text(encoding="utf-8"))
+    values["data"]["classes"], values["test"]["confusion"] = ["a", "b", "c"], [[1, 2, 3]] * 3
+    values["test"]["mistakes"] = [{"index": 1, "label": 0, "predicted": 2, "confidence": 0.9}]
+    path = tmp_path / "record.json"
+    path.write_text(json.dumps(values))
+    load_record(path)
+    change(values)
+    path.write_text(json.dumps(values))
+    for read in (
+        load_record,
+        lambda path: load_records(folder=path.parent),
+        lambda path: load_run(path.parent),
+    ):
+        with pytest.raises(UserError, match=re.escape(sentence)) as refused:
+            read(path)
+        assert str(refused.value).startswith(f"{path} is not a run's record of format 2 (")
+    assert sentence in verify(tmp_path)[path][0]
+
+
+def test_a_folder_of_records_that_is_not_there_is_named(tmp_path: Path) -> None:
+    with pytest.raises(UserError, match=r"There is no folder of records .*typo; give one"):
+        load_records(folder=tmp_path / "typo")
+
+
 def test_a_missing_record_is_named(tmp_path: Path) -> None:
     with pytest.raises(UserError, match=r"absent\.json cannot be read \(No such file"):
         load_record(tmp_path / "absent.json")
-
-
-def test_nothing_half_written_is_left(tmp_path: Path) -> None:
-    path = tmp_path / "figure.png"
-    path.write_text("old")
-
-    def fail(temporary: Path) -> None:
-        temporary.write_text("ne")
-        raise OSError(28, "No space left on device")
-
-    with pytest.raises(UserError, match="cannot be written"):
-        write_atomically(path, fail)
-    assert [(left.name, left.read_text()) for left in tmp_path.iterdir()] == [("figure.png", "old")]
 
 
 def test_records_are_found_by_recipe_in_order_of_seeds(tmp_path: Path) -> None:

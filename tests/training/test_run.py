@@ -1,28 +1,26 @@
 import json
 from dataclasses import replace
-from functools import partial
 from pathlib import Path
 from typing import Any
 
 import pytest
 import torch
-from safetensors import SafetensorError
 from safetensors.torch import load_file
 
 from deepernets.data.datasets import load_dataset
 from deepernets.errors import UserError
 from deepernets.recipes import get_recipe
 from deepernets.recipes.recipe import Recipe
-from deepernets.training import checkpoints, loop
+from deepernets.training import loop
 from deepernets.training import run as run_module
 from deepernets.training.callbacks import Progress
-from deepernets.training.loop import Evaluation, Training
+from deepernets.training.loop import Evaluation
 from deepernets.training.options import RunOptions
 from deepernets.training.preparation import split
 from deepernets.training.records import Record, load_record
 from deepernets.training.run import load_run, train
 
-TINY = get_recipe("quick/vgg").changed(epochs=3, train_images=128, batch_size=32)
+TINY = get_recipe("quick/vgg").changed(epochs=3, train_images=128, batch_size=32, image_size=8)
 
 
 def _train(out: Path, chosen: Recipe = TINY, **options: Any) -> Record:
@@ -47,14 +45,12 @@ def test_a_run_leaves_a_record_and_weights_and_no_checkpoint(unbroken: tuple[Rec
     assert (record.seed, record.precision, record.profile, len(record.epochs)) == (0, "fp32", "full", 3)
     assert record.data["train"] == 128
     assert record.data["test"] == sum(map(sum, record.test["confusion"])) == 600
-    assert record.model["parameters"] == 75_603
+    assert record.model["parameters"] == 72_723
     assert {"python", "torch", "torchvision", "accelerate"} <= set(record.versions)
     assert record.recipe == TINY
 
 
-@pytest.mark.parametrize(
-    "step", [3, 5, 6, 9]
-)  # in the first epoch, just after it, in the second, in the third
+@pytest.mark.parametrize("step", [3, 5, 9])  # in the first epoch, just after it, in the third
 def test_an_interrupted_run_goes_on_to_the_same_numbers(
     step: int, unbroken: tuple[Record, Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -83,70 +79,6 @@ def test_an_interrupted_run_goes_on_to_the_same_numbers(
     assert all(torch.equal(weights[name], expected[name]) for name in expected)
 
 
-def test_a_run_killed_while_it_writes_a_checkpoint_keeps_the_one_before(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    saved = 0
-    write = torch.save
-
-    def fail(states: Any, path: Path) -> None:
-        nonlocal saved
-        saved += 1
-        if saved == 2:
-            raise KeyboardInterrupt
-        write(states, path)
-
-    with monkeypatch.context() as patched:
-        patched.setattr(checkpoints.torch, "save", fail)
-        with pytest.raises(KeyboardInterrupt):
-            _train(tmp_path)
-    folder = RunOptions(out=tmp_path, precision="fp32").folder(TINY)
-    assert [path.name for path in folder.glob("epoch-*")] == ["epoch-001"]
-    assert len(_train(tmp_path).epochs) == 3
-
-
-def test_a_full_disk_is_told_in_a_sentence(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    def full(*args: Any) -> None:
-        raise OSError(28, "No space left on device")
-
-    monkeypatch.setattr(checkpoints.torch, "save", full)
-    with pytest.raises(UserError, match=r"No space left on device\); no epoch is kept yet\. Make room or"):
-        _train(tmp_path)
-    assert not list(RunOptions(out=tmp_path, precision="fp32").folder(TINY).iterdir())
-
-
-def test_a_damaged_checkpoint_is_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    with monkeypatch.context() as patched:
-        patched.setattr(Progress, "after_epoch", _save_then_interrupt)
-        with pytest.raises(KeyboardInterrupt):
-            _train(tmp_path)
-    checkpoint = RunOptions(out=tmp_path, precision="fp32").folder(TINY) / "epoch-001"
-    (checkpoint / "optimizer.pt").write_bytes(b"nonsense")
-    with pytest.raises(UserError, match="epoch-001 is damaged"):
-        _train(tmp_path)
-
-
-def test_a_checkpoint_of_another_recipe_of_this_name_is_not_trained_further(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """As where a recipe of the table was corrected while a run of it was cut off."""
-    own = TINY.changed(name="of-my-own")
-    with monkeypatch.context() as patched:
-        patched.setattr(Progress, "after_epoch", _save_then_interrupt)
-        with pytest.raises(KeyboardInterrupt):
-            _train(tmp_path, own)
-    with pytest.raises(
-        UserError, match=r"epoch-001 is of the recipe of-my-own before it was changed; rename"
-    ):
-        _train(tmp_path, own.changed(pad=0))
-    assert len(_train(tmp_path, own).epochs) == 3
-
-
-def _save_then_interrupt(self: Progress, training: Training) -> None:
-    checkpoints.save_checkpoint(self.folder, training, self.recipe)
-    raise KeyboardInterrupt
-
-
 def test_a_finished_run_is_returned_and_not_trained_again(
     unbroken: tuple[Record, Path], monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -169,7 +101,8 @@ def test_a_finished_run_made_in_another_way_is_not_handed_back(
         _train(out, sync_batch_norm=True)
     moved = RunOptions(out=out).folder(TINY)
     moved.mkdir()
-    (moved / "record.json").write_bytes((unbroken[1] / "record.json").read_bytes())
+    for name in ("record.json", "model.safetensors"):
+        (moved / name).write_bytes((unbroken[1] / name).read_bytes())
     monkeypatch.undo()
     with pytest.raises(UserError, match="precision=fp32 and not auto"):
         _train(out, precision="auto")
@@ -184,7 +117,7 @@ def test_a_finished_run_without_batch_normalisation_has_none_to_synchronise(
         _train(folder.parents[2], sync_batch_norm=True)
     plain = TINY.changed(model="vgg-mini-cifar")
     finished = replace(record, recipe=plain)
-    finished.save(RunOptions(out=tmp_path, precision="fp32").folder(plain) / "record.json")
+    _save(finished, RunOptions(out=tmp_path, precision="fp32").folder(plain))
     assert _train(tmp_path, plain, sync_batch_norm=True) == finished
 
 
@@ -192,26 +125,28 @@ def test_a_finished_run_of_another_recipe_of_this_name_is_not_handed_back(
     unbroken: tuple[Record, Path], tmp_path: Path
 ) -> None:
     own = TINY.changed(name="of-my-own")
-    replace(unbroken[0], recipe=own).save(
-        RunOptions(out=tmp_path, precision="fp32").folder(own) / "record.json"
-    )
+    folder = RunOptions(out=tmp_path, precision="fp32").folder(own)
+    _save(replace(unbroken[0], recipe=own), folder)
     assert _train(tmp_path, own).recipe == own
-    with pytest.raises(UserError, match="of-my-own before it was changed; rename or delete"):
+    with pytest.raises(
+        UserError, match=r"\(of the recipe of-my-own before it was changed\); rename or delete"
+    ):
         _train(tmp_path, own.changed(epochs=4))
+    for foreign, sentence in (
+        (replace(unbroken[0], recipe=own, seed=5), "seed=5 and not 0"),
+        (replace(unbroken[0], recipe=own, profile="laptop"), "profile=laptop and not full"),
+        (unbroken[0], "of the recipe quick/vgg and not of-my-own"),
+    ):
+        foreign.save(folder / "record.json")
+        with pytest.raises(UserError, match=f"finished, and another one .{sentence}"):
+            _train(tmp_path, own)
+        assert load_record(folder / "record.json") == foreign
 
 
-def test_a_run_is_finished_only_when_its_weights_are_written(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """Killed between the two files, it goes on: the record comes last."""
-    with monkeypatch.context() as patched:
-        patched.setattr(Record, "save", lambda record, path: (_ for _ in ()).throw(KeyboardInterrupt))
-        with pytest.raises(KeyboardInterrupt):
-            _train(tmp_path)
-    folder = RunOptions(out=tmp_path, precision="fp32").folder(TINY)
-    assert sorted(path.name for path in folder.iterdir()) == ["epoch-003", "model.safetensors"]
-    assert _train(tmp_path).epochs[-1]["epoch"] == 3
-    assert sorted(path.name for path in folder.iterdir()) == ["model.safetensors", "record.json"]
+def _save(record: Record, folder: Path) -> None:
+    """Write what makes a finished run of a folder: a record, and weights, which are not read."""
+    record.save(folder / "record.json")
+    (folder / "model.safetensors").touch()
 
 
 def test_a_run_gives_back_the_network_the_data_and_the_initial_weights(unbroken: tuple[Record, Path]) -> None:
@@ -250,32 +185,6 @@ def test_a_seed_may_be_as_long_as_one_likes(tmp_path: Path) -> None:
     record = _train(tmp_path, TINY.changed(epochs=1), seed=2**70 + 1)
     assert record.seed == 2**70 + 1
     assert _figures(record) != _figures(_train(tmp_path, TINY.changed(epochs=1), seed=1))
-
-
-def test_weights_that_find_no_room_leave_the_last_checkpoint(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """PyTorch and safetensors report a full disk in their own ways."""
-    with monkeypatch.context() as patched:
-        patched.setattr(
-            run_module, "save_weights", partial(_on_a_full_disk, checkpoints.save_weights, patched)
-        )
-        with pytest.raises(
-            UserError, match=r"weights of .* cannot be written \(I/O error.* last checkpoint is kept"
-        ):
-            _train(tmp_path)
-    folder = RunOptions(out=tmp_path, precision="fp32").folder(TINY)
-    assert [path.name for path in folder.iterdir()] == ["epoch-003"]
-    assert len(_train(tmp_path).epochs) == 3
-
-
-def _on_a_full_disk(save: Any, patched: pytest.MonkeyPatch, folder: Path, training: Training) -> None:
-    def full(model: object, path: str) -> None:
-        Path(path).write_bytes(b"half")
-        raise SafetensorError("I/O error: No space left on device (os error 28)")
-
-    patched.setattr(checkpoints, "save_model", full)
-    save(folder, training)
 
 
 def test_times_are_recorded(unbroken: tuple[Record, Path]) -> None:

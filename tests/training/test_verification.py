@@ -6,11 +6,10 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from jsonschema import Draft202012Validator
 
 from deepernets.errors import UserError
 from deepernets.training.records import results_folder
-from deepernets.training.verification import schema, verify
+from deepernets.training.verification import verify
 
 NAME = "report-a/vgg-16/as-reported/full-seed0.json"
 
@@ -19,10 +18,6 @@ def test_all_shipped_records_are_as_their_recipes_say() -> None:
     found = verify(results_folder())
     assert len(found) >= 20
     assert {path: problems for path, problems in found.items() if problems} == {}
-
-
-def test_the_schema_is_one() -> None:
-    Draft202012Validator.check_schema(schema())
 
 
 def _cut(values: dict[str, Any]) -> None:
@@ -61,8 +56,8 @@ def _no_seed(values: dict[str, Any]) -> None:
         (_prettier, "not that of its confusion matrix"),
         (_other_rate, "not that of the table"),
         (_trained_on_all, "held 0 images out where its recipe holds out 1,000"),
-        (_test_figures_in_epochs, "epochs/0"),
-        (_no_seed, "'seed' is a required property"),
+        (_test_figures_in_epochs, "record.epochs[0] must not contain {'test_accuracy'}"),
+        (_no_seed, "record must contain"),
     ],
 )
 def test_what_does_not_fit_is_found(
@@ -108,7 +103,7 @@ def test_files_that_are_no_records_are_said_to_be_none(tmp_path: Path) -> None:
     (tmp_path / "a.json").write_text("{", encoding="utf-8")
     (tmp_path / "b.json").write_text(" " * 60_001, encoding="utf-8")
     first, second = verify(tmp_path).values()
-    assert "not JSON" in first[0]
+    assert "is not a run's record" in first[0]
     assert "60,001 bytes" in second[0]
 
 

@@ -44,3 +44,7 @@ def main(words: list[str] | None = None) -> None:
         sys.exit(130)
     except BrokenPipeError:  # as in `deepernets recipes | head`
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+    except OSError as error:  # such as a path that the file system does not accept
+        place = f"{error.filename} cannot be used" if error.filename else "A file cannot be used"
+        print(f"deepernets: {place} ({error.strerror or error}); choose another path.", file=sys.stderr)
+        sys.exit(2)

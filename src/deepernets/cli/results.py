@@ -68,7 +68,7 @@ def reproduce(
         raise UserError(f"--minutes is {minutes:g}; expected more than 0.")
     which, results = which or Which(), results or results_folder()
     chosen = run_options(options)
-    recorded = load_records(folder=results) if results.is_dir() else []
+    recorded = load_records(folder=results) if results.exists() else []
     runs = missing_runs(read_order(which.order or default_order()), recorded, which.only, chosen.profile)
     if dry_run:
         _print_costs(runs, chosen.profile)

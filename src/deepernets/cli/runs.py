@@ -29,7 +29,6 @@ def train(
     *,
     changes: Changes | None = None,
     options: AllOptions | None = None,
-    fresh: bool = False,
     keep_weights: bool = False,
     scaled: bool = False,
 ) -> None:
@@ -41,7 +40,6 @@ def train(
         recipe_name: Name of the recipe; `deepernets recipes` lists them.
         changes: Fields of the recipe to change.
         options: Options of the run.
-        fresh: Delete the existing run, and start again.
         keep_weights: Keep the weights with the course's records, in float16, where `deepernets.load_pretrained`
             finds them; for a recipe as it is written, with seed 0 and --profile full.
         scaled: Let several processes multiply batch size and learning rate by their number.
@@ -58,7 +56,7 @@ def train(
         )
     if keep_weights:
         require_as_written(recipe, chosen.profile, chosen.seed, chosen.precision)
-    run = _train(recipe, chosen, fresh)
+    run = _train(recipe, chosen)
     if not distributed.is_main():
         return
     _report(run.record)
@@ -71,20 +69,15 @@ def train(
     print(f"Figures: {', '.join(str(path) for path in _draw(run.record, run.folder, chosen.data_root))}")
 
 
-def _train(recipe: Recipe, options: RunOptions, fresh: bool) -> "Run":
+def _train(recipe: Recipe, options: RunOptions) -> "Run":
     """Train, and after Ctrl-C say what is kept."""
-    import shutil
-
     from deepernets.training import distributed
-    from deepernets.training.checkpoints import list_checkpoints
+    from deepernets.training.checkpoints import is_finished, list_checkpoints
     from deepernets.training.run import train as train_recipe
 
     folder = options.folder(recipe)
     require_folder_name(folder)
-    if fresh and distributed.is_main():
-        shutil.rmtree(folder, ignore_errors=True)
-    distributed.wait()
-    if (folder / RECORD).is_file() and distributed.is_main():
+    if is_finished(folder) and not options.fresh and distributed.is_main():
         print(f"This run is finished; --fresh trains it again. Its record: {folder / RECORD}")
     try:
         return train_recipe(recipe, options)

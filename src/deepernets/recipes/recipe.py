@@ -2,6 +2,7 @@
 
 from collections.abc import Collection
 from dataclasses import asdict, dataclass, fields, replace
+from pathlib import PurePath
 from typing import Any, Literal, get_args
 
 from deepernets.errors import UserError
@@ -77,6 +78,11 @@ class Recipe:
     both_ways: bool = False
 
     def __post_init__(self) -> None:
+        parts = PurePath(self.name).parts
+        inside = bool(parts) and ".." not in parts and not PurePath(self.name).anchor
+        self._require(
+            "name", inside, "a name without .. and not starting with /, since folders are named after it"
+        )
         self._require("epochs", self.epochs >= 1, "at least 1")
         self._require("batch_size", self.batch_size >= 2, "at least 2 (batch normalisation needs two images)")
         self._require_one_of("optimizer", get_args(Optimizer))

@@ -100,7 +100,7 @@ class Progress(Callback):
     def after_epoch(self, training: Training) -> None:
         """Write the checkpoint, then move the bar to the end of the epoch and state its number."""
         if distributed.is_main():
-            save_checkpoint(self.folder, training, self.recipe)
+            save_checkpoint(self.folder, training)
         distributed.wait()
         self.done = len(training.history)
         self._move_to(self.done * self.images)  # past images that the processes could not share equally

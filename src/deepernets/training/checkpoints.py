@@ -1,34 +1,45 @@
 """Checkpoints: one folder per finished epoch, written atomically.
 
-``epoch-007/`` holds the weights as safetensors, the optimizer's state, the recipe and the history. It is written
-under a temporary name and renamed, and only then is the one before it deleted. A run that is killed at any moment
-continues after its last finished epoch.
+``epoch-007/`` holds the weights as safetensors, the optimizer's state, the history with what the run is, and the
+checksums of these files. It is written under a temporary name and renamed, and only then is the one before it
+deleted. A run that is killed at any moment continues after its last finished epoch.
 """
 
+import hashlib
 import json
+import re
 import shutil
-from dataclasses import asdict
+from collections.abc import Iterator
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
 import torch
-from safetensors import SafetensorError
+from safetensors import safe_open
 from safetensors.torch import load_model, save_model
 from torch import nn
 
 from deepernets.errors import UserError
-from deepernets.recipes.recipe import Recipe
+from deepernets.files import LOCK, WRITE_ERRORS, flush_to_disk, lock_folder, reason
 from deepernets.training import distributed
 from deepernets.training.loop import Training
+from deepernets.training.records import RECORD
 
 WEIGHTS = "model.safetensors"
+OPTIMIZER = "optimizer.pt"
 PROGRESS = "progress.json"
+CHECKSUMS = "checksums.json"
+CHECKPOINT = re.compile("epoch-([0-9]{3,})")
 NUMBERS_PER_WEIGHT = {"sgd": 1, "lookahead": 2, "adam": 2, "adamw": 2}  # of the optimizer's state
 
 
 def list_checkpoints(folder: Path) -> list[Path]:
     """Return the checkpoints in a run's folder, that of the last epoch last."""
-    return sorted(folder.glob("epoch-*"), key=epoch_of)
+    return sorted((path for path in _named_as_checkpoints(folder) if path.is_dir()), key=epoch_of)
+
+
+def _named_as_checkpoints(folder: Path) -> Iterator[Path]:
+    return (path for path in folder.glob("epoch-*") if CHECKPOINT.fullmatch(path.name))
 
 
 def epoch_of(checkpoint: Path) -> int:
@@ -40,91 +51,186 @@ def epoch_of(checkpoint: Path) -> int:
     return int(checkpoint.name.removeprefix("epoch-"))
 
 
-def save_checkpoint(folder: Path, training: Training, recipe: Recipe) -> None:
+def is_finished(folder: Path) -> bool:
+    """Return whether a folder holds a finished run: its record, and its weights, which are written before it."""
+    return (folder / RECORD).is_file() and (folder / WEIGHTS).is_file()
+
+
+def save_checkpoint(folder: Path, training: Training) -> None:
     """Write the state after the last epoch of the history into `folder`, then delete older checkpoints.
 
     Raises:
-        UserError: the folder cannot be written to.
+        UserError: the folder cannot be written to; the checkpoint before it is kept.
     """
     older = list_checkpoints(folder)
     final = folder / f"epoch-{len(training.history):03}"
-    temporary = folder / f".{final.name}.part"
+    temporary = _hidden(final)
     try:
         shutil.rmtree(temporary, ignore_errors=True)
         temporary.mkdir(parents=True)
-        save_model(distributed.unwrap(training.model), str(temporary / WEIGHTS))
-        torch.save(training.optimizer.state_dict(), temporary / "optimizer.pt")
-        progress = {"recipe": asdict(recipe), "started": training.started, "history": training.history}
-        (temporary / PROGRESS).write_text(json.dumps(progress), encoding="utf-8")
+        _write_state(temporary, training)
         temporary.rename(final)
-    except (OSError, RuntimeError, SafetensorError) as error:  # torch and safetensors wrap the system's error
+    except WRITE_ERRORS as error:
         shutil.rmtree(temporary, ignore_errors=True)
         kept = f"{older[-1].name} is kept" if older else "no epoch is kept yet"
         raise UserError(
-            f"The checkpoint {final} cannot be written ({_reason(error)}); {kept}. "
+            f"The checkpoint {final} cannot be written ({reason(error)}); {kept}. "
             "Make room or choose another --out."
         ) from error
     for checkpoint in older:
-        shutil.rmtree(checkpoint)
+        _delete(checkpoint)
 
 
-def restore_checkpoint(folder: Path, training: Training, recipe: Recipe) -> None:
+def _write_state(folder: Path, training: Training) -> None:
+    """Write the files of a checkpoint, and their checksums."""
+    save_model(distributed.unwrap(training.model), str(folder / WEIGHTS))
+    torch.save(training.optimizer.state_dict(), folder / OPTIMIZER)
+    progress = {"run": training.identity, "started": training.started, "history": training.history}
+    (folder / PROGRESS).write_text(json.dumps(progress), encoding="utf-8")
+    (folder / CHECKSUMS).write_text(json.dumps(_checksums(folder)), encoding="utf-8")
+    for name in (WEIGHTS, OPTIMIZER, PROGRESS, CHECKSUMS):
+        flush_to_disk(folder / name)
+
+
+def _checksums(checkpoint: Path) -> dict[str, str]:
+    """Return the SHA-256 of each file of a checkpoint."""
+    sums = {}
+    for name in (WEIGHTS, OPTIMIZER, PROGRESS):
+        with (checkpoint / name).open("rb") as file:
+            sums[name] = hashlib.file_digest(file, "sha256").hexdigest()
+    return sums
+
+
+def restore_checkpoint(folder: Path, training: Training) -> None:
     """Load the newest checkpoint in `folder` into `training`, if there is one.
 
     Raises:
-        UserError: the checkpoint is damaged, or is of another recipe of this name.
+        UserError: the checkpoint is damaged, or is of another run.
     """
     checkpoints = list_checkpoints(folder)
     if not checkpoints:
         return
     newest = checkpoints[-1]
     try:
-        progress = json.loads((newest / PROGRESS).read_text(encoding="utf-8"))
-        _require_same_recipe(progress, recipe, newest)
-        load_weights(newest, training.model)
-        state = torch.load(newest / "optimizer.pt", map_location="cpu", weights_only=True)
-        # the checkpoint may be from another machine: where and how the optimizer computes is this one's
-        before = [dict(group) for group in training.optimizer.param_groups]
-        training.optimizer.load_state_dict(state)
-        for group, own in zip(training.optimizer.param_groups, before, strict=True):
-            group.update({name: own[name] for name in ("lr", "fused", "capturable") if name in own})
-        training.started, training.history[:] = progress["started"], progress["history"]
+        progress = _read_progress(newest)
+        _require_same_run(newest, progress["run"], training.identity)
+        load_model(distributed.unwrap(training.model), str(newest / WEIGHTS))
+        _restore_optimizer(newest, training)
     except UserError:
         raise
     except Exception as error:  # torch, safetensors and json each have exceptions of their own
         raise UserError(
-            f"The checkpoint {newest} is damaged ({error}); delete it, and train again."
+            f"The checkpoint {newest} is damaged ({reason(error)}); delete it, and train again."
         ) from error
+    training.started, training.history[:] = progress["started"], progress["history"]
+    training.identity["versions"] = _all_versions(progress["run"]["versions"], training.identity["versions"])
 
 
-def _require_same_recipe(progress: dict[str, Any], recipe: Recipe, checkpoint: Path) -> None:
-    """Raise an error if a checkpoint states another recipe; older checkpoints, which state none, are accepted.
+def _read_progress(checkpoint: Path) -> dict[str, Any]:
+    """Return what a checkpoint states about its run, after a comparison of all files with their checksums.
 
     Raises:
-        UserError: the recipe was changed since.
+        UserError: an older version of this package, which wrote no checksums, has written it.
+        ValueError: a file or the folder's name was changed.
     """
-    if progress.get("recipe", asdict(recipe)) != asdict(recipe):
+    if not (checkpoint / CHECKSUMS).exists() and (checkpoint / PROGRESS).exists():
         raise UserError(
-            f"The checkpoint {checkpoint} is of the recipe {recipe.name} before it was changed; rename or delete "
-            f"{checkpoint.parent}, or choose another --out."
+            f"The checkpoint {checkpoint} is of an older version, which did not state its run and its checksums; "
+            "finish the run with that version, or delete the checkpoint and train again."
+        )
+    stated = json.loads((checkpoint / CHECKSUMS).read_text(encoding="utf-8"))
+    for name, found in _checksums(checkpoint).items():
+        if stated[name] != found:
+            raise ValueError(f"the checksum of {name} is not the one in {CHECKSUMS}")
+    progress: dict[str, Any] = json.loads((checkpoint / PROGRESS).read_text(encoding="utf-8"))
+    if len(progress["history"]) != epoch_of(checkpoint):
+        raise ValueError(f"it was written after epoch {len(progress['history'])}")
+    return progress
+
+
+def _require_same_run(checkpoint: Path, theirs: dict[str, Any], ours: dict[str, Any]) -> None:
+    """Raise an error unless a checkpoint was written by the run that is to continue.
+
+    Raises:
+        UserError: recipe, seed, images, precision or batch normalisation differ.
+    """
+    was, now = ({**run, **run["recipe"]} for run in (theirs, ours))
+    names = [name for name in now if name not in ("recipe", "images", "versions") and was[name] != now[name]]
+    differing = [f"{name}={was[name]} and not {now[name]}" for name in names]
+    if was["images"] != now["images"]:
+        differing.append("other images")
+    if differing:
+        raise UserError(
+            f"The checkpoint {checkpoint} is of another run, with {', '.join(differing)}; rename or delete "
+            f"{checkpoint.parent}, train again with --fresh, or choose another --out."
         )
 
 
+def _restore_optimizer(checkpoint: Path, training: Training) -> None:
+    state = torch.load(checkpoint / OPTIMIZER, map_location="cpu", weights_only=True)
+    # the checkpoint may be from another machine: where and how the optimizer computes is this one's
+    before = [dict(group) for group in training.optimizer.param_groups]
+    training.optimizer.load_state_dict(state)
+    for group, own in zip(training.optimizer.param_groups, before, strict=True):
+        group.update({name: own[name] for name in ("lr", "fused", "capturable") if name in own})
+
+
+def _all_versions(earlier: dict[str, str], now: dict[str, str]) -> dict[str, str]:
+    """Return the versions of both parts of a run: where they differ, all of them, in order.
+
+    >>> _all_versions({"torch": "2.10, 2.11", "numpy": "2.1"}, {"torch": "2.12", "numpy": "2.1"})
+    {'torch': '2.10, 2.11, 2.12', 'numpy': '2.1'}
+    """
+    lists = {name: earlier.get(name, version).split(", ") for name, version in now.items()}
+    return {name: ", ".join(dict.fromkeys([*lists[name], version])) for name, version in now.items()}
+
+
 def load_weights(folder: Path, model: nn.Module) -> None:
-    """Load the weights in `folder` into `model`: those of a finished run, or of its newest checkpoint.
+    """Load the weights of a finished run into `model`.
 
     Raises:
-        UserError: there are no weights, or they are those of another network.
+        UserError: there are no weights, or they are damaged or those of another network.
     """
-    places = [place for place in (folder, *reversed(list_checkpoints(folder))) if (place / WEIGHTS).is_file()]
-    if not places:
+    path, network = folder / WEIGHTS, distributed.unwrap(model)
+    if not path.is_file():
         raise UserError(f"There are no weights in {folder}; train first, or give the folder of another run.")
     try:
-        load_model(distributed.unwrap(model), str(places[0] / WEIGHTS))
+        load_model(network, str(path))
+        with safe_open(str(path), "pt") as file:
+            stated = (file.metadata() or {}).get("sha256")  # weights of older versions have none
     except Exception as error:
         raise UserError(
-            f"The weights in {places[0]} are damaged or another network's; delete the folder and train again."
+            f"The weights in {folder} are damaged or another network's; delete the folder and train again."
         ) from error
+    if stated not in (None, _weights_checksum(network)):
+        raise UserError(
+            f"The weights in {folder} are damaged (their checksum differs); delete the folder and train again."
+        )
+
+
+def _weights_checksum(network: nn.Module) -> str:
+    """Return the SHA-256 of a network's parameters and buffers, with their names."""
+    total = hashlib.sha256()
+    for name, tensor in sorted(network.state_dict().items()):
+        total.update(f"{name} {tensor.dtype} {tuple(tensor.shape)}".encode())
+        total.update(tensor.detach().cpu().contiguous().reshape(-1).view(torch.uint8).numpy())
+    return total.hexdigest()
+
+
+def require_own_files(folder: Path) -> None:
+    """Raise an error if a run's folder has a link, a file or a folder where the run writes something else.
+
+    Raises:
+        UserError: a checkpoint is no folder, or the record or the weights are no file.
+    """
+    wrong = [path for path in _named_as_checkpoints(folder) if path.is_symlink() or not path.is_dir()]
+    if wrong:
+        raise UserError(
+            f"{min(wrong)} has a checkpoint's name and is not one; delete or rename it, or choose another --out."
+        )
+    for path in (folder / RECORD, folder / WEIGHTS):
+        if path.exists() and not path.is_file():
+            raise UserError(f"{path} is not a file; delete or rename it, or choose another --out.")
 
 
 def require_room(folder: Path, model: nn.Module, optimizer: str) -> None:
@@ -164,24 +270,69 @@ def save_weights(folder: Path, training: Training) -> None:
     Raises:
         UserError: the folder cannot be written to; the last checkpoint is kept.
     """
-    temporary = folder / f".{WEIGHTS}.part"
+    temporary = _hidden(folder / WEIGHTS)
+    network = distributed.unwrap(training.model)
     try:
         folder.mkdir(parents=True, exist_ok=True)
-        save_model(distributed.unwrap(training.model), str(temporary))
+        save_model(network, str(temporary), metadata={"sha256": _weights_checksum(network)})
+        flush_to_disk(temporary)
         temporary.replace(folder / WEIGHTS)
-    except (OSError, RuntimeError, SafetensorError) as error:
-        temporary.unlink(missing_ok=True)
+    except WRITE_ERRORS as error:
+        with suppress(OSError):
+            temporary.unlink()
         raise UserError(
-            f"The weights of {folder} cannot be written ({_reason(error)}); its last checkpoint is kept. "
+            f"The weights of {folder} cannot be written ({reason(error)}); its last checkpoint is kept. "
             "Make room, and the same command goes on from there."
         ) from error
 
 
+def delete_run(folder: Path) -> None:
+    """Delete what a run has written into its folder; its record first, so that what is left is not finished.
+
+    Raises:
+        UserError: a file cannot be deleted.
+    """
+    try:
+        for path in (folder / RECORD, folder / WEIGHTS):
+            path.unlink(missing_ok=True)
+    except OSError as error:
+        raise UserError(f"{path} cannot be deleted ({reason(error)}); choose another --out.") from error
+    delete_checkpoints(folder)
+    if left := list_checkpoints(folder):
+        raise UserError(f"{left[-1]} cannot be deleted; delete it, or choose another --out.")
+
+
 def delete_checkpoints(folder: Path) -> None:
-    """Delete the checkpoints of a finished run."""
+    """Delete the checkpoints of a run, as far as the system lets it."""
     for checkpoint in list_checkpoints(folder):
-        shutil.rmtree(checkpoint)
+        _delete(checkpoint)
 
 
-def _reason(error: Exception) -> str:
-    return getattr(error, "strerror", None) or str(error).splitlines()[0]
+def delete_temporary_files(folder: Path) -> None:
+    """Delete what a run that was killed left half-written in its folder."""
+    for path in folder.glob(".*.part"):
+        shutil.rmtree(path, ignore_errors=True)
+        with suppress(OSError):
+            path.unlink()
+
+
+def delete_leftovers(folder: Path) -> None:
+    """Delete what a run that was killed after it had written its record left in its folder."""
+    if list_checkpoints(folder) or any(folder.glob(".*.part")) or (folder / LOCK).exists():
+        with suppress(UserError), lock_folder(folder):
+            delete_checkpoints(folder)
+            delete_temporary_files(folder)
+
+
+def _hidden(path: Path) -> Path:
+    """Return the temporary name of a file or folder, under which it is not read."""
+    return path.with_name(f".{path.name}.part")
+
+
+def _delete(checkpoint: Path) -> None:
+    """Delete a checkpoint; a kill meanwhile leaves either all of it or nothing that is read."""
+    hidden = _hidden(checkpoint)
+    shutil.rmtree(hidden, ignore_errors=True)
+    with suppress(OSError):
+        checkpoint.rename(hidden)
+    shutil.rmtree(hidden, ignore_errors=True)

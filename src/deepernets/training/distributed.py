@@ -5,6 +5,9 @@ functions here return their argument or do nothing.
 """
 
 import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
 from typing import Any
 
 import torch
@@ -74,6 +77,24 @@ def gather_rows(rows: Tensor) -> Tensor:
 def unwrap(model: nn.Module) -> nn.Module:
     """Return the network without the wrapper that distributed training puts around it."""
     return model.module if isinstance(model, nn.parallel.DistributedDataParallel) else model
+
+
+@contextmanager
+def explain_lost_processes(folder: Path) -> Iterator[None]:
+    """Replace the network library's error after the death of another process by one that says what to do.
+
+    Raises:
+        UserError: another process of the run has ended.
+    """
+    try:
+        yield
+    except RuntimeError as error:
+        if num_processes() == 1 or "peer" not in str(error):
+            raise
+        raise UserError(
+            f"Another process of this run has ended, so this one stops, too. The same command, with any number of "
+            f"processes, goes on from the last whole epoch in {folder}."
+        ) from error
 
 
 class SynchronisedBatchNorm(nn.BatchNorm2d):

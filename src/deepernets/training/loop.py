@@ -143,6 +143,7 @@ class Training:
         history: One dictionary per finished epoch: epoch, learning_rate (of its first step), train_loss,
             train_accuracy, validation_loss, validation_accuracy (None without a validation split), seconds (of
             training), validation_seconds.
+        identity: What the run is, for its checkpoints; see `deepernets.training.preparation.identify`.
     """
 
     model: nn.Module
@@ -154,6 +155,7 @@ class Training:
     step: Step = train_step
     started: str = ""
     history: list[dict[str, Any]] = field(default_factory=list)
+    identity: dict[str, Any] = field(default_factory=dict)
 
     def learning_rates(self, epoch: int, epochs: int, steps: int) -> list[float]:
         """Return the learning rate of each of the `steps` of an epoch, the first of which has number 1."""

@@ -1,13 +1,14 @@
 """The options of a run that are not part of its recipe, and the folder that belongs to them."""
 
 import os
+import unicodedata
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
 from deepernets.errors import UserError
 from deepernets.recipes.recipe import Profile, Recipe
-from deepernets.training.records import Precision, changes_to
+from deepernets.training.records import Precision, Record, changes_to
 
 
 @dataclass(frozen=True)
@@ -23,6 +24,7 @@ class RunOptions:
         sync_batch_norm: Let several processes normalise with the statistics of the whole batch, as one would, and
             not each with those of its own share.
         compile: Let PyTorch compile the network: a slow start for faster steps. Needs a C++ compiler.
+        fresh: Delete the existing run, and start again.
 
     Raises:
         UserError: the seed is negative.
@@ -35,6 +37,7 @@ class RunOptions:
     out: Path = Path("runs")
     sync_batch_norm: bool = False
     compile: bool = False
+    fresh: bool = False
 
     def __post_init__(self) -> None:
         if self.seed < 0:
@@ -57,12 +60,42 @@ class RunOptions:
         return Path(self.out) / recipe.name / name.replace("/", "+")
 
 
-def require_folder_name(folder: Path) -> None:
-    """Raise an error unless the file system accepts the name of a run's folder, which need not exist yet.
+def require_same_run(record: Record, folder: Path, recipe: Recipe, options: RunOptions) -> None:
+    """Raise an error unless the record in `folder` is that of a recipe, at its profile, with these options.
 
     Raises:
-        UserError: a part of the name is too long, is not UTF-8, or may not be looked up.
+        UserError: the recipe, the profile, the seed or the requested precision differ.
     """
+    compared = {
+        "profile": (record.profile, options.profile),
+        "seed": (record.seed, options.seed),
+        "precision": (record.requested_precision, options.precision),
+    }
+    differing = [f"{name}={was} and not {now}" for name, (was, now) in compared.items() if was != now]
+    if record.recipe != recipe:
+        differing.append(
+            f"of the recipe {recipe.name} before it was changed"
+            if record.recipe.name == recipe.name
+            else f"of the recipe {record.recipe.name} and not {recipe.name}"
+        )
+    if differing:
+        raise UserError(
+            f"The run in {folder} is finished, and another one ({', '.join(differing)}); rename or delete the "
+            "folder, train again with --fresh, or choose another --out."
+        )
+
+
+def require_folder_name(folder: Path) -> None:
+    """Raise an error unless a run can have a folder of this name, which need not exist yet.
+
+    Raises:
+        UserError: a part of the name is too long, has control characters, is not UTF-8, or may not be looked up,
+            or it is the name of a file or a link.
+    """
+    if any(unicodedata.category(letter) == "Cc" for letter in str(folder)):
+        raise UserError(
+            f"The folder {str(folder)!r} has control characters in its name; choose another --out."
+        )
     try:
         str(folder).encode()
         existing = next(parent for parent in folder.absolute().parents if os.path.isdir(parent))
@@ -76,3 +109,10 @@ def require_folder_name(folder: Path) -> None:
             f"The run's folder {folder} cannot be used ({error.strerror}); change fewer fields at once in a recipe "
             "of a shorter name, or choose another --out."
         ) from error
+    if folder.is_symlink():
+        raise UserError(
+            f"The run's folder {folder} is a symbolic link, and may be another run's; delete the link, or choose "
+            "another --out, which may be a link."
+        )
+    if folder.exists() and not folder.is_dir():
+        raise UserError(f"The run's folder {folder} is a file; delete or rename it, or choose another --out.")

@@ -1,6 +1,7 @@
 """Prepare a run: split and normalised data, a seeded network, its optimizer and its schedule."""
 
-from dataclasses import dataclass, replace
+import hashlib
+from dataclasses import asdict, dataclass, replace
 from typing import Any
 
 import torch
@@ -143,6 +144,30 @@ def prepare(recipe: Recipe, splits: Splits, accelerator: Accelerator, seed: int)
         get_schedule(recipe.schedule, recipe.warm_up_epochs / recipe.epochs),
         on_plateau=recipe.schedule == "on-plateau",
     )
+
+
+def identify(recipe: Recipe, splits: Splits, accelerator: Accelerator, options: RunOptions) -> dict[str, Any]:
+    """Return what a checkpoint states about its run, as JSON: another run does not continue from it."""
+    return {
+        "recipe": asdict(recipe),
+        "seed": options.seed,
+        "data": splits.dataset.name,
+        "variant": splits.dataset.variant,
+        "images": fingerprint(splits.dataset),
+        "precision": hardware.precision_of(accelerator),
+        "sync_batch_norm": options.sync_batch_norm,
+        "versions": hardware.versions(),
+    }
+
+
+def fingerprint(dataset: Dataset) -> str:
+    """Return the SHA-256 of the classes, labels and pixels of a data set, which differs for other images."""
+    total = hashlib.sha256(repr(dataset.classes).encode())
+    for images in (dataset.train, dataset.test):
+        total.update(repr(tuple(images.pixels.shape)).encode())
+        for tensor in (images.labels, images.pixels):
+            total.update(tensor.cpu().contiguous().numpy().data)
+    return total.hexdigest()
 
 
 def require_two_images(recipe: Recipe, batches: Batches, synchronised: bool = False) -> None:

@@ -22,7 +22,7 @@ from deepernets.recipes import get_recipe
 from deepernets.recipes.recipe import Recipe, training_images
 from deepernets.training import hardware
 from deepernets.training.checkpoints import epoch_of, list_checkpoints
-from deepernets.training.options import RunOptions
+from deepernets.training.options import RunOptions, require_same_run
 from deepernets.training.plan import PlannedRun
 from deepernets.training.records import RECORD, load_record
 from deepernets.training.timing import measure_step_seconds
@@ -316,10 +316,7 @@ class Queue:
             return False
         try:
             record = load_record(path)
-            if record.recipe != self.recipe(run):
-                raise UserError(
-                    f"{path.parent} is a run of this recipe before it was changed; rename or delete the folder."
-                )
+            require_same_run(record, path.parent, self.recipe(run), replace(self.options, seed=run.seed))
             record.save(self.results / run.recipe / f"{path.parent.name}.json")
         except UserError as error:
             self._fail(run, str(error))

@@ -1,10 +1,14 @@
 """Records of finished runs, one JSON file each; the figures of the book are drawn from them."""
 
 import json
+from collections.abc import Callable
 from dataclasses import asdict, dataclass, fields
+from functools import cache
 from importlib.resources import files
 from pathlib import Path
 from typing import Any, Literal
+
+import fastjsonschema
 
 from deepernets.errors import UserError
 from deepernets.files import read_file, write_atomically
@@ -93,22 +97,53 @@ def load_record(path: Path) -> Record:
     """Read the record at `path`.
 
     Raises:
-        UserError: it cannot be read, or is not a record of this version.
+        UserError: it cannot be read, or is not a record of this version; the first field that is wrong is named.
     """
-    path = Path(path)
+    content = read_file(path := Path(path), LARGEST_RECORD)
     try:
-        values = json.loads(read_file(path, LARGEST_RECORD).decode())
-        if values["format"] == 1:
-            values = from_format_1(values)
-        if values["format"] != FORMAT or set(values) != {field.name for field in fields(Record)}:
-            raise ValueError("its fields are not those of a record")
-        return Record(**{**values, "recipe": Recipe(**values["recipe"])})
-    except UserError:
-        raise
+        return _parse(content.decode())
     except Exception as error:  # a damaged file can hold anything, nested as deep as it likes
+        what = f"it has no {error}" if isinstance(error, KeyError) else str(error)[:200]
         raise UserError(
-            f"{path} is not a run's record of format {FORMAT} ({error}); train the recipe again to get one."
+            f"{path} is not a run's record of format {FORMAT} ({what}); train the recipe again to get one."
         ) from error
+
+
+def _parse(text: str) -> Record:
+    """Return the record that a JSON text holds.
+
+    Raises:
+        Exception: it holds none, or one that cannot be shown.
+    """
+    values = json.loads(text, parse_constant=_finite, parse_float=_finite)
+    if isinstance(values, dict) and values.get("format") == 1:
+        values = from_format_1(values)
+    _validator()(values, name_prefix="record")
+    json.dumps(values, ensure_ascii=False).encode()  # text with half a character cannot be printed
+    classes = range(len(values["data"]["classes"]))
+    if any(len(row) != len(classes) for row in (values["test"]["confusion"], *values["test"]["confusion"])):
+        raise ValueError(
+            f"record.test.confusion must have {len(classes)} rows and columns, one for each class"
+        )
+    for mistake in values["test"]["mistakes"]:
+        if not {mistake["label"], mistake["predicted"]} <= set(classes):
+            raise ValueError("record.test.mistakes must have labels of the classes")
+    return Record(**{**values, "recipe": Recipe(**values["recipe"])})
+
+
+def _finite(text: str) -> float:
+    number = float(text)
+    if not abs(number) < float("inf"):
+        raise ValueError(f"{text} is not a finite number")
+    return number
+
+
+@cache
+def _validator() -> Callable[..., object]:
+    """Return what raises an error that names the field in which a JSON value is not a record."""
+    schema = (files("deepernets.training") / "record.schema.json").read_text(encoding="utf-8")
+    check: Callable[..., object] = fastjsonschema.compile(json.loads(schema))
+    return check
 
 
 def from_format_1(values: dict[str, Any]) -> dict[str, Any]:
@@ -185,8 +220,14 @@ def load_records(
         recipe: Only runs of this recipe.
         folder: Their folder; without it that of the course.
         requested_precision: fp32 or bf16 for runs in which this precision was requested; auto for the others.
+
+    Raises:
+        UserError: there is no such folder, or a file in it is not a record.
     """
-    records = [load_record(path) for path in sorted((folder or results_folder()).rglob("*.json"))]
+    folder = folder or results_folder()
+    if not folder.is_dir():
+        raise UserError(f"There is no folder of records {folder}; give one, such as results/.")
+    records = [load_record(path) for path in sorted(folder.rglob("*.json"))]
     matching = [
         record
         for record in records

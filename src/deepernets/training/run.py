@@ -1,7 +1,6 @@
 """Train a recipe into a `Run`: a trained network and its record. An interrupted run continues where it stopped."""
 
-from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import nullcontext
 from dataclasses import replace
 from datetime import UTC, datetime
 from functools import cached_property
@@ -15,6 +14,7 @@ from torch import nn
 
 from deepernets.data.datasets import load_dataset
 from deepernets.errors import UserError
+from deepernets.files import lock_folder
 from deepernets.models.counting import count_parameters
 from deepernets.models.registry import build_model
 from deepernets.models.speedrun import FlipAveraged
@@ -25,7 +25,13 @@ from deepernets.training import distributed, hardware
 from deepernets.training.callbacks import Progress
 from deepernets.training.checkpoints import (
     delete_checkpoints,
+    delete_leftovers,
+    delete_run,
+    delete_temporary_files,
+    is_finished,
+    list_checkpoints,
     load_weights,
+    require_own_files,
     require_room,
     restore_checkpoint,
     save_weights,
@@ -33,9 +39,10 @@ from deepernets.training.checkpoints import (
 from deepernets.training.cuda_graphs import CapturedStep, can_capture
 from deepernets.training.loop import Evaluation, Training, evaluate, evaluation_weights, fit
 from deepernets.training.metrics import confident_mistakes, confusion_matrix
-from deepernets.training.options import RunOptions, require_folder_name
+from deepernets.training.options import RunOptions, require_folder_name, require_same_run
 from deepernets.training.preparation import (
     Splits,
+    identify,
     initial_model,
     prepare,
     prepare_data,
@@ -157,46 +164,73 @@ def train(recipe: Recipe | str, options: RunOptions | None = None, **changes: An
     if options.compile:
         hardware.require_compiler()
     require_folder_name(folder)
-    if (folder / RECORD).is_file():
+    require_own_files(folder)
+    if is_finished(folder) and not options.fresh:
         return _finished_run(folder, recipe, options)
     shallow = _shallow_folder(recipe, options)
-    if shallow and not (shallow / RECORD).is_file():  # compiled or not, a finished one is used
-        train(recipe.start_from, options)
+    if shallow and not is_finished(shallow):  # compiled or not, a finished one is used
+        train(recipe.start_from, replace(options, fresh=False))
     accelerator = hardware.accelerator(options.precision)
     splits = prepare_data(recipe, options, accelerator)
     training, synchronised = _prepare_training(recipe, splits, accelerator, options)
     require_room(folder, distributed.unwrap(training.model), recipe.optimizer)
-    restore_checkpoint(folder, training, recipe)
-    if can_capture(training) and not options.compile:
-        training.step = CapturedStep(training, *next(splits.train.epoch(0)))
-    with _lost_processes_explained(folder):
-        tested, seconds = _fit_and_test(recipe, splits, training, options.seed, folder)
-        if distributed.is_main():
-            record = Record(
-                recipe=recipe,
-                changes=changes_to(written),
-                profile=options.profile,
-                seed=options.seed,
-                data=splits.describe(),
-                model={"name": recipe.model, "parameters": count_parameters(training.model)},
-                epochs=training.history,
-                test=_summarise(tested, len(splits.dataset.classes)),
-                requested_precision=options.precision,
-                compile=options.compile,
-                sync_batch_norm=synchronised,
-                channels_last=splits.train.channels_last,
-                started=training.started,
-                finished=datetime.now(UTC).isoformat(timespec="seconds"),
-                seconds=_total_seconds(training.history, seconds),
-                precision=hardware.precision_of(accelerator),
-                processes=distributed.num_processes(),
-                device=hardware.describe(accelerator.device),
-                versions=hardware.versions(),
-            )
-            record.save(folder / RECORD)  # last, since a run with a record is finished
-            delete_checkpoints(folder)
-        distributed.wait()
+    with lock_folder(folder) if distributed.is_main() else nullcontext():
+        _continue(training, folder, recipe, options)
+        if can_capture(training) and not options.compile:
+            training.step = CapturedStep(training, *next(splits.train.epoch(0)))
+        with distributed.explain_lost_processes(folder):
+            tested, seconds = _fit_and_test(recipe, splits, training, options.seed, folder)
+            if distributed.is_main():
+                record = Record(
+                    recipe=recipe,
+                    changes=changes_to(written),
+                    profile=options.profile,
+                    seed=options.seed,
+                    data=splits.describe(),
+                    model={"name": recipe.model, "parameters": count_parameters(training.model)},
+                    epochs=training.history,
+                    test=_summarise(tested, len(splits.dataset.classes)),
+                    requested_precision=options.precision,
+                    compile=options.compile,
+                    sync_batch_norm=synchronised,
+                    channels_last=splits.train.channels_last,
+                    started=training.started,
+                    finished=datetime.now(UTC).isoformat(timespec="seconds"),
+                    seconds=_total_seconds(training.history, seconds),
+                    precision=hardware.precision_of(accelerator),
+                    processes=distributed.num_processes(),
+                    device=hardware.describe(accelerator.device),
+                    versions=training.identity["versions"],
+                )
+                record.save(folder / RECORD)  # last, since a run with a record is finished
+                delete_checkpoints(folder)
+            distributed.wait()
     return Run(folder, options.data_root)
+
+
+def _continue(training: Training, folder: Path, recipe: Recipe, options: RunOptions) -> None:
+    """Delete what should not be in the locked folder, and go on from its last checkpoint.
+
+    Raises:
+        UserError: the folder has the record of another run, or a record without weights and without a checkpoint.
+    """
+    if distributed.is_main():
+        delete_temporary_files(folder)
+        if options.fresh:
+            delete_run(folder)
+        elif (folder / RECORD).is_file():  # older versions wrote it before the weights
+            require_same_run(load_record(folder / RECORD), folder, recipe, options)
+            if not list_checkpoints(folder):
+                what = (
+                    "was finished by another process"
+                    if is_finished(folder)
+                    else "has a record and no weights"
+                )
+                raise UserError(
+                    f"The run in {folder} {what}; train it with --fresh, or choose another --out."
+                )
+    distributed.wait()
+    restore_checkpoint(folder, training)
 
 
 def _shallow_folder(recipe: Recipe, options: RunOptions) -> Path | None:
@@ -210,6 +244,7 @@ def _prepare_training(
     """Return the training before its first step, and whether its batch normalisation is synchronised."""
     require_two_images(recipe, distributed.share(splits.train), options.sync_batch_norm)
     training = prepare(recipe, splits, accelerator, options.seed)
+    training.identity = identify(recipe, splits, accelerator, options)
     synchronised = options.sync_batch_norm and distributed.synchronise_batch_norm(training.model)
     if options.compile:
         hardware.compile_calls(training.model)
@@ -248,15 +283,11 @@ def _finished_run(folder: Path, recipe: Recipe, options: RunOptions) -> Run:
     """Return the finished run in `folder`, if it is the one that is asked for.
 
     Raises:
-        UserError: the recipe, compiling, synchronised batch normalisation or precision differ.
+        UserError: the recipe, profile, seed, precision, compiling or synchronised batch normalisation differ.
     """
     run = Run(folder, options.data_root)
     record = run.record
-    if record.recipe != recipe:
-        raise UserError(
-            f"The run in {folder} is finished, and of the recipe {recipe.name} before it was changed; rename "
-            "or delete the folder, train it again with --fresh, or choose another --out."
-        )
+    require_same_run(record, folder, recipe, options)
     several = distributed.num_processes() > 1
     expected = {
         "compile": (record.compile, options.compile),
@@ -264,7 +295,6 @@ def _finished_run(folder: Path, recipe: Recipe, options: RunOptions) -> Run:
             record.sync_batch_norm,
             options.sync_batch_norm and several and _has_batch_norm(record),
         ),
-        "precision": (record.requested_precision, options.precision),
     }
     differing = [f"{name}={was} and not {now}" for name, (was, now) in expected.items() if was != now]
     if differing:
@@ -273,7 +303,7 @@ def _finished_run(folder: Path, recipe: Recipe, options: RunOptions) -> Run:
             "again with --fresh, or choose another --out."
         )
     if distributed.is_main():
-        delete_checkpoints(folder)  # left by a run that was killed after it had written its record
+        delete_leftovers(folder)
     return run
 
 
@@ -301,24 +331,6 @@ def _load_shallow_layers(model: nn.Module, splits: Splits, trained: Path) -> Non
     )
     load_weights(trained, shallow)
     start_from(model, shallow.to(splits.train.images.pixels.device))
-
-
-@contextmanager
-def _lost_processes_explained(folder: Path) -> Iterator[None]:
-    """Replace the network library's error after the death of another process by one that says what to do.
-
-    Raises:
-        UserError: another process of the run has ended.
-    """
-    try:
-        yield
-    except RuntimeError as error:
-        if distributed.num_processes() == 1 or "peer" not in str(error):
-            raise
-        raise UserError(
-            f"Another process of this run has ended, so this one stops, too. The same command, with any number of "
-            f"processes, goes on from the last whole epoch in {folder}."
-        ) from error
 
 
 def _total_seconds(history: list[dict[str, Any]], test: float) -> dict[str, float | None]:
