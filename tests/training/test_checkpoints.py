@@ -178,7 +178,7 @@ def test_a_full_disk_is_one_sentence_and_keeps_the_last_whole_epoch(
 def test_a_disk_that_is_full_after_the_last_epoch_keeps_its_checkpoint(
     what: str, unbroken: tuple[dict[str, Any], bytes], tmp_path: Path
 ) -> None:
-    write: Callable[..., Any] = {"weights": checkpoints.save_model, "record": Path.write_text}[what]
+    write: Any = {"weights": checkpoints.save_model, "record": Path.write_text}[what]
 
     def full(*args: Any, **options: Any) -> Any:
         place = next(Path(arg) for arg in args if isinstance(arg, str | Path))
