@@ -7,7 +7,7 @@ import pytest
 from deepernets.analysis.baselines import right_in_last_epoch
 from deepernets.models.resnet import CIFAR_DEPTHS, IMAGENET
 from deepernets.models.vgg import CONFIGURATIONS
-from deepernets.papers import reports, resnet, vgg
+from deepernets.papers import later, reports, resnet, vgg
 from deepernets.recipes import get_recipe, list_recipes
 
 
@@ -25,6 +25,13 @@ def test_multi_scale_testing_never_costs_accuracy() -> None:
 def test_top5_errors_are_below_top1_errors() -> None:
     assert all(row.top5 < row.top1 for row in (*vgg.SINGLE_SCALE, *vgg.MULTI_SCALE))
     assert all(row.top5 is None or row.top5 < row.top1 for row in resnet.TEN_CROP)
+
+
+def test_later_blocks_are_better_than_the_networks_that_they_are_compared_with() -> None:
+    rows = (*later.ON_CIFAR_10, *later.ON_IMAGENET)
+    pairs = [(row.error, row.baseline_error) for row in rows if row.baseline_error is not None]
+    assert len(pairs) == 7
+    assert all(error < baseline for error, baseline in pairs)
 
 
 def test_resnet_tables_have_the_depths_of_the_builders() -> None:

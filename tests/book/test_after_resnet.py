@@ -65,3 +65,30 @@ def test_fusing_shows_eight_convolutions_and_no_normalisation(book: "Book") -> N
     rows = {row[0]: row[1:] for row in book.rows(PAGE) if len(row) == 4}
     assert rows["in training"][:2] == ["40", f"{8 * (10 * 32**2 + 6 * 32):,}"]
     assert rows["fused"][:2] == ["8", f"{8 * (9 * 32**2 + 32):,}"]
+
+
+@pytest.mark.parametrize(
+    "row",
+    [
+        ["CIFAR-10", "ResNet-110, pre-activation", "6.37", "ResNet-110", "6.61", "Table 3"],
+        ["CIFAR-10", "ResNet-164, pre-activation", "5.46", "–", "–", "Table 3"],
+        ["CIFAR-10", "ResNet-1001, pre-activation", "4.92", "ResNet-1001", "7.61", "Table 3"],
+        ["CIFAR-10", "WRN-28-10", "4.00", "ResNet-1001, pre-activation", "4.92", "Table 5"],
+        ["ImageNet", "ResNeXt-50, 32×4d", "22.20", "ResNet-50", "23.90", "Table 3"],
+        ["ImageNet", "ResNeXt-101, 32×4d", "21.20", "ResNet-101", "22.00", "Table 3"],
+        ["ImageNet", "SE-ResNet-50", "23.29", "ResNet-50", "24.80", "Table 2"],
+        ["ImageNet", "RepVGG-A0", "27.59", "–", "–", "Table 4"],
+        ["ImageNet", "RepVGG-B1", "21.63", "–", "–", "Table 4"],
+        ["ImageNet", "ConvNeXt-T", "17.90", "ResNet-50", "21.20", "Table 1, section 2.1"],
+    ],
+    ids=lambda row: str(row[1]),
+)
+def test_it_shows_what_the_papers_report(book: "Book", row: list[str]) -> None:
+    assert row in book.rows(PAGE)
+
+
+def test_it_compares_recipes_with_blocks(book: "Book") -> None:
+    shown = book.text(PAGE)
+    assert "from 21.2 to 24.8 %" in shown
+    assert "3.6 points" in shown
+    assert "at most 1.7 points" in shown

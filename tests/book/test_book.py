@@ -63,3 +63,14 @@ def test_readme_names_files_that_exist() -> None:
     targets = [target for target in re.findall(r"\]\(([^)#]+)\)", readme) if "://" not in target]
     assert targets
     assert [target for target in targets if not (ROOT / target).exists()] == []
+
+
+def test_every_promise_names_tests_that_exist() -> None:
+    page = (ROOT / "book" / "promises.md").read_text(encoding="utf-8")
+    rows = [row for row in page.splitlines() if row.startswith("| ") and not row.startswith("| promise")]
+    assert len(rows) >= 25
+    for row in rows:
+        tests = re.findall(r"`([\w/]+\.py)::(\w+)`", row)
+        assert tests, row
+        for path, name in tests:
+            assert f"def {name}(" in (ROOT / "tests" / path).read_text(encoding="utf-8"), name

@@ -20,8 +20,11 @@ def source(page: str) -> str:
     return (ROOT / f"{page}.md").read_text(encoding="utf-8")
 
 
-def test_there_are_fifteen_chapters() -> None:
-    assert len(CHAPTERS) == 15
+def test_the_first_page_lists_every_chapter() -> None:
+    assert len(CHAPTERS) >= 15
+    listed = re.findall(r"^\| \[\]\(([\w-]+)\.md\) \|", source("book/welcome"), re.MULTILINE)
+    summaries = ["vgg-in-one-page", "resnet-in-one-page"]
+    assert listed == [*summaries, *(page.removeprefix("book/") for page in CHAPTERS)]
 
 
 PARTS = (

@@ -10,6 +10,10 @@ if TYPE_CHECKING:
 PAGE = "book/convolution"
 
 FIGURES = {
+    "three 3×3 against one 7×7": "27 C² against 49 C² the 7×7 has 81.5% more; the paper: 81 %",
+    "five 3×3 against one 11×11": "5 × 3×3: 45 C², one 11×11: 121 C², ratio 2.69",
+    "a stem": "3 → 64 channels: one 7×7 9,408, three 3×3 75,456",
+    "the bank of 7×7 kernels": "108 weights, 100 directions of 196 in the bank",
     "parameters of VGG-16": "VGG-16 has 138,357,544 parameters",
     "its multiply-adds": "does 15.47 billion multiply-adds",
     "VGG-19's multiply-adds, as published": "19.6 billion for VGG-19",

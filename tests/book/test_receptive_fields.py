@@ -11,14 +11,13 @@ if TYPE_CHECKING:
 PAGE = "book/receptive-fields"
 
 FIGURES = {
+    "the worked example": "field, jump, start: (13, 2, 0.0)",
+    "a pool as a shortcut": "2×2 average pool, stride 2: start 0.5",
     "two 3×3": "2 × conv3 sees 5×5",
     "three 3×3": "3 × conv3 sees 7×7",
-    "their weights": "27 C² against 49 C²",
-    "how much more a 7×7 has": "the 7×7 has 81.5% more; the paper: 81 %",
-    "the bank of 7×7 kernels": "108 weights, 100 directions of 196 in the bank",
     "VGG-16's last convolution": "the last convolution sees 196 × 196 pixels",
-    "VGG-16's last map": "behind the pool, 212 × 212",
-    "ResNet-50's last map": "sees 483 pixels in the paper's network, and 427 in v1.5, 56 fewer",
+    "VGG-16's last map": "after the pool, sees 212 × 212",
+    "ResNet-50's last map": "sees 483 pixels in the paper's network and 427 in v1.5, 56 fewer",
     "its parameters": "with 25,557,032 parameters in both",
     "the ways to the middle": "3 layers: 1 3 6 7 6 3 1",
     "how deep for 224 pixels": "stride 2 at none: 112, 4704 layers",

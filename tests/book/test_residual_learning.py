@@ -77,4 +77,4 @@ def test_it_shows_what_the_records_say(book: "Book", name: str) -> None:
     errors = (1 - last["train_accuracy"], 1 - last["validation_accuracy"], 1 - run.test["accuracy"])
     assert [name, *(f"{100 * error:.1f}" for error in errors)] in book.rows(PAGE)
     assert f"seed {run.seed}, {run.precision} on {run.device}" in book.text(PAGE)
-    assert f"{len(run.epochs)} epochs from a rate of {run.recipe.learning_rate:g}" in book.text(PAGE)
+    assert f"{len(run.epochs)} epochs from a learning rate of {run.recipe.learning_rate:g}" in book.text(PAGE)

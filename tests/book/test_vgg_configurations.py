@@ -20,9 +20,7 @@ FIGURES = {
     "E against A": "8.1 %",
     "first fully-connected layer": "102,764,544",
     "its share of D": "74.3 %",
-    "three 3×3 against one 7×7": "27 C² against 49 C²",
-    "how much more the 7×7 costs": "81.5%",
-    "what the paper says of it": "The paper says 81 %",
+    "5×5 in place of pairs of 3×3": "that shallower network was 7 % higher",
     "report A's VGG-16": "14,724,675 parameters",
     "report C's VGG-16": "33,637,066 parameters",
     "from B to D": "5,309,696",
@@ -33,11 +31,6 @@ FIGURES = {
 @pytest.mark.parametrize("what", FIGURES)
 def test_it_shows_the_figures(book: "Book", what: str) -> None:
     assert FIGURES[what] in book.text(PAGE)
-
-
-@pytest.mark.parametrize("layers", [1, 2, 3])
-def test_it_shows_the_receptive_fields(book: "Book", layers: int) -> None:
-    assert f"{layers} × conv3 sees {2 * layers + 1}×{2 * layers + 1}" in book.text(PAGE)
 
 
 def test_it_shows_the_papers_millions_beside_the_exact_counts(book: "Book") -> None:
@@ -66,10 +59,7 @@ def test_it_quotes_the_papers_errors(book: "Book") -> None:
         assert [name, layers, top1, top5] in rows
 
 
-@pytest.mark.parametrize(
-    "name",
-    ["report-a/vgg-16/as-reported", "report-b/resnet-20-mnist/as-reported", "report-b/resnet-20-mnist/ours"],
-)
+@pytest.mark.parametrize("name", ["report-a/vgg-16/as-reported"])
 def test_it_shows_what_the_record_says(book: "Book", name: str) -> None:
     run = deepernets.load_records(name)[0]
     shown = book.text(PAGE)

@@ -17,9 +17,9 @@ RUNS = ("plain-20", "plain-56", "resnet-20", "resnet-56")
 
 FIGURES = {
     "plain-18 in the question": "gets 27.94 % of the validation images wrong",
-    "plain-34 in the question": "make that 28.54 %",
-    "sixteen more plain layers": "the error rises, by 0.60 points",
-    "sixteen more residual layers": "it falls, by 2.85",
+    "plain-34 in the question": "it is 28.54 %",
+    "sixteen more plain layers": "rises by 0.60 points",
+    "sixteen more residual layers": "falls by 2.85 points",
     "ResNet-20 in the paper": "ResNet-20 reaches 8.75 % test error",
     "ResNet-56 in the paper": "ResNet-56 6.97 %",
     "the paper's steps": "64,000 steps on 45,000 images",
@@ -104,11 +104,11 @@ def test_it_says_how_long_the_recorded_runs_are(book: "Book", runs: dict[str, Re
         assert words in shown
 
 
-def test_it_says_which_runs_are_missing(book: "Book") -> None:
+def test_it_draws_conclusions_about_speed_only(book: "Book", runs: dict[str, Record]) -> None:
     shown = book.text(PAGE)
     assert "182 epochs of 352 steps, that is 64,064 steps" in shown
-    whole = [
-        any(count_steps(run) >= 64_000 for run in deepernets.load_records(f"paper/{name}")) for name in RUNS
-    ]
-    assert ("Not recorded yet:" in shown) == (not all(whole))
-    assert ("All four are recorded." in shown) == all(whole)
+    assert "not recorded" not in shown.lower()
+    assert "the deep plain network learns much more slowly" in shown
+    error = {name: 1 - run.epochs[-1]["train_accuracy"] for name, run in runs.items()}
+    assert error["plain-56"] > error["plain-20"] + 0.2
+    assert abs(error["resnet-56"] - error["resnet-20"]) < 0.05

@@ -196,3 +196,20 @@ def test_networks_of_equal_shapes_get_equal_weights_and_one_that_does_not_run_is
     assert difference(one, run_network(nested.double().float(), images, Random(1))) is None
     with pytest.raises(Unsuitable, match="does not run on images of shape"):
         run_network(nn.Conv2d(4, 4, 3), images, Random(1))
+
+
+def test_what_is_derived_from_an_outcome_is_compared_and_needs_no_answer() -> None:
+    half = FunctionExercise(
+        "factor(product)",
+        returns=number("a factor"),
+        reference=lambda product: product,
+        inputs=lambda draw: [(6,), (10,)],
+        derive=lambda factor, product: product % factor,
+        mistakes=[Mistake("by five", lambda product: 5, "That is 5.")],
+    )
+    assert judge(half, lambda product: 2, 0) is None
+    found = [judge(half, answer, 0) for answer in (lambda product: 5, lambda product: 4, lambda product: "2")]
+    assert [one and one.mistake for one in found] == ["by five", "counter-example", "kind"]
+    cases = half.cases(0)
+    outcomes = [half.outcome(half.reference, case) for case in cases]
+    assert [outcome.value for outcome in outcomes[:2]] == [6.0, 10.0]  # not what is compared

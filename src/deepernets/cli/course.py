@@ -6,7 +6,8 @@ from typing import Annotated
 
 from cyclopts import App, Parameter
 
-from deepernets.course.grading.limits import Limits
+from deepernets.course.grading.gradebooks import Format, read_roster, unmatched, write_gradebook
+from deepernets.course.grading.isolation import Limits, Sandbox, choose
 from deepernets.errors import UserError
 
 app = App()
@@ -15,7 +16,7 @@ app.command(labs)
 
 
 @app.command
-def grade(
+def grade(  # noqa: PLR0913
     folder: Path,
     /,
     *,
@@ -24,8 +25,12 @@ def grade(
     seed: int | None = None,
     limits: Annotated[Limits | None, Parameter(name="*")] = None,
     workers: int | None = None,
+    sandbox: Sandbox = "auto",
+    resume: bool = False,
+    format: Format = "table",
+    roster: Path | None = None,
 ) -> None:
-    """Grade a folder of submitted notebooks, each in a process of its own.
+    """Grade a folder of submitted notebooks, each in a sandbox of its own.
 
     Args:
         folder: Folder of the notebooks, which may have any names and be in subfolders.
@@ -35,29 +40,37 @@ def grade(
         seed: Seed of the hidden inputs; without it a new one every time.
         limits: What each notebook may use.
         workers: Notebooks to run at a time; one per core without it.
+        sandbox: What notebooks are isolated with; auto takes the first that works. With none they can read and
+            change all that you can.
+        resume: Go on with an interrupted grading: keep the students who are in the table already.
+        format: Write a second table that Canvas or Moodle imports.
+        roster: Table (CSV) of the students for it, such as an export of Canvas or Moodle.
     """
     from deepernets.course.grading.grades import grade_folder
-    from deepernets.course.grading.sandbox import isolation
 
     if workers is not None and workers < 1:
         raise UserError(f"--workers is {workers}; expected at least 1.")
-    grades = grade_folder(
+    people = read_roster(roster) if roster else None
+    rows = grade_folder(
         folder,
         out,
         lab=lab,
         seed=seed,
         limits=limits or Limits(),
         workers=workers or os.cpu_count() or 1,
+        sandbox=sandbox,
+        resume=resume,
     )
-    for problem in (grade for grade in grades if grade.submission.problem):
-        print(f"not graded: {problem.submission.student}: {problem.submission.problem}")
-    graded = [grade for grade in grades if not grade.submission.problem]
-    blocked = (
-        "blocked by the system"
-        if isolation()
-        else "blocked in Python code alone, since this system cannot block it"
-    )
-    print(f"{len(graded)} of {len(grades)} notebooks graded; network: {blocked}\n{out}")
+    totals = [row for row in rows if row[2] == "total"]
+    for row in totals:
+        if row[5] == "not graded":
+            print(f"not graded: {row[0]}: {row[6]}")
+    for student in unmatched(rows, people) if people else []:
+        print(f"not on the roster: {student}")
+    graded = sum(row[5] == "graded" for row in totals)
+    print(f"{graded} of {len(totals)} notebooks graded; sandbox: {choose(sandbox)}\n{out}")
+    if format != "table":
+        print(write_gradebook(rows, out, format, people))
 
 
 @labs.command

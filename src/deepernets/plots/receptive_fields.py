@@ -195,3 +195,50 @@ def effective_growth(depths: Sequence[int], measured: Sequence[float]) -> Figure
     style.log_ticks(ax.yaxis, [5, 10, 20, 50, 100])
     ax.legend()
     return figure
+
+
+def field_example(layers: Sequence[tuple[int, int, int, int]], pixels: int, unit: int) -> Figure:
+    """Draw, along one side, which units and pixels one unit of the last layer depends on, each at its centre.
+
+    Args:
+        layers: Kernel, stride, padding and dilation of each layer.
+        pixels: Side of the image.
+        unit: Which unit of the last layer, from 0.
+    """
+    counts, starts, jumps = [pixels], [0.0], [1]
+    for kernel, stride, padding, dilation in layers:
+        span = dilation * (kernel - 1)
+        counts.append(output_side(counts[-1], span + 1, stride, padding))
+        starts.append(starts[-1] + (span / 2 - padding) * jumps[-1])
+        jumps.append(jumps[-1] * stride)
+    used = [{unit}]
+    for (kernel, stride, padding, dilation), count in zip(reversed(layers), reversed(counts), strict=False):
+        taps = range(-padding, dilation * kernel - padding, dilation)
+        real = [place for place in used[0] if 0 <= place < count]  # a padded zero depends on nothing
+        used.insert(0, {place * stride + tap for place in real for tap in taps})
+    figure, ax = style.single(8, 0.95 * len(counts))
+    for row, (count, start, jump) in enumerate(zip(counts, starts, jumps, strict=True)):
+        for place in sorted(used[row] | set(range(count))):
+            face = style.PALETTE[0] if place in used[row] else style.PAPER
+            line = "-" if 0 <= place < count else ":"
+            face = face if line == "-" else style.PAPER
+            box = Rectangle((start + place * jump - 0.4, row - 0.2), 0.8, 0.4, facecolor=face)
+            box.set(edgecolor=style.GUIDE, linestyle=line)
+            ax.add_patch(box)
+            if line == ":":
+                ax.text(start + place * jump, row, "0", fontsize=9, **style.CENTRED)
+    for row, (kernel, stride, padding, dilation) in enumerate(layers, start=1):
+        for place in used[row]:
+            if not 0 <= place < counts[row]:
+                continue
+            for tap in range(kernel):
+                below = place * stride - padding + tap * dilation
+                x = [starts[row] + place * jumps[row], starts[row - 1] + below * jumps[row - 1]]
+                ax.plot(x, [row - 0.2, row - 0.8], color=style.GUIDE, linewidth=0.8)
+    names = ["pixels", *(f"layer {row}" for row in range(1, len(counts)))]
+    ax.set_yticks(range(len(counts)), names)
+    ax.set(xlabel="pixel", ylim=(-0.5, len(counts) - 0.5))
+    ax.set_xticks(range(0, pixels, 2))
+    ax.autoscale_view(scaley=False)
+    ax.grid(False)
+    return figure

@@ -235,6 +235,9 @@ class FunctionExercise:
         mistakes: Wrong code and its hints, the most telling first.
         observe: Takes a function and the arguments of one call, and returns what is compared. Without it the
             function is called once, and `returns` reads the result.
+        derive: Takes what was observed and the arguments of one call, and returns what is compared instead, where
+            that would be the same for all inputs. Graders derive it apart from the student's code, which could
+            otherwise make it up.
         shown: Takes the arguments of one call and returns them as text for a hint; without it they are listed.
         tolerance: Two numbers agree up to this share of the larger one, or up to a tenth of it.
         keeps_inputs: Refuse an answer that changes its arguments; otherwise the verdict only says so.
@@ -247,6 +250,7 @@ class FunctionExercise:
     inputs: Callable[[Random], Iterable[tuple[Any, ...]]]
     mistakes: Sequence[Mistake | Symptom]
     observe: Callable[..., Any] | None = None
+    derive: Callable[..., Any] | None = None
     shown: Callable[..., str] | None = None
     tolerance: float = 1e-4
     keeps_inputs: bool = False
@@ -281,8 +285,8 @@ class FunctionExercise:
 
     def find(self, cases: list[tuple[Any, ...]], outcomes: list[Outcome]) -> Finding | None:
         """Return what is wrong with an answer, or to be remarked on; None where it is right."""
-        given = [outcome.value for outcome in outcomes]
-        right = [self._observe(self.reference, case) for case in cases]
+        given = [self._derive(outcome.value, case) for outcome, case in zip(outcomes, cases, strict=True)]
+        right = [self._derive(self._observe(self.reference, case), case) for case in cases]
         changed = next((outcome.changed for outcome in outcomes if outcome.changed), 0)
         different = [
             place for place, pair in enumerate(zip(given, right, strict=True)) if not self._same(*pair)
@@ -303,6 +307,11 @@ class FunctionExercise:
             return self.observe(function, *arguments)
         return self.returns(function(*arguments))
 
+    def _derive(self, observed: Any, case: tuple[Any, ...]) -> Any:
+        if self.derive is None or isinstance(observed, Stopped):
+            return observed
+        return self.derive(observed, *deepcopy(case))
+
     def _is(self, known: Mistake | Symptom, given: list[Any], right: list[Any], cases: list[Any]) -> bool:
         """Whether an answer shows a known mistake on every input."""
         if isinstance(known, Symptom):
@@ -310,7 +319,8 @@ class FunctionExercise:
         for wrong in _several(known.produces):
             outcomes = (attempt(self._observe, wrong, case) for case in cases)
             ended = (Stopped.by(one.error) if isinstance(one, Raised) else one for one in outcomes)
-            if all(map(self._same, given, ended)):
+            derived = (self._derive(one, case) for one, case in zip(ended, cases, strict=True))
+            if all(map(self._same, given, derived)):
                 return True
         return False
 

@@ -325,6 +325,7 @@ BOTTLENECK_BRANCH = FunctionExercise(
         (5, 6, draw.choice((2, 3)), draw.getrandbits(16)),
     ],
     observe=_run_branch,
+    tries=1,
     shown=lambda c_in, width, stride, seed: f"{c_in}, {width}, {stride}",
     mistakes=[
         Mistake(
@@ -765,6 +766,7 @@ PREACTIVATION_BLOCK = FunctionExercise(
         (3, 7, 1, draw.getrandbits(16)),
     ],
     observe=partial(_run_branch, read=BLOCK),
+    tries=1,
     shown=lambda c_in, c_out, stride, seed: f"{c_in}, {c_out}, {stride}",
     mistakes=[
         Mistake(

@@ -336,24 +336,43 @@ def _observe_loading(function: Callable[..., Any], seed: int, epoch: int, traini
     with TemporaryDirectory() as folder:
         path = Path(folder) / f"{epoch}.pt"
         _save_checkpoint(path, model, optimizer, epoch)
-        random, weights, momentum = torch.get_rng_state(), model.state_dict(), _momentum(optimizer)
         network, fresh = _small_training(seed + 1)
         returned = function(path, network.train(training), fresh)
         file = path.is_file()
-    same = {name: torch.equal(values, weights[name]) for name, values in network.state_dict().items()}
-    learned = dict(network.named_parameters())
+    return {
+        "state": network.state_dict(),
+        "momentum": _momentum(fresh),
+        "learning rate": fresh.param_groups[0]["lr"],
+        "random": torch.get_rng_state(),
+        "mode": network.training,
+        "file": file,
+        "epoch": number("the number of finished epochs")(returned),
+    }
+
+
+def _compare_loading(found: dict[str, Any], seed: int, epoch: int, training: bool) -> dict[str, Any]:
+    """Return whether the state that was found is the saved one."""
+    model, optimizer = _small_training(seed)
+    _steps(model, optimizer, 3)
+    same = {name: _equal(values, found["state"][name]) for name, values in model.state_dict().items()}
+    learned = dict(model.named_parameters())
     return {
         "whether the network has the saved weights": all(same[name] for name in learned),
         "whether the network has the saved statistics": all(
             same[name] for name in same if name not in learned
         ),
-        "whether the optimizer has the saved momentum": torch.equal(_momentum(fresh), momentum),
-        "the learning rate of the optimizer": fresh.param_groups[0]["lr"],
-        "whether the random state is the saved one": torch.equal(torch.get_rng_state(), random),
-        "whether the mode is as before": network.training == training,
-        "whether the file is still there": file,
-        "the returned epoch": number("the number of finished epochs")(returned),
+        "whether the optimizer has the saved momentum": _equal(found["momentum"], _momentum(optimizer)),
+        "the learning rate of the optimizer": found["learning rate"],
+        "whether the random state is the saved one": _equal(found["random"], torch.get_rng_state()),
+        "whether the mode is as before": found["mode"] == training,
+        "whether the file is still there": found["file"],
+        "the returned epoch": found["epoch"],
     }
+
+
+def _equal(one: Tensor, other: Tensor) -> bool:
+    """Whether two tensors agree, but for rounding: the other may come from another process."""
+    return one.shape == other.shape and torch.allclose(one.double(), other.double(), atol=1e-6)
 
 
 LOAD_CHECKPOINT = FunctionExercise(
@@ -365,6 +384,7 @@ LOAD_CHECKPOINT = FunctionExercise(
         (draw.getrandbits(16), draw.randint(2, 90), False),
     ],
     observe=_observe_loading,
+    derive=_compare_loading,
     shown=lambda _, epoch, training: (
         f"path to a checkpoint after epoch {epoch}, model (training={training}), optimizer"
     ),
@@ -549,11 +569,17 @@ def _covariances(draw: Random) -> list[tuple[Tensor]]:
     ]
 
 
-def _observe_whitening(function: Callable[..., Any], covariance: Tensor) -> dict[str, Tensor]:
+def _observe_matrix(function: Callable[..., Any], covariance: Tensor) -> Tensor:
+    value = function(covariance)
+    matrix: Tensor = tensor("a matrix as large as the covariance")(value).double()
+    if matrix.shape != covariance.shape:
+        raise Unsuitable(f"Expected a matrix of the shape {tuple(covariance.shape)}; got {kind_of(value)}.")
+    return matrix
+
+
+def _whitened(matrix: Tensor, covariance: Tensor) -> dict[str, Tensor]:
     """Return the covariance after whitening, which is the same for all right answers."""
-    sigma = covariance.double()
-    matrix = _square(function(covariance), sigma)
-    return {"W Σ Wᵀ": _without_noise(matrix @ sigma @ matrix.T)}
+    return {"W Σ Wᵀ": _without_noise(matrix @ covariance.double() @ matrix.T)}
 
 
 def _scaled(covariance: Tensor, power: float = -0.5) -> Tensor:
@@ -562,11 +588,9 @@ def _scaled(covariance: Tensor, power: float = -0.5) -> Tensor:
     return directions * variances**power
 
 
-def _observe_turning(function: Callable[..., Any], covariance: Tensor) -> dict[str, Tensor]:
+def _turned(matrix: Tensor, covariance: Tensor) -> dict[str, Tensor]:
     """Return what is the same for all right answers, whatever the order and the signs of the filters."""
-    sigma = covariance.double()
-    matrix = _square(function(covariance), sigma)
-    turned = matrix @ sigma @ matrix.T
+    turned = matrix @ covariance.double() @ matrix.T
     turned -= turned.diag().diag()
     return {"R Rᵀ": matrix @ matrix.T, "R Σ Rᵀ without its diagonal": _without_noise(turned)}
 
@@ -576,19 +600,13 @@ def _without_noise(matrix: Tensor) -> Tensor:
     return torch.where(matrix.abs() < 1e-5, 0.0, matrix)
 
 
-def _square(value: Any, sigma: Tensor) -> Tensor:
-    matrix: Tensor = tensor("a matrix as large as the covariance")(value).double()
-    if matrix.shape != sigma.shape:
-        raise Unsuitable(f"Expected a matrix of the shape {tuple(sigma.shape)}; got {kind_of(value)}.")
-    return matrix
-
-
 UNCORRELATED_FILTERS = FunctionExercise(
     "uncorrelated_filters(covariance)",
     returns=tensor("R, as large as the covariance"),
     reference=lambda covariance: torch.linalg.eigh(covariance)[1].T,
     inputs=_covariances,
-    observe=_observe_turning,
+    observe=_observe_matrix,
+    derive=_turned,
     tolerance=0.01,
     mistakes=[
         Mistake(
@@ -638,7 +656,8 @@ WHITENING = FunctionExercise(
     returns=tensor("W, as large as the covariance"),
     reference=lambda c: torch.linalg.inv(torch.linalg.cholesky(c)),
     inputs=_covariances,
-    observe=_observe_whitening,
+    observe=_observe_matrix,
+    derive=_whitened,
     tolerance=0.01,
     keeps_inputs=True,
     mistakes=[

@@ -2,31 +2,51 @@
 
 import csv
 import html
+import re
 import secrets
-from collections.abc import Iterator
-from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
-from functools import partial
+from collections import Counter
+from collections.abc import Iterable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor, as_completed
+from dataclasses import dataclass, field, replace
+from hashlib import sha256
 from pathlib import Path
 from string import Template
 
 from deepernets.course.checks import labs
-from deepernets.course.grading.limits import Limits
-from deepernets.course.grading.sandbox import Result, run
-from deepernets.course.grading.submissions import Submission, choose_lab, read_folder
+from deepernets.course.grading import judge
+from deepernets.course.grading.gradebooks import Row, write_table
+from deepernets.course.grading.isolation import Limits, Sandbox, choose
+from deepernets.course.grading.judge import Result
+from deepernets.course.grading.sandbox import interrupted
+from deepernets.course.grading.submissions import Submission, choose_lab, printable, read_folder
+from deepernets.errors import UserError
 from deepernets.files import write_atomically
 from deepernets.progress import tqdm
 
 SEEDS = 3  # hidden inputs that every answer is judged on
-COLUMNS = ("student", "lab", "exercise", "points", "of", "status", "remark")
+COLUMNS = ("student", "lab", "exercise", "points", "of", "status", "remark", "flag")
 MARKS = {"right": "✓", "wrong": "✗"}
+LONGEST_REMARK = 1_000  # characters in a cell of the table
+LONG_ENOUGH = 80  # characters of an answer; shorter ones may well be equal by chance
+IMPORTED = re.compile(
+    r"course\.exercises\.lab\d\d import (\([^)]*\)|[^\n]*)"
+)  # the labs import helpers from there
+READS_ANSWERS = re.compile(
+    r"exercises\.(?:judging|values)|course\.grading|checks\.(?:labs|exercises|judge)|EXERCISES|\.reference\b|getsource"
+)
+NO_SANDBOX = "Graded without a sandbox."
 PAGE = Template("""<!doctype html>
 <html lang="en">
-<head><meta charset="utf-8"><meta name="viewport" content="width=device-width"><title>$title</title>
+<head><meta charset="utf-8"><meta name="viewport" content="width=device-width, initial-scale=1">
+<title>$title</title>
 <style>
 body { font: 1rem/1.5 system-ui, sans-serif; max-width: 46rem; margin: 2rem auto; padding: 0 1rem; }
+body { overflow-wrap: anywhere; }
 table { border-collapse: collapse; width: 100%; }
 th, td { text-align: left; vertical-align: top; padding: .4rem .6rem; border-bottom: 1px solid #999; }
+td:nth-child(2) { white-space: nowrap; }
+@media (max-width: 30rem) { tr, td { display: block; } th { display: none; } td { border: 0; padding: .1rem 0; }
+  tr { border-bottom: 1px solid #999; padding: .4rem 0; } }
 </style></head>
 <body>
 <h1>$title</h1>
@@ -44,27 +64,34 @@ class Grade:
     submission: Submission
     result: Result
     exercises: tuple[str, ...]
+    flags: dict[str, str] = field(default_factory=dict)
 
     @property
     def points(self) -> int:
         """One for each exercise whose answer is right."""
         return sum(status == "right" for status, _ in self.result.verdicts.values())
 
-    def rows(self) -> Iterator[tuple[str | int, ...]]:
+    def rows(self) -> Iterator[Row]:
         """Yield one row per exercise and one in total, in the order of `COLUMNS`."""
-        student, lab, of = self.submission.student, self.submission.lab, len(self.exercises)
+        student, lab, of = self.submission.student, self.submission.lab, str(len(self.exercises))
         if not self.submission.problem:
             for name in self.exercises:
                 status, hint = self.result.verdicts[name]
-                yield student, lab, name, int(status == "right"), 1, status, hint
+                flags = [
+                    self.result.flags.get(name, ""),
+                    self.flags.get(name, "") if status == "right" else "",
+                ]
+                points = str(int(status == "right"))
+                yield student, lab, name, points, "1", status, _short(hint), "; ".join(filter(None, flags))
         status = "not graded" if self.submission.problem else "graded"
-        remark = self.submission.problem or " ".join(self.result.remarks)
-        yield student, lab, "total", self.points, of, status, remark
+        remark = _short(self.submission.problem or " ".join(self.result.remarks))
+        yield student, lab, "total", str(self.points), of, status, remark, self.flags.get("total", "")
 
     def page(self) -> str:
         """Return the student's feedback as a page of HTML."""
         rows = [
-            f"<tr><td>{_text(name)}</td><td>{MARKS.get(status, '–')} {status}</td><td>{_text(hint)}</td></tr>"
+            f"<tr><td>{_text(name)}</td><td>{MARKS.get(status, '–')} {_text(status)}</td>"
+            f"<td>{_text(hint)}</td></tr>"
             for name, (status, hint) in self.result.verdicts.items()
         ]
         head = "<tr><th>exercise</th><th>verdict</th><th>hint</th></tr>"
@@ -78,7 +105,17 @@ class Grade:
         )
 
 
-def grade_folder(
+def page_name(student: str) -> str:
+    """Return the file name of a student's page: short, of plain letters, and unique.
+
+    >>> page_name("group 1/Müller")
+    'group-1-M-ller-d44962.html'
+    """
+    start = re.sub("[^A-Za-z0-9]+", "-", student)[:40].strip("-")
+    return f"{start}-{sha256(student.encode()).hexdigest()[:6]}.html"
+
+
+def grade_folder(  # noqa: PLR0913
     folder: Path,
     out: Path,
     *,
@@ -86,8 +123,12 @@ def grade_folder(
     seed: int | None = None,
     limits: Limits = Limits(),  # noqa: B008
     workers: int = 2,
-) -> list[Grade]:
+    sandbox: Sandbox = "auto",
+    resume: bool = False,
+) -> list[Row]:
     """Grade all notebooks of a folder; write a table, and a page per student into a folder beside it.
+
+    The rows of a submission are written as soon as it is graded.
 
     Args:
         folder: Submissions, also in folders of folders.
@@ -96,60 +137,144 @@ def grade_folder(
         seed: Where hidden inputs come from; drawn where it is None.
         limits: What each notebook may use.
         workers: Notebooks to run at a time.
+        sandbox: What they are isolated with.
+        resume: Keep the rows of students who are in the table already.
+
+    Returns:
+        The rows of the table, without its head.
 
     Raises:
-        UserError: there is nothing to grade, or `out` cannot be written.
+        UserError: there is nothing to grade, no sandbox works, or `out` cannot be written.
     """
     submissions = read_folder(folder)
     chosen = choose_lab(submissions, lab)
+    way = choose(sandbox)
     exercises = tuple(labs()[chosen])
+    rows = _complete_rows(out) if resume else []
+    known = {row[0] for row in rows}
+    write_table(rows, out, COLUMNS)  # so that a place that cannot be written to is found now
+    flags = _flags(submissions, exercises)
     first = secrets.randbelow(2**31) + 1 if seed is None else seed
     seeds = [first + number for number in range(SEEDS)]
-    grade = partial(_grade, lab=chosen, exercises=exercises, seeds=seeds, limits=limits)
+    waiting = [submission for submission in submissions if _harmless(submission.student) not in known]
     with ThreadPoolExecutor(workers) as pool:
-        grades = list(
-            tqdm(pool.map(grade, submissions), total=len(submissions), unit="notebook", desc=chosen)
-        )
-    _write(grades, out)
-    return grades
+        started = [pool.submit(_grade, one, chosen, exercises, seeds, limits, way) for one in waiting]
+        try:
+            for done in tqdm(as_completed(started), total=len(started), unit="notebook", desc=chosen):
+                grade = replace(done.result(), flags=flags.get(done.result().submission.student, {}))
+                new = [tuple(map(_harmless, row)) for row in grade.rows()]
+                rows += new
+                _append(new, out)
+                _write_page(grade, out)
+        except BaseException:
+            pool.shutdown(wait=False, cancel_futures=True)
+            interrupted.set()
+            raise
+        finally:
+            pool.shutdown()
+            interrupted.clear()
+    place = {_harmless(submission.student): number for number, submission in enumerate(submissions)}
+    rows.sort(key=lambda row: place.get(row[0], -1))  # rows of one student stay in order
+    write_table(rows, out, COLUMNS)
+    return rows
 
 
 def _grade(
-    submission: Submission, lab: str, exercises: tuple[str, ...], seeds: list[int], limits: Limits
+    submission: Submission, lab: str, exercises: tuple[str, ...], seeds: list[int], limits: Limits, way: str
 ) -> Grade:
+    if not submission.problem and submission.lab != lab:
+        what = f"is {submission.lab}" if submission.lab else "is no lab of this course"
+        submission = replace(submission, cells={}, problem=f"The notebook {what}, not {lab}.")
     if submission.problem:
         return Grade(submission, Result(), exercises)
-    if submission.lab != lab:
-        what = f"is {submission.lab}" if submission.lab else "is no lab of this course"
-        other = Submission(submission.student, {}, submission.lab, f"The notebook {what}, not {lab}.")
-        return Grade(other, Result(), exercises)
-    return Grade(submission, run(submission, list(exercises), seeds, limits), exercises)
+    try:
+        result = judge.run(submission, list(exercises), seeds, limits, way)
+    except Exception as error:  # a fault of ours; the other submissions go on
+        problem = f"The grader failed at this notebook ({type(error).__name__}); please report it."
+        return Grade(replace(submission, problem=problem), Result(), exercises)
+    if way == "none":
+        result.remarks.insert(0, NO_SANDBOX)
+    return Grade(submission, result, exercises)
 
 
-def _write(grades: list[Grade], out: Path) -> None:
-    """Write table and pages; a page is called like the notebook, with hyphens for folders."""
-
-    def write_table(path: Path) -> None:
-        with path.open("w", encoding="utf-8", newline="") as file:
-            writer = csv.writer(file)
-            writer.writerow(COLUMNS)
-            for grade in grades:
-                writer.writerows([_harmless(value) for value in row] for row in grade.rows())
-
-    for grade in grades:
-        name = grade.submission.student.replace("/", "--") + ".html"
-        page = grade.page()
-        write_atomically(
-            out.with_name(f"{out.stem}-feedback") / name,
-            lambda path, page=page: path.write_text(page, encoding="utf-8"),  # type: ignore[misc]
-        )
-    write_atomically(out, write_table)
+def _flags(submissions: list[Submission], exercises: Sequence[str]) -> dict[str, dict[str, str]]:
+    """Return for each student what an instructor should look at; none of it takes points away."""
+    flags: dict[str, dict[str, str]] = {}
+    for submission in submissions:
+        if any(_reads_answers(source, exercises) for source in submission.cells.values()):
+            flags.setdefault(submission.student, {})["total"] = "a cell reads the course's own answers"
+    for name in exercises:
+        written = {one.student: answer for one in submissions if (answer := _written(one, name))}
+        count = Counter(written.values())
+        for student, answer in written.items():
+            others = [other for other in written if other != student and written[other] == answer]
+            if count[answer] > 1:
+                flags.setdefault(student, {})[name] = f"the same code as {', '.join(others[:3])}"
+    return flags
 
 
-def _harmless(value: str | int) -> str | int:
+def _reads_answers(source: str, exercises: Iterable[str]) -> bool:
+    """Whether a cell imports answers, or what leads to them, from the modules of the exercises."""
+    names = {name for imported in IMPORTED.findall(source) for name in re.findall(r"\w+", imported)}
+    private = any(name.startswith("_") for name in names)
+    return bool(private or names & set(exercises) or READS_ANSWERS.search(source))
+
+
+def _written(submission: Submission, name: str) -> str:
+    """Return the last definition of a function without comments and spaces; empty if it is none, or short."""
+    start = f"def {name}("
+    for source in reversed(submission.cells.values()):
+        lines = source.split("\n")
+        begins = [number for number, line in enumerate(lines) if line.startswith(start)]
+        if begins:
+            rest = lines[begins[-1] + 1 :]
+            end = next((n for n, line in enumerate(rest) if line[:1].strip(" \t)#")), len(rest))
+            code = re.sub(r'"""[^"]*"""|#[^\n]*|\s+', "", "\n".join(rest[:end]))
+            return code if len(code) >= LONG_ENOUGH else ""
+    return ""
+
+
+def _append(rows: Iterable[Row], out: Path) -> None:
+    with out.open("a", encoding="utf-8", newline="") as file:
+        csv.writer(file).writerows(rows)
+
+
+def _write_page(grade: Grade, out: Path) -> None:
+    page = grade.page()
+    write_atomically(
+        out.with_name(f"{out.stem}-feedback") / page_name(grade.submission.student),
+        lambda path: path.write_text(page, encoding="utf-8"),
+    )
+
+
+def _complete_rows(out: Path) -> list[Row]:
+    """Return the rows of the students whose grading was finished in an earlier table; none if there is no table.
+
+    Raises:
+        UserError: it is another table.
+    """
+    if not out.is_file():
+        return []
+    try:
+        with out.open(encoding="utf-8-sig", newline="") as file:
+            head, *rows = [tuple(row) for row in csv.reader(file)] or [()]
+    except (OSError, ValueError, csv.Error) as error:
+        raise UserError(f"{out} cannot be read ({type(error).__name__}); grade without --resume.") from error
+    if head != COLUMNS:
+        raise UserError(f"{out} is not a table of grades; choose another one with --out.")
+    done = {row[0] for row in rows if len(row) == len(COLUMNS) and row[2] == "total"}
+    return [row for row in rows if row and row[0] in done]
+
+
+def _harmless(value: str) -> str:
     """Return a value that no spreadsheet takes for a formula: file names and errors are the students' words."""
-    return f"'{value}" if isinstance(value, str) and value.startswith(("=", "+", "-", "@")) else value
+    return f"'{value}" if value.startswith(("=", "+", "-", "@", "\t", "\r")) else value
+
+
+def _short(text: str) -> str:
+    text = printable(text)
+    return text if len(text) <= LONGEST_REMARK else f"{text[:LONGEST_REMARK]}…"
 
 
 def _text(words: str) -> str:
-    return html.escape(words)
+    return html.escape(_short(words))

@@ -1,175 +1,172 @@
-"""Runs a submission in a process of its own, with limits, and reads its verdicts.
+"""A sandbox seen from outside: a process that runs a notebook, frames to it and from it, and its limits."""
 
-What it protects from, and what not, is told in the chapter *Teaching with this book*: mistakes and mischief, not a
-determined attacker.
-"""
-
-import json
+import fcntl
 import os
-import secrets
 import select
-import shutil
 import signal
 import subprocess
-import sys
 from collections.abc import Iterator
 from contextlib import suppress
-from dataclasses import asdict, dataclass, field
-from functools import cache
 from pathlib import Path
-from tempfile import TemporaryDirectory
+from threading import Event
 from time import monotonic
 from typing import Any
 
-from deepernets.course.grading.limits import Limits
-from deepernets.course.grading.submissions import Submission
+from deepernets.course.grading.isolation import WORKER, Limits, command, environment
+from deepernets.course.grading.plain import LARGEST_FRAME, LENGTH, NotPlainError, pack, unpack
 
-WORKER = [sys.executable, "-P", "-m", "deepernets.course.grading.worker"]
-UNSHARED = ["--user", "--map-current-user", "--net", "--ipc", "--pid", "--fork", "--kill-child"]
-KEPT = ("PATH", "LANG", "LC_ALL", "LD_LIBRARY_PATH", "DYLD_LIBRARY_PATH", "PYTHONPATH", "VIRTUAL_ENV")
-LONGEST = 1_000_000  # bytes of reports that are read
+TICK = 0.2  # seconds between two looks at what a sandbox uses
+MOST_READ = 64 * 2**20  # bytes that are read of one sandbox in all
 
-
-@dataclass
-class Result:
-    """What came of a submission.
-
-    Attributes:
-        verdicts: For each exercise its status and hint.
-        remarks: What a reader should know: cells that failed, or ended the process.
-    """
-
-    verdicts: dict[str, tuple[str, str]] = field(default_factory=dict)
-    remarks: list[str] = field(default_factory=list)
+interrupted = Event()  # set when the instructor stops the grading; all sandboxes end
 
 
-def run(submission: Submission, exercises: list[str], seeds: list[int], limits: Limits) -> Result:
-    """Run a submission's cells and judge its answers on inputs drawn from `seeds`.
-
-    A cell or an answer that ends the process is left out, and the rest is run again while time is left.
-    """
-    result, skipped, last = Result(), set[int](), monotonic() + limits.seconds * limits.slowdown
-    while monotonic() < last:
-        job = {
-            "cells": [cell for cell in submission.cells.items() if cell[0] not in skipped],
-            "exercises": [name for name in exercises if name not in result.verdicts],
-            **asdict(limits),
-        }
-        heard = _attempt(job, seeds, last)
-        result.verdicts.update(heard.verdicts)
-        if heard.done:
-            result.remarks += heard.failures
-            break
-        if heard.judging:
-            result.verdicts[heard.judging] = (
-                "wrong",
-                "Calling your answer ended the process, or did not end.",
-            )
-        elif heard.cell:
-            skipped.add(heard.cell)
-            result.remarks.append(f"Cell {heard.cell} ended the process, or did not end: it was left out.")
-        else:
-            result.remarks.append("The process ended before the first cell.")
-            break
-    for name in exercises:
-        result.verdicts.setdefault(name, ("not graded", "The notebook did not get as far as this exercise."))
-    return result
+class EndedError(Exception):
+    """A sandbox ended, was ended because it used too much, or sent what is no frame."""
 
 
-@dataclass
-class _Heard:
-    """What a worker has reported so far; what claims to be a verdict needs the token."""
+class Process:
+    """The process of a sandbox; use it in a `with` statement."""
 
-    token: str = field(default_factory=lambda: secrets.token_hex(16))
-    cell: int = 0
-    ready: bool = False
-    judging: str = ""
-    done: bool = False
-    failures: list[str] = field(default_factory=list)
-    verdicts: dict[str, tuple[str, str]] = field(default_factory=dict)
+    def __init__(self, sandbox: str, limits: Limits, folder: Path) -> None:
+        """Start the process.
 
-    def note(self, line: bytes) -> None:
-        """Take in one line; lines that a notebook made up are left aside."""
+        Args:
+            sandbox: What `isolation.choose` returned.
+            limits: What it may use.
+            folder: Working directory where there is no sandbox; an empty one.
+        """
+        self._limits = limits
+        self._process = subprocess.Popen(
+            [*command(sandbox, limits), *WORKER],
+            stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL,
+            env={**environment(), "HOME": str(folder), "TMPDIR": str(folder)} if sandbox == "none" else None,
+            cwd=folder, start_new_session=True,
+        )  # fmt: skip
+        assert self._process.stdin
+        assert self._process.stdout
+        self._to, self._from = self._process.stdin.fileno(), self._process.stdout.fileno()
+        for end in (self._to, self._from):
+            fcntl.fcntl(end, fcntl.F_SETFL, fcntl.fcntl(end, fcntl.F_GETFL) | os.O_NONBLOCK)
+        self._read = bytearray()
+        self._bytes_read = 0
+        self._deadlines: tuple[float, float] = (0.0, 0.0)
+        self.allow(limits.seconds)
+
+    def __enter__(self) -> "Process":
+        """Return the process."""
+        return self
+
+    def __exit__(self, *error: object) -> None:
+        """End the process and all that it started."""
+        started = list(_family(self._process.pid))
+        with suppress(ProcessLookupError):
+            os.killpg(self._process.pid, signal.SIGKILL)
+        for pid in started:  # those that left the session
+            with suppress(ProcessLookupError, PermissionError):
+                os.kill(pid, signal.SIGKILL)
+        self._process.wait()
+        for pipe in (self._process.stdin, self._process.stdout):
+            with suppress(OSError):
+                pipe.close()  # type: ignore[union-attr]
+
+    @property
+    def seconds(self) -> float:
+        """Processor time that it has used, with the processes that it started."""
+        return sum(map(_seconds_of, _family(self._process.pid)))
+
+    def allow(self, seconds: float) -> None:
+        """Let it use so much processor time from now on, and `slowdown` times as much by the clock."""
+        self._deadlines = (self.seconds + seconds, monotonic() + seconds * self._limits.slowdown)
+
+    def send(self, message: Any) -> None:
+        """Send a message.
+
+        Raises:
+            EndedError: it has ended, or does not read.
+        """
+        rest = memoryview(pack(message))
+        while rest:
+            self._wait(reading=False)
+            try:
+                rest = rest[os.write(self._to, rest[: 2**16]) :]
+            except BlockingIOError:
+                continue
+            except OSError as error:
+                raise EndedError from error
+
+    def receive(self) -> Any:
+        """Return the next message.
+
+        Raises:
+            EndedError: there is none before it ends or uses too much, or it is no frame.
+        """
+        (length,) = LENGTH.unpack(self._take(LENGTH.size))
+        if length > LARGEST_FRAME:
+            raise EndedError
         try:
-            said = json.loads(line)
-            genuine = said.get("token") == self.token
-            if genuine and "status" in said:
-                self.verdicts[str(said["name"])] = (str(said["status"]), str(said["hint"]))
-            elif genuine:
-                self.judging, self.done = said.get("judging", ""), said.get("done", False)
-            elif "failed" in said and not self.ready:
-                self.failures.append(f"Cell {int(said['failed'])} stopped with {said['error']}")
-            elif "cell" in said and not self.ready:
-                self.cell = int(said["cell"])
-            elif "ready" in said:
-                self.ready = True
-        except (ValueError, TypeError, KeyError, AttributeError):
-            return
+            return unpack(self._take(length))
+        except NotPlainError as error:
+            raise EndedError from error
+
+    def _take(self, length: int) -> bytes:
+        while len(self._read) < length:
+            self._wait(reading=True)
+            try:
+                chunk = os.read(self._from, 2**20)
+            except BlockingIOError:
+                continue
+            self._bytes_read += len(chunk)
+            if not chunk or self._bytes_read > MOST_READ:
+                raise EndedError
+            self._read += chunk
+        taken = bytes(self._read[:length])
+        del self._read[:length]
+        return taken
+
+    def _wait(self, reading: bool) -> None:
+        """Return when the pipe is ready; end the process if it uses too much until then."""
+        while True:
+            ways: tuple[list[int], list[int]] = ([self._from], []) if reading else ([], [self._to])
+            ready = select.select(*ways, [], TICK)
+            if ready[0] or ready[1]:
+                if monotonic() < self._deadlines[1]:
+                    return
+                raise EndedError
+            computed, last = self._deadlines
+            if (
+                interrupted.is_set()
+                or monotonic() > last
+                or self.seconds > computed
+                or _memory(self._process.pid) > self._limits.memory
+            ):
+                raise EndedError
 
 
-def _attempt(job: dict[str, Any], seeds: list[int], last: float) -> _Heard:
-    """Run a job once, and return what was heard of it until it ended or its time was up."""
-    heard = _Heard()
-    with TemporaryDirectory(prefix="grading-", ignore_cleanup_errors=True) as folder:
-        path = Path(folder) / "job.json"
-        path.write_text(json.dumps(job), encoding="utf-8")
-        ours, theirs = os.pipe()
-        secret_out, secret_in = os.pipe()
-        with (Path(folder) / "output.txt").open("wb") as output:
-            process = subprocess.Popen(
-                [*isolation(), *WORKER, str(path), str(theirs), str(secret_out)],
-                stdin=subprocess.DEVNULL, stdout=output, stderr=output, cwd=folder, env=_environment(folder),
-                pass_fds=(theirs, secret_out), start_new_session=True,
-            )  # fmt: skip
-        os.close(theirs)
-        os.close(secret_out)
-        try:
-            for line in _lines(ours, last):
-                heard.note(line)
-                if heard.ready and secret_in >= 0:
-                    with suppress(BrokenPipeError):
-                        os.write(secret_in, json.dumps({"token": heard.token, "seeds": seeds}).encode())
-                    os.close(secret_in)
-                    secret_in = -1
-        finally:
-            with suppress(ProcessLookupError):
-                os.killpg(process.pid, signal.SIGKILL)
-            process.wait()
-            os.close(ours)
-            if secret_in >= 0:
-                os.close(secret_in)
-    return heard
+def _family(pid: int) -> Iterator[int]:
+    """Yield a process and all that descend from it; on systems without /proc the process alone."""
+    yield pid
+    with suppress(OSError):
+        for task in Path(f"/proc/{pid}/task").iterdir():
+            for child in (task / "children").read_text().split():
+                yield from _family(int(child))
 
 
-def _lines(source: int, last: float) -> Iterator[bytes]:
-    """Yield whole lines from a file descriptor until it ends, says too much, or the time `last` has come."""
-    rest, read = b"", 0
-    while read < LONGEST and (left := last - monotonic()) > 0:
-        if not select.select([source], [], [], left)[0]:
-            return
-        if not (chunk := os.read(source, 65536)):
-            return
-        read += len(chunk)
-        *lines, rest = (rest + chunk).split(b"\n")
-        yield from lines
-
-
-@cache
-def isolation() -> tuple[str, ...]:
-    """Return the command that cuts a process off from the network and other processes; empty where there is none.
-
-    Linux offers it to ordinary users, unless the system or a container forbids it.
-    """
-    command = (shutil.which("unshare") or "unshare", *UNSHARED)
+def _seconds_of(pid: int) -> float:
+    """Return the processor time of a process and of its children that have ended."""
     try:
-        tried = subprocess.run([*command, "true"], capture_output=True, timeout=60, check=False)
-    except (OSError, subprocess.TimeoutExpired):
-        return ()
-    return command if tried.returncode == 0 else ()
+        fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
+    except OSError:
+        return 0.0
+    return sum(map(int, fields[11:15])) / os.sysconf("SC_CLK_TCK")
 
 
-def _environment(home: str) -> dict[str, str]:
-    """Return the worker's environment: nothing of the instructor's but where programs are."""
-    kept = {name: os.environ[name] for name in KEPT if name in os.environ}
-    quiet = {"DEEPERNETS_PROFILE": "quick", "OMP_NUM_THREADS": "1", "TQDM_DISABLE": "1", "MPLBACKEND": "Agg"}
-    return {**kept, **quiet, "HOME": home, "TMPDIR": home, "PYTHONDONTWRITEBYTECODE": "1"}
+def _memory(pid: int) -> int:
+    """Return the memory of a process and its descendants in bytes, what they share counted once."""
+    private, shared = 0, [0]
+    for member in _family(pid):
+        with suppress(OSError, ValueError):
+            _, resident, common, *_ = map(int, Path(f"/proc/{member}/statm").read_text().split())
+            private += resident - common
+            shared.append(common)
+    return (private + max(shared)) * os.sysconf("SC_PAGE_SIZE")

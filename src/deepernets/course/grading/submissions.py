@@ -1,22 +1,29 @@
 """What was handed in: notebooks under any name, whose lab is told from the exercises they check."""
 
+import io
+import json
+import os
 import re
+import stat
+import zipfile
 from collections import Counter
-from dataclasses import dataclass
+from collections.abc import Iterator
+from dataclasses import dataclass, field
 from hashlib import sha256
 from pathlib import Path
-
-import nbformat
-from nbformat import NotebookNode
-from nbformat.reader import NotJSONError
+from typing import Any
 
 from deepernets.course.checks import labs
 from deepernets.errors import UserError
 
 LARGEST = 50_000_000  # bytes; pictures make notebooks large, but not so large
+MOST_MEMBERS = 1_000  # notebooks that are read of one zip file
+LONGEST_NAME = 200  # characters
 CHECKED = re.compile(r"""\bcheck\(\s*["'](\w+)["']""")
 TITLE = re.compile(r"^#\s*Lab\s+(\d+)\b", re.MULTILINE)
-MAGIC = re.compile(r"^(\s*)[%!].*$", re.MULTILINE)
+NOTEBOOK = re.compile(r"\.ipynb(?=$|[ .(_-])", re.IGNORECASE)  # browsers rename: .ipynb.txt, .ipynb (1)
+OTHER = (".py", ".pdf", ".docx", ".rar", ".7z", ".tar", ".gz")
+IGNORED = {".ipynb_checkpoints", "__MACOSX"}
 
 
 @dataclass(frozen=True)
@@ -25,15 +32,20 @@ class Submission:
 
     Attributes:
         student: Path below the folder, without its ending.
-        cells: The code cells, by their position in the notebook counted from 1.
+        cells: The code cells, by their position in the notebook counted from 1; empty for a training cell that the
+            student has not changed.
         lab: The lab it is of, as `deepernets.course.checks.labs` names it; empty where it is of none.
         problem: Why it cannot be graded; empty where it can.
     """
 
     student: str
-    cells: dict[int, str]
+    cells: dict[int, str] = field(default_factory=dict)
     lab: str = ""
     problem: str = ""
+
+
+class UnreadableError(Exception):
+    """A file is no notebook; the message is the reason, as a sentence."""
 
 
 def fingerprint(source: str) -> str:
@@ -42,50 +54,170 @@ def fingerprint(source: str) -> str:
     >>> fingerprint("1 + 1")
     '72fce59447a01f48'
     """
-    return sha256(source.encode()).hexdigest()[:16]
+    return sha256(source.encode(errors="surrogatepass")).hexdigest()[:16]
+
+
+def printable(text: str) -> str:
+    r"""Return text without what a terminal, a table or a page would take for more than text.
+
+    >>> printable("M\udcfcller\x1b[31m")
+    'M\\xfcller\\x1b[31m'
+    """
+    plain = text.encode("utf-8", "surrogateescape" if _from_file_name(text) else "backslashreplace")
+    shown = plain.decode("utf-8", "backslashreplace")
+    return "".join(c if c.isprintable() or c == " " else c.encode("unicode_escape").decode() for c in shown)
+
+
+def _from_file_name(text: str) -> bool:
+    """Whether all surrogates of a text stand for bytes that are not UTF-8, as in names of files."""
+    return all("\udc80" <= c <= "\udcff" for c in text if "\ud800" <= c <= "\udfff")
 
 
 def read_folder(folder: Path) -> list[Submission]:
-    """Read all notebooks in `folder` and below it.
+    """Read all notebooks in `folder` and below it; other files that may have been meant get a reason.
 
     Raises:
-        UserError: there is no such folder, or no notebook in it.
+        UserError: there is no such folder, or nothing in it that could be a notebook.
     """
     if not folder.is_dir():
         raise UserError(f"{folder} is not a folder; name the one that holds the submitted notebooks.")
-    paths = sorted(path for path in folder.rglob("*.ipynb") if ".ipynb_checkpoints" not in path.parts)
-    if not paths:
+    found = [submission for path in _files(folder) for submission in _read(path, folder)]
+    if not found:
         raise UserError(f"There is no notebook (*.ipynb) in {folder}; name the folder of submissions.")
-    return [_read(path, path.relative_to(folder).with_suffix("").as_posix()) for path in paths]
+    return _told_apart(sorted(found, key=lambda submission: submission.student))
 
 
-def _read(path: Path, student: str) -> Submission:
+def _files(folder: Path) -> Iterator[Path]:
+    """Yield all files that somebody may have handed in; links to folders are not followed."""
+    for parent, folders, names in os.walk(folder):
+        folders[:] = sorted(name for name in folders if name not in IGNORED and not name.startswith("."))
+        for name in sorted(names):
+            if not name.startswith(".") and (
+                NOTEBOOK.search(name) or name.lower().endswith((".zip", *OTHER))
+            ):
+                yield Path(parent) / name
+
+
+def _read(path: Path, folder: Path) -> Iterator[Submission]:
+    """Yield the notebook of a file, or those of a zip file, or the reason why there is none."""
+    relative = path.relative_to(folder).as_posix()
     try:
-        if path.stat().st_size == 0:
-            return Submission(student, {}, problem="The file is empty.")
-        if path.stat().st_size > LARGEST:
-            return Submission(student, {}, problem=f"The file is larger than {LARGEST // 10**6} MB.")
-        notebook = nbformat.read(path, as_version=4)
-        cells = dict(enumerate(notebook.cells, 1))
-        text = "\n".join(cell.source for cell in cells.values())
-        code = {number: _plain(cell) for number, cell in cells.items() if cell.cell_type == "code"}
-    except (NotJSONError, UnicodeDecodeError):
-        return Submission(student, {}, problem="The file is not a notebook: it is not JSON.")
+        if not NOTEBOOK.search(path.name) and path.name.lower().endswith(OTHER):
+            raise UnreadableError("The file is not a notebook (*.ipynb).")
+        content = _bytes_of(path)
+        if path.name.lower().endswith(".zip"):
+            yield from _read_zip(content, relative[: -len(".zip")])
+        else:
+            yield _parsed(content, _student(relative))
+    except UnreadableError as reason:
+        yield Submission(_student(relative), problem=str(reason))
+
+
+def _read_zip(content: bytes, student: str) -> Iterator[Submission]:
+    try:
+        with zipfile.ZipFile(io.BytesIO(content)) as archive:
+            members = [
+                member
+                for member in archive.infolist()
+                if NOTEBOOK.search(member.filename) and not IGNORED & set(member.filename.split("/"))
+                and not member.filename.split("/")[-1].startswith(".")
+            ]  # fmt: skip
+            if not members or len(members) > MOST_MEMBERS:
+                raise UnreadableError(f"The zip file holds {len(members)} notebooks.")
+            for member in members:
+                name = _student(student if len(members) == 1 else f"{student}/{member.filename}")
+                try:
+                    with archive.open(member) as file:
+                        yield _parsed(_not_too_large(file.read(LARGEST + 1)), name)
+                except UnreadableError as reason:
+                    yield Submission(name, problem=str(reason))
+    except UnreadableError:
+        raise
+    except Exception as error:  # broken, encrypted, or packed in a way that Python does not know
+        raise UnreadableError(f"The zip file cannot be read ({type(error).__name__}).") from error
+
+
+def _bytes_of(path: Path) -> bytes:
+    """Return what is in a file, but never wait for a pipe, and never follow a link out of the folder."""
+    try:
+        handle = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_NOFOLLOW | os.O_CLOEXEC)
     except OSError as error:
-        return Submission(student, {}, problem=f"The file cannot be read ({error.strerror}).")
-    except Exception as error:  # nbformat raises many kinds, and one file must not stop the others
-        return Submission(student, {}, problem=f"The file is not a notebook ({type(error).__name__}).")
+        if path.is_symlink():
+            raise UnreadableError("The file is a symbolic link.") from error
+        raise UnreadableError(f"The file cannot be read ({error.strerror}).") from error
+    with os.fdopen(handle, "rb") as file:
+        if not stat.S_ISREG(os.fstat(handle).st_mode):
+            raise UnreadableError("This is not a regular file.")
+        try:
+            return _not_too_large(file.read(LARGEST + 1))
+        except OSError as error:
+            raise UnreadableError(f"The file cannot be read ({error.strerror}).") from error
+
+
+def _not_too_large(content: bytes) -> bytes:
+    if not content.strip():
+        raise UnreadableError("The file is empty.")
+    if len(content) > LARGEST:
+        raise UnreadableError(f"The file is larger than {LARGEST // 10**6} MB.")
+    return content
+
+
+def _parsed(content: bytes, student: str) -> Submission:
+    """Return the submission that is in a file.
+
+    Raises:
+        UnreadableError: it holds no notebook.
+    """
+    try:
+        notebook = json.loads(content.decode(_encoding(content)))
+    except (ValueError, RecursionError) as error:
+        raise UnreadableError("The file is not a notebook: it is not JSON.") from error
+    try:
+        cells = _cells(notebook)
+    except (TypeError, KeyError, AttributeError, IndexError) as error:
+        raise UnreadableError(f"The file is not a notebook ({type(error).__name__}).") from error
+    code = {number: source for number, (kind, source) in cells.items() if kind == "code"}
     if not any(source.strip() for source in code.values()):
-        return Submission(student, {}, problem="The notebook holds no code.")
-    return Submission(student, code, lab=_lab_of(text))
+        raise UnreadableError("The notebook holds no code.")
+    return Submission(student, code, lab=_lab_of("\n".join(source for _, source in cells.values())))
 
 
-def _plain(cell: NotebookNode) -> str:
-    """Return a cell's code as plain Python: nothing for an unchanged training cell, no lines for IPython alone."""
-    source: str = cell.source
-    if cell.metadata.get("unchanged") == fingerprint(source):
-        return ""
-    return MAGIC.sub(r"\1pass", source)
+def _encoding(content: bytes) -> str:
+    if content.startswith((b"\xff\xfe", b"\xfe\xff")):
+        return "utf-16"
+    return "utf-8-sig"
+
+
+def _cells(notebook: Any) -> dict[int, tuple[str, str]]:
+    """Return kind and source of each cell, by its number; formats 3 and 4 keep them in different places."""
+    listed = notebook["worksheets"][0]["cells"] if "worksheets" in notebook else notebook["cells"]
+    cells = {}
+    for number, cell in enumerate(listed, 1):
+        lines = cell["input"] if "input" in cell else cell["source"]
+        source = lines if isinstance(lines, str) else "".join(map(str, lines))
+        kept = cell.get("metadata") or {}
+        cells[number] = str(cell["cell_type"]), "" if kept.get("unchanged") == fingerprint(source) else source
+    return cells
+
+
+def _student(relative: str) -> str:
+    """Return what a student is called: a path without the ending, short enough and printable."""
+    found = list(NOTEBOOK.finditer(relative))
+    stem = relative[: found[-1].start()] + relative[found[-1].end() :] if found else relative
+    stem = stem.removesuffix(".txt").removesuffix(".json") if found else stem
+    name = printable(stem)
+    return name if len(name) <= LONGEST_NAME else f"{name[:LONGEST_NAME]}…"
+
+
+def _told_apart(submissions: list[Submission]) -> list[Submission]:
+    """Return the submissions with a number after names that come more than once."""
+    seen: Counter[str] = Counter()
+    result = []
+    for one in submissions:
+        seen[one.student] += 1
+        name = one.student if seen[one.student] == 1 else f"{one.student} ({seen[one.student]})"
+        result.append(Submission(name, one.cells, one.lab, one.problem))
+    return result
 
 
 def _lab_of(text: str) -> str:
@@ -95,7 +227,7 @@ def _lab_of(text: str) -> str:
     if found:
         return found.most_common(1)[0][0]
     title = TITLE.search(text)
-    named = f"lab{int(title[1]):02}" if title else ""
+    named = f"lab{int(title[1][:9]):02}" if title else ""
     return named if named in labs() else ""
 
 
@@ -107,7 +239,7 @@ def choose_lab(submissions: list[Submission], wanted: str | None) -> str:
     """
     if wanted is not None:
         number = wanted.lower().removeprefix("lab").split("_")[0]
-        lab = f"lab{int(number):02}" if number.isdigit() else wanted
+        lab = f"lab{int(number):02}" if number.isdecimal() else wanted
         if lab not in labs():
             raise UserError(f"There is no lab {wanted!r}; name one of {', '.join(labs())} with --lab.")
         return lab

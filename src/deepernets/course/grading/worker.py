@@ -1,99 +1,166 @@
-"""Runs one submission; started by `sandbox` as a process of its own, with limits set and nothing to lose.
+"""Runs inside a sandbox: executes the cells of one notebook, and calls its answers with the judge's inputs.
 
-It runs the notebook's cells, then asks for the secret (a token and the seeds of the hidden inputs), and only then
-judges, with the checks loaded anew: what a notebook prints or patches has no say in its points.
+It decides nothing. It knows neither seeds nor expected values, and what it sends is data that the judge compares.
 """
 
-import json
-import linecache
 import os
 import resource
 import signal
-import sys
 from collections.abc import Iterator
-from contextlib import contextmanager
-from pathlib import Path
+from contextlib import contextmanager, suppress
 from types import FrameType, ModuleType
-from typing import Any
+from typing import Any, BinaryIO
 
-CANDIDATES = 3  # versions of an answer that are judged, the latest first
-REFUSED = {
-    *("socket.connect", "socket.bind", "socket.getaddrinfo", "socket.gethostbyname", "socket.sendto"),
-    *("os.fork", "os.forkpty", "os.posix_spawn", "os.exec", "os.system", "os.kill", "os.killpg"),
-    *("subprocess.Popen", "pty.spawn"),
-}
-CHANGING = {
-    *("os.remove", "os.rename", "os.rmdir", "os.mkdir", "os.link", "os.symlink", "os.truncate"),
-    *("os.chmod", "os.chown", "shutil.rmtree", "shutil.move", "shutil.copyfile"),
-}
+import torch
+
+from deepernets.course import checks
+from deepernets.course.exercises.judging import Outcome
+from deepernets.course.exercises.values import NotAttempted, Stopped, TooLong, Unsuitable
+from deepernets.course.grading.plain import (
+    LARGEST_FRAME,
+    LENGTH,
+    NotPlainError,
+    from_plain,
+    pack,
+    to_plain,
+    unpack,
+)
+
+CANDIDATES = 3  # versions of an answer that were never checked, the latest first
 CLOCKS = {signal.SIGPROF: signal.ITIMER_PROF, signal.SIGALRM: signal.ITIMER_REAL}
-WRITING = os.O_WRONLY | os.O_RDWR | os.O_CREAT | os.O_TRUNC | os.O_APPEND
+INSTALLERS = ("pip", "conda", "uv", "mamba")  # line magics that do nothing here
+LONGEST_REMARK = 300
 
 
 class CellTimeoutError(BaseException):
     """A cell took too long; not an `Exception`, so that answers do not catch it by accident."""
 
 
-def main(job_path: str, report_to: int, secret_from: int) -> None:
-    """Run the job at `job_path`, and report in lines of JSON."""
-    job = json.loads(Path(job_path).read_text(encoding="utf-8"))
+class Worker:
+    """The two ends of the pipes to the judge, and what the notebook has answered so far."""
 
-    def report(**what: Any) -> None:
-        os.write(report_to, (json.dumps(what) + "\n").encode())
+    def __init__(self, source: BinaryIO, target: int) -> None:
+        self._source, self._target, self._pid = source, target, os.getpid()
+        job = self._receive()
+        self.cells: list[tuple[int, str]] = job["cells"]
+        self.exercises = {name: checks.exercises()[name] for name in job["exercises"]}
+        self.limits: dict[str, Any] = job["limits"]
+        self.right: set[str] = set()
+        self.judged: list[Any] = []  # answers, kept so that no other one gets the same identity
+        self.versions: dict[str, list[Any]] = {name: [] for name in self.exercises}
 
-    _limit(job)
-    untouched = Untouched()
-    _forbid(Path(job_path).parent.resolve())
-    candidates = _run_cells(job, report)
-    _stop_clocks()
-    untouched.restore()
-    report(ready=True)
-    secret = json.loads(os.read(secret_from, 4096))
-    for name in job["exercises"]:
-        report(judging=name, token=secret["token"])
-        report(**_judge(name, candidates[name], secret["seeds"]), token=secret["token"])
-    report(done=True, token=secret["token"])
-    os._exit(0)  # whatever the notebook has registered for the end
+    def run(self) -> None:
+        """Run the cells, have the answers judged where they are checked, and those that never were at the end."""
+        namespace, shell = _shell()
+        checks.check = self.check
+        for number, source in self.cells:
+            self._send({"cell": number})
+            if error := self._execute(shell, source):
+                self._send({"failed": number, "error": error})
+            self._note_versions(namespace)
+        self._send({"cell": 0})
+        for name, versions in self.versions.items():
+            for answer in reversed(versions[-CANDIDATES:]):
+                if name not in self.right and not any(answer is known for known in self.judged):
+                    self._ask(name, answer)
+        self._send({"done": True})
 
+    def check(self, name: str, answer: Any) -> checks.Verdict:
+        """Stand in for `checks.check`: have the answer judged, and say what became of it."""
+        exercise = self.exercises.get(name) if type(name) is str else None
+        if exercise is None or answer is ...:
+            reference = exercise.reference if exercise else None
+            return checks.Verdict(str(name), "not attempted", "", answer, reference=reference)
+        status = "right" if name in self.right else self._ask(name, answer)
+        return checks.Verdict(name, status, "", answer, reference=exercise.reference)
 
-def _run_cells(job: dict[str, Any], report: Any) -> dict[str, list[Any]]:
-    """Run the cells one after the other, and return the versions of each answer that they made."""
-    from deepernets.course import checks
+    def _ask(self, name: str, answer: Any) -> checks.Status:
+        """Answer the judge's calls until it has made up its mind; return right, wrong or not attempted."""
+        self.judged.append(answer)
+        self._send({"check": name, "of": str(getattr(answer, "__module__", ""))[:100]})
+        with _clocks_stopped(), torch.random.fork_rng(devices=[]):
+            while "case" in (request := self._receive()):
+                self._send(self._call(name, answer, from_plain(request["case"])))
+        if request["status"] == "right":
+            self.right.add(name)
+        status: checks.Status = request["status"]
+        return status
 
-    def postponed(name: str, answer: Any) -> checks.Verdict:
-        """Judge later; until then the lab goes on with the course's own answers."""
-        return checks.Verdict(str(name), "not attempted", "", answer)
-
-    checks.check = postponed
-    notebook = ModuleType("__main__")
-    notebook.__dict__.update(display=lambda *things, **options: None)
-    sys.modules["__main__"] = notebook
-    candidates: dict[str, list[Any]] = {name: [] for name in job["exercises"]}
-    for number, source in job["cells"]:
-        report(cell=number)
+    def _call(self, name: str, answer: Any, case: tuple[Any, ...]) -> dict[str, Any]:
+        """Return what came of one call, as a message."""
         try:
-            with _at_most(job["cell_seconds"], job["slowdown"]):
-                _execute(source, f"<cell {number}>", notebook.__dict__)
-        except BaseException as error:  # SystemExit included: the next cell has its chance
-            report(failed=number, error=_in_words(error))
-        for name, versions in candidates.items():
-            if name in notebook.__dict__ and not any(notebook.__dict__[name] is known for known in versions):
-                versions.append(notebook.__dict__[name])
-    return candidates
+            with _at_most(self.limits["answer_seconds"], self.limits["slowdown"], TooLong):
+                outcome = self.exercises[name].outcome(answer, case)
+            message = {"outcome": to_plain(outcome)}
+            pack(message, LARGEST_FRAME)
+            return message
+        except NotAttempted:
+            return {"placeholder": True}
+        except TooLong:
+            return {"too long": True}
+        except NotPlainError as error:
+            stopped = Stopped(Unsuitable.__name__, f"What came back cannot be compared: {error}")
+        except BaseException as error:  # of code that observes the answer, which a notebook may have changed
+            stopped = Stopped.by(error)
+        return {"outcome": to_plain(Outcome(stopped))}
+
+    def _execute(self, shell: Any, source: str) -> str:
+        """Run a cell as IPython does, and return how it failed, if it did."""
+        try:
+            with _at_most(self.limits["cell_seconds"], self.limits["slowdown"], CellTimeoutError):
+                result = shell.run_cell(source, store_history=False, silent=False)
+            error = result.error_before_exec or result.error_in_exec
+        except BaseException as stopped:
+            error = stopped
+        if error is None:
+            return ""
+        try:
+            return f"{type(error).__name__}: {error}"[:LONGEST_REMARK]
+        except BaseException:
+            return "an exception that cannot be printed"
+
+    def _note_versions(self, namespace: dict[str, Any]) -> None:
+        for name, versions in self.versions.items():
+            answer = namespace.get(name, ...)
+            if answer is not ... and not any(answer is known for known in versions):
+                versions.append(answer)
+
+    def _send(self, message: dict[str, Any]) -> None:
+        if os.getpid() != self._pid:
+            os._exit(0)  # a process that the notebook forked has no say
+        content = memoryview(pack(message))
+        while content:
+            content = content[os.write(self._target, content) :]
+
+    def _receive(self) -> Any:
+        (length,) = LENGTH.unpack(self._source.read(LENGTH.size))
+        return unpack(self._source.read(length))
 
 
-def _execute(source: str, name: str, namespace: dict[str, Any]) -> None:
-    linecache.cache[name] = (len(source), None, source.splitlines(keepends=True), name)
-    exec(compile(source, name, "exec"), namespace)
+def _shell() -> tuple[dict[str, Any], Any]:
+    """Return the notebook's namespace, and an IPython shell that runs cells in it."""
+    from IPython.core.interactiveshell import InteractiveShell
+    from traitlets.config import Config
+
+    settings = Config()
+    settings.HistoryManager.enabled = False
+    settings.InteractiveShell.update(cache_size=0, colors="nocolor", display_page=True)
+    module = ModuleType("__main__")
+    shell: Any = InteractiveShell.instance(user_module=module, config=settings)
+    shell.ask_exit = lambda: None  # `exit()` and `quit()` end no graded notebook
+    shell.enable_gui = lambda gui=None: None
+    for name in INSTALLERS:
+        shell.register_magic_function(lambda line: None, "line", name)
+    return shell.user_ns, shell
 
 
 @contextmanager
-def _at_most(seconds: float, slowdown: float) -> Iterator[None]:
+def _at_most(seconds: float, slowdown: float, kind: type[BaseException]) -> Iterator[None]:
     """Interrupt what takes more than `seconds` of processor time, or `slowdown` times as long by the clock."""
 
     def too_long(signal_number: int, frame: FrameType | None) -> None:
         clock = "s" if signal_number == signal.SIGALRM else "s of computing"
-        raise CellTimeoutError(f"it was not done after {limits[signal_number]:g} {clock}")
+        raise kind(f"it was not done after {limits[signal_number]:g} {clock}")
 
     limits: dict[int, float] = {signal.SIGPROF: seconds, signal.SIGALRM: seconds * slowdown}
     for number, timer in CLOCKS.items():
@@ -102,108 +169,57 @@ def _at_most(seconds: float, slowdown: float) -> Iterator[None]:
     try:
         yield
     finally:
-        _stop_clocks()
+        for timer in CLOCKS.values():
+            signal.setitimer(timer, 0)
 
 
-def _stop_clocks() -> None:
-    for timer in CLOCKS.values():
-        signal.setitimer(timer, 0)
+@contextmanager
+def _clocks_stopped() -> Iterator[None]:
+    """Stop the clocks of a cell while an answer that it checks is judged."""
+    before = {timer: signal.setitimer(timer, 0) for timer in CLOCKS.values()}
+    handlers = {number: signal.getsignal(number) for number in CLOCKS}
+    try:
+        yield
+    finally:
+        for number, handler in handlers.items():
+            signal.signal(number, handler)
+        for timer, left in before.items():
+            signal.setitimer(timer, *left)
 
 
-def _judge(name: str, versions: list[Any], seeds: list[int]) -> dict[str, str]:
-    """Return the verdict on the best of the last versions of an answer: right must be right on all seeds."""
-    from deepernets.course import checks
-
-    verdict = {"name": name, "status": "not attempted", "hint": ""}
-    for answer in reversed(versions[-CANDIDATES:]):
-        tries = [checks.judge(name, answer, seed) for seed in seeds[:1]]
-        if tries[0].status == "right":
-            tries += [checks.judge(name, answer, seed) for seed in seeds[1:]]
-        worst = next((tried for tried in tries if tried.status != "right"), None)
-        if worst is None:
-            return {"name": name, "status": "right", "hint": ""}
-        if verdict["status"] == "not attempted" and worst.status == "wrong":
-            verdict = {"name": name, "status": "wrong", "hint": worst.hint}
-    return verdict
-
-
-class Untouched:
-    """The interpreter as it was before a student's code ran: its modules, and the functions in them."""
-
-    def __init__(self) -> None:
-        import torch
-
-        from deepernets.course import checks
-
-        checks.labs()
-        ways: tuple[list[Any], ...] = (sys.path, sys.meta_path, sys.path_hooks)
-        self.ways = [(way, list(way)) for way in ways]
-        self.modules = {name: module for name, module in sys.modules.items() if not _ours(name)}
-        spaces: list[Any] = [*self.modules.values(), torch.Tensor, torch.nn.Module]
-        self.contents = [(space, dict(vars(space))) for space in spaces if hasattr(space, "__dict__")]
-
-    def restore(self) -> None:
-        """Undo patches to modules, and forget the course's own, so that they are loaded anew from their files."""
-        for way, steps in self.ways:
-            way[:] = steps
-        for space, before in self.contents:
-            for name, value in before.items():
-                if callable(value) and vars(space).get(name) is not value:
-                    setattr(space, name, value)
-        for name in [name for name in sys.modules if _ours(name)]:
-            del sys.modules[name]
-        sys.modules.update(self.modules)
-
-
-def _ours(name: str) -> bool:
-    return name.split(".")[0] == "deepernets"
-
-
-def _limit(job: dict[str, Any]) -> None:
-    """Limit memory, file size, processes and processor time of this process and those it starts."""
+def _limit(limits: dict[str, Any]) -> None:
+    """Limit what this process and those it starts may use; without privileges no limit can be raised again."""
     wanted = {
-        "RLIMIT_DATA": int(job["memory"]),
-        "RLIMIT_FSIZE": int(job["output"]),
+        "RLIMIT_DATA": int(limits["memory"]),
+        "RLIMIT_FSIZE": int(limits["output"]),
+        "RLIMIT_CPU": int(limits["seconds"]) + 5,
+        "RLIMIT_NPROC": int(limits["processes"]),
+        "RLIMIT_NOFILE": 512,
+        "RLIMIT_MEMLOCK": 2**20,
+        "RLIMIT_MSGQUEUE": 2**20,
         "RLIMIT_CORE": 0,
-        "RLIMIT_CPU": int(job["seconds"]) + 5,
     }
     for name, limit in wanted.items():
-        kind = getattr(resource, name)
-        _, hard = resource.getrlimit(kind)
-        resource.setrlimit(
-            kind, (limit, limit) if hard == resource.RLIM_INFINITY else (min(limit, hard), hard)
-        )
+        kind = getattr(resource, name, None)
+        if kind is None or not (limit or name == "RLIMIT_CORE"):  # not every system has them all
+            continue
+        hard = resource.getrlimit(kind)[1]
+        least = limit if hard == resource.RLIM_INFINITY else min(limit, hard)
+        with suppress(ValueError, OSError):
+            resource.setrlimit(kind, (least, least))
 
 
-def _forbid(home: Path) -> None:
-    """Refuse, for the rest of this process, the network, new processes, and changes to files outside `home`."""
-
-    def watch(event: str, arguments: tuple[Any, ...]) -> None:
-        if event in REFUSED:
-            raise PermissionError(f"{event} is not available while a notebook is graded")
-        writes = event == "open" and isinstance(arguments[2], int) and arguments[2] & WRITING
-        if (writes or event in CHANGING) and not all(map(inside, _paths(event, arguments))):
-            raise PermissionError(f"files outside of the notebook's folder cannot be changed ({event})")
-
-    def inside(path: str) -> bool:
-        return path == os.devnull or os.path.realpath(path).startswith(f"{home}{os.sep}")
-
-    sys.addaudithook(watch)
-
-
-def _paths(event: str, arguments: tuple[Any, ...]) -> list[str]:
-    """Return the paths that an audited event changes; a file descriptor was opened before, and is none."""
-    both = event in ("os.rename", "os.link", "os.symlink", "shutil.move")
-    named = arguments[: 2 if both else 1] if event != "shutil.copyfile" else arguments[1:2]
-    return [os.fsdecode(path) for path in named if isinstance(path, str | bytes | os.PathLike)]
-
-
-def _in_words(error: BaseException) -> str:
-    try:
-        return f"{type(error).__name__}: {error}"[:300].encode(errors="backslashreplace").decode()
-    except BaseException:
-        return "an exception that cannot be printed"
+def main() -> None:
+    """Take the pipes away from the notebook's input and output, and run it."""
+    source, target = os.fdopen(os.dup(0), "rb"), os.dup(1)
+    nothing = os.open(os.devnull, os.O_RDWR)
+    for standard in (0, 1, 2):
+        os.dup2(nothing, standard)
+    worker = Worker(source, target)
+    _limit(worker.limits)
+    worker.run()
+    os._exit(0)  # whatever the notebook has registered for the end
 
 
 if __name__ == "__main__":
-    main(sys.argv[1], int(sys.argv[2]), int(sys.argv[3]))
+    main()
