@@ -20,6 +20,7 @@ from deepernets.errors import UserError
 from deepernets.files import lock_folder
 from deepernets.recipes.recipe import Recipe
 from deepernets.training import checkpoints, preparation
+from deepernets.training import run as run_module
 from deepernets.training.callbacks import Progress
 from deepernets.training.checkpoints import list_checkpoints, require_room
 from deepernets.training.options import RunOptions
@@ -242,6 +243,22 @@ def test_a_run_is_not_continued_with_the_images_of_another_folder(
     monkeypatch.setattr(preparation, "load_dataset", lambda *args: drawn(seed=1))
     with pytest.raises(UserError, match="of another run, with other images"):
         _train(tmp_path)
+
+
+def test_a_finished_run_of_other_images_is_not_handed_back(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    run = _train(tmp_path)
+    for dataset in (drawn(), None):  # the same images, and none: a finished run does not need its data
+        monkeypatch.setattr(run_module, "load_dataset", lambda *args, found=dataset: found or _fail())
+        assert _train(tmp_path).record == run.record
+    monkeypatch.setattr(run_module, "load_dataset", lambda *args: drawn(seed=1))
+    with pytest.raises(UserError, match="is finished, and was trained on other images; rename or delete"):
+        _train(tmp_path)
+
+
+def _fail() -> Dataset:
+    raise UserError("The data are not available.")
 
 
 def test_a_run_states_the_versions_of_all_its_parts(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

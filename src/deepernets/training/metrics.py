@@ -103,6 +103,24 @@ def confident_mistakes(logits: Tensor, labels: Tensor, most: int = 24) -> list[d
     ]
 
 
+def summarise(loss: float, logits: Tensor, labels: Tensor, classes: int) -> dict[str, Any]:
+    """Return what a record states about the test: loss, accuracy, confusion matrix, most confident mistakes.
+
+    Args:
+        loss: Mean loss per image.
+        logits: (N, K), float.
+        labels: (N,) class indices.
+        classes: Number of classes K.
+    """
+    predicted = logits.argmax(dim=1)  # (N,)
+    return {
+        "loss": loss,
+        "accuracy": (predicted == labels).float().mean().item(),
+        "confusion": confusion_matrix(predicted, labels, classes).tolist(),
+        "mistakes": confident_mistakes(logits, labels),
+    }
+
+
 def recall_per_class(confusion: np.ndarray) -> np.ndarray:
     """Return the recall of each class: (K,), NaN for a class without images.
 

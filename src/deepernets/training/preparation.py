@@ -28,6 +28,7 @@ from deepernets.training import hardware
 from deepernets.training.loop import Training
 from deepernets.training.optimizers import build_optimizer
 from deepernets.training.options import RunOptions
+from deepernets.training.records import Record
 from deepernets.training.schedules import get_schedule
 
 EVALUATION_BATCH = 500  # images; larger than in training, since no activations are kept
@@ -63,6 +64,14 @@ class Splits:
             "mean": [round(value, 6) for value in transform.mean.flatten().tolist()],
             "std": [round(value, 6) for value in transform.std.flatten().tolist()],
         }
+
+    def fit(self, stated: dict[str, Any]) -> bool:
+        """Return whether these are the data that a record states; statistics may be rounded differently."""
+        ours = self.describe()
+        sides = ([*data["mean"], *data["std"]] for data in (ours, stated))
+        same_statistics = all(abs(one - other) < 1e-5 for one, other in zip(*sides, strict=False))
+        names = ("name", "variant", "classes", "train", "validation", "test")
+        return same_statistics and all(ours[name] == stated[name] for name in names)
 
 
 def split(recipe: Recipe, dataset: Dataset, seed: int, channels_last: bool = False) -> Splits:
@@ -128,6 +137,14 @@ def initial_model(recipe: Recipe, splits: Splits, seed: int) -> nn.Module:
         images = sample(splits.train.images, IMAGES_TO_WHITEN, seed)
         whiten(model, splits.train.transform.normalise(images.pixels).cpu())
     return FlipAveraged(model) if recipe.both_ways else model
+
+
+def build_recorded(record: Record) -> nn.Module:
+    """Return the network of a recorded run with weights that are neither its initial nor its trained ones."""
+    recipe = record.recipe
+    in_shape = len(record.data["mean"]), recipe.image_size, recipe.image_size
+    network = build_model(recipe.model, in_shape, classes=len(record.data["classes"]))
+    return FlipAveraged(network) if recipe.both_ways else network
 
 
 def prepare(recipe: Recipe, splits: Splits, accelerator: Accelerator, seed: int) -> Training:

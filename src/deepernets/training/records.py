@@ -203,6 +203,16 @@ def changes_to(trained: Recipe, profile: str = "full") -> dict[str, Any]:
     }
 
 
+def total_seconds(history: list[dict[str, Any]], test: float) -> dict[str, float | None]:
+    """Return the seconds that a run spent in training, validation and test, and their sum."""
+    spent = {
+        "training": sum(epoch["seconds"] for epoch in history),
+        "validation": sum(epoch["validation_seconds"] for epoch in history),
+        "test": test,
+    }
+    return {part: round(value, 2) for part, value in {**spent, "total": sum(spent.values())}.items()}
+
+
 def results_folder() -> Path:
     """Return the folder of the recorded runs: in an installed package, or `results/` of the repository."""
     installed = Path(str(files("deepernets"))) / "results"

@@ -17,8 +17,8 @@ from deepernets.errors import UserError
 from deepernets.files import lock_folder
 from deepernets.models.counting import count_parameters
 from deepernets.models.registry import build_model
-from deepernets.models.speedrun import FlipAveraged
 from deepernets.models.vgg import start_from
+from deepernets.papers.datasets import DATASETS
 from deepernets.recipes import get_recipe
 from deepernets.recipes.recipe import Recipe
 from deepernets.training import distributed, hardware
@@ -38,10 +38,11 @@ from deepernets.training.checkpoints import (
 )
 from deepernets.training.cuda_graphs import CapturedStep, can_capture
 from deepernets.training.loop import Evaluation, Training, evaluate, evaluation_weights, fit
-from deepernets.training.metrics import confident_mistakes, confusion_matrix
+from deepernets.training.metrics import summarise
 from deepernets.training.options import RunOptions, require_folder_name, require_same_run
 from deepernets.training.preparation import (
     Splits,
+    build_recorded,
     identify,
     initial_model,
     prepare,
@@ -49,7 +50,7 @@ from deepernets.training.preparation import (
     require_two_images,
     split,
 )
-from deepernets.training.records import RECORD, Record, changes_to, load_record
+from deepernets.training.records import RECORD, Record, changes_to, load_record, total_seconds
 
 
 class Run:
@@ -97,7 +98,7 @@ class Run:
             UserError: the run has no weights.
         """
         with torch.random.fork_rng(devices=[]):  # the initial weights are replaced at once
-            model = _build_recorded(self.record)
+            model = build_recorded(self.record)
         self._load_weights(model)
         return model.eval()
 
@@ -189,14 +190,14 @@ def train(recipe: Recipe | str, options: RunOptions | None = None, **changes: An
                     data=splits.describe(),
                     model={"name": recipe.model, "parameters": count_parameters(training.model)},
                     epochs=training.history,
-                    test=_summarise(tested, len(splits.dataset.classes)),
+                    test=summarise(tested.loss, tested.logits, tested.labels, len(splits.dataset.classes)),
                     requested_precision=options.precision,
                     compile=options.compile,
                     sync_batch_norm=synchronised,
                     channels_last=splits.train.channels_last,
                     started=training.started,
                     finished=datetime.now(UTC).isoformat(timespec="seconds"),
-                    seconds=_total_seconds(training.history, seconds),
+                    seconds=total_seconds(training.history, seconds),
                     precision=hardware.precision_of(accelerator),
                     processes=distributed.num_processes(),
                     device=hardware.describe(accelerator.device),
@@ -283,7 +284,7 @@ def _finished_run(folder: Path, recipe: Recipe, options: RunOptions) -> Run:
     """Return the finished run in `folder`, if it is the one that is asked for.
 
     Raises:
-        UserError: the recipe, profile, seed, precision, compiling or synchronised batch normalisation differ.
+        UserError: recipe, images, profile, seed, precision, compiling or synchronised batch normalisation differ.
     """
     run = Run(folder, options.data_root)
     record = run.record
@@ -302,24 +303,35 @@ def _finished_run(folder: Path, recipe: Recipe, options: RunOptions) -> Run:
             f"The run in {folder} is finished, with {' and '.join(differing)}; ask for the same, train it "
             "again with --fresh, or choose another --out."
         )
+    if not (recipe.data in DATASETS and (options.data_root is None or options.profile == "quick")):
+        _require_same_images(run)
     if distributed.is_main():
         delete_leftovers(folder)
     return run
 
 
+def _require_same_images(run: Run) -> None:
+    """Raise an error if the data of a finished run are available here, and others than those it was trained on.
+
+    Raises:
+        UserError: the images differ.
+    """
+    try:
+        same = run.data.fit(run.record.data)
+    except UserError:  # a finished run does not need its data
+        return
+    if not same:
+        raise UserError(
+            f"The run in {run.folder} is finished, and was trained on other images; rename or delete the folder, "
+            "train again with --fresh, or choose another --out."
+        )
+
+
 def _has_batch_norm(record: Record) -> bool:
     """Return whether a recorded network has batch normalisation, without memory for its weights."""
     with torch.device("meta"):
-        network = _build_recorded(record)
+        network = build_recorded(record)
     return any(isinstance(layer, nn.BatchNorm2d) for layer in network.modules())
-
-
-def _build_recorded(record: Record) -> nn.Module:
-    """Return the network of a recorded run with weights that are neither its initial nor its trained ones."""
-    recipe = record.recipe
-    in_shape = len(record.data["mean"]), recipe.image_size, recipe.image_size
-    network = build_model(recipe.model, in_shape, classes=len(record.data["classes"]))
-    return FlipAveraged(network) if recipe.both_ways else network
 
 
 def _load_shallow_layers(model: nn.Module, splits: Splits, trained: Path) -> None:
@@ -331,24 +343,3 @@ def _load_shallow_layers(model: nn.Module, splits: Splits, trained: Path) -> Non
     )
     load_weights(trained, shallow)
     start_from(model, shallow.to(splits.train.images.pixels.device))
-
-
-def _total_seconds(history: list[dict[str, Any]], test: float) -> dict[str, float | None]:
-    """Return the seconds that a run spent in training, validation and test, and their sum."""
-    spent = {
-        "training": sum(epoch["seconds"] for epoch in history),
-        "validation": sum(epoch["validation_seconds"] for epoch in history),
-        "test": test,
-    }
-    return {part: round(value, 2) for part, value in {**spent, "total": sum(spent.values())}.items()}
-
-
-def _summarise(tested: Evaluation, classes: int) -> dict[str, Any]:
-    """Return what a record states about the test: loss, accuracy, confusion matrix, most confident mistakes."""
-    predicted = tested.logits.argmax(dim=1)  # (N,)
-    return {
-        "loss": tested.loss,
-        "accuracy": tested.accuracy,
-        "confusion": confusion_matrix(predicted, tested.labels, classes).tolist(),
-        "mistakes": confident_mistakes(tested.logits, tested.labels),
-    }
