@@ -321,7 +321,7 @@ def largest_comparable_group(records: Iterable[Record]) -> list[Record]:
     groups: dict[object, list[Record]] = {}
     for record in records:
         images = record.data["variant"], record.data["train"]
-        terms = record.recipe.changed(name="", model=""), images, record.profile, record.seed
+        terms = record.recipe.changed(name="any", model=""), images, record.profile, record.seed
         groups.setdefault(terms, []).append(record)
     return max(groups.values(), key=lambda group: (len(group), count_steps(group[0])), default=[])
 
