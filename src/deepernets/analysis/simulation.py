@@ -1,7 +1,5 @@
 """Simulated test sets: choosing the best of several networks, and wrong labels."""
 
-from collections.abc import Sequence
-
 import torch
 from torch import Tensor
 
@@ -29,31 +27,6 @@ def correct_counts(probabilities: Tensor, networks: int, seed: int = 0) -> Tenso
         for size in _chunks(networks, len(probabilities))
     ]
     return torch.cat(counts)
-
-
-def selection_bias(
-    probabilities: Tensor, tries: Sequence[int], draws: int = 100, seed: int = 0
-) -> dict[int, float]:
-    """Return by how much the best of equally good networks exceeds their true accuracy, by simulation.
-
-    Args:
-        probabilities: (N,), as for `correct_counts`; the true accuracy is their mean.
-        tries: Numbers of networks from which the best is chosen.
-        draws: How often each choice is simulated.
-        seed: Seed of the simulation.
-
-    Returns:
-        For each number of tries, the mean of (best measured accuracy) - (true accuracy), in points.
-
-    Raises:
-        UserError: a number of tries is under 1.
-    """
-    if min(tries) < 1:
-        raise UserError(f"tries has {min(tries)}; expected numbers of at least 1.")
-    counts = correct_counts(probabilities, draws * max(tries), seed).double().view(draws, -1)
-    best = counts.cummax(dim=1).values.mean(dim=0) / len(probabilities)  # (max(tries),)
-    accuracy = float(probabilities.double().mean())
-    return {number: 100 * (float(best[number - 1]) - accuracy) for number in tries}
 
 
 def accuracy_with_wrong_labels(accuracy: float, wrong: float, classes: int) -> float:
