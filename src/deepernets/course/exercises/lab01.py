@@ -119,7 +119,7 @@ def _observe_convolution(
             output.sum(), source, retain_graph=True, allow_unused=True
         ) == (None,):
             raise Unsuitable(
-                f"Autograd finds no way back through your function to `{name}`. Compute with tensors, "
+                f"Autograd finds no path from the result of your function to `{name}`. Compute with tensors, "
                 "without item(), tolist(), detach() or NumPy."
             )
     return read
