@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 
 from deepernets import cli
+from deepernets.errors import ImagesChangedWarning
 from deepernets.recipes import list_recipes
 from deepernets.recipes.recipe import Recipe
 from deepernets.training.options import RunOptions
@@ -191,3 +192,8 @@ def test_ctrl_c_keeps_a_checkpoint_that_the_same_command_goes_on_from(tmp_path: 
     assert "Traceback" not in error
     kept = [path.name for path in tmp_path.rglob("epoch-*")]
     assert len(kept) == 1
+
+
+def test_changed_images_are_announced_in_one_line(capsys: pytest.CaptureFixture[str]) -> None:
+    cli._show_warning(ImagesChangedWarning("3 images were turned."), ImagesChangedWarning, "file.py", 1)
+    assert capsys.readouterr().err == "deepernets: 3 images were turned.\n"

@@ -100,10 +100,8 @@ def _print_costs(runs: list[PlannedRun], profile: Profile) -> None:
 
     records, total = load_records(), 0.0
     for run in runs:
-        speed, cost = (
-            median_speed(records, get_recipe(run.recipe).model),
-            training_multiply_adds(get_recipe(run.recipe).at(profile)),
-        )
+        recipe = get_recipe(run.recipe)
+        speed, cost = median_speed(records, recipe.model), training_multiply_adds(recipe.at(profile))
         total += cost / speed if speed else 0
         about = f"about {format_duration(cost / speed)} on the recorded CPU" if speed else ""
         print(f"{run.recipe:45} seed {run.seed}  {cost:.1e} multiply-adds  {about}")

@@ -83,7 +83,9 @@ HONEST = [
 ]  # fmt: skip
 
 # What a notebook tries: each is code that fails if the sandbox holds.
+CONTROL = "list the temporary folder, which is allowed"
 ESCAPES = {
+    CONTROL: "os.listdir('/tmp')",
     **{
         f"read {path}": f"{'open' if path.is_file() else 'os.listdir'}({str(path)!r})"
         for path in (
@@ -293,7 +295,10 @@ def test_honest_cells_run_as_in_a_notebook(graded: Path) -> None:
 
 
 def test_nothing_escapes_from_a_sandbox(graded: Path) -> None:
-    assert re.findall(r"ESCAPED [^.]*", _page(graded, "escapes")) == []
+    page = _page(graded, "escapes")
+    assert "Cell 1 stopped" not in page, "without its imports every attempt would fail"
+    assert set(re.findall(r"ESCAPED ([^.<]*)", page)) == {CONTROL}
+    assert len(ESCAPES) > 60
 
 
 def test_nothing_outside_is_changed(graded: Path) -> None:

@@ -116,9 +116,8 @@ class _Judging:
     def begin(self) -> None:
         """Forget what an earlier sandbox did; verdicts stay."""
         self.cell, self.name = 0, ""
-        self.started = self.seconds = (
-            0.0  # processor time at the first cell, and how much it may use from there
-        )
+        self.started = 0.0  # processor time at the first cell
+        self.seconds = 0.0  # how much it may use from there
         self.failures: list[str] = []
 
     def listen(self, process: Process, seconds: float) -> None:
