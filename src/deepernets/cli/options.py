@@ -39,7 +39,7 @@ def _run_options(names: Collection[str], environment: bool = True) -> Any:
 
 Changes = _recipe_options()
 AllOptions = _run_options([field.name for field in fields(RunOptions)])
-Settings = _run_options(("profile", "data_root", "seed", "precision"))
+Settings = _run_options(("profile", "data_root", "seed", "precision", "device"))
 Folders = _run_options(("profile", "data_root", "out"), environment=False)
 
 

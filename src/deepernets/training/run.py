@@ -162,6 +162,7 @@ def train(recipe: Recipe | str, options: RunOptions | None = None, **changes: An
     written = get_recipe(recipe) if isinstance(recipe, str) else recipe
     recipe = written.at(options.profile)
     folder = options.folder(written)
+    distributed.use_device(options.device)
     if options.compile:
         hardware.require_compiler()
     require_folder_name(folder)
