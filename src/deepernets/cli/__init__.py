@@ -10,14 +10,14 @@ from typing import Any
 
 from cyclopts import App, CycloptsError
 
-from deepernets.cli import bench, course, listing, results, runs
+from deepernets.cli import bench, course, listing, results, runs, trained
 from deepernets.errors import ImagesChangedWarning, UserError
 
 app = App(
     name="deepernets",
     help="Deeper Networks, from paper to practice: train networks and compare results.",
 )
-for part in (runs, listing, results, course, bench):
+for part in (runs, trained, listing, results, course, bench):
     app.update(part.app)
 
 

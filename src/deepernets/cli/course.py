@@ -9,6 +9,7 @@ from cyclopts import App, Parameter
 from deepernets.course.grading.gradebooks import Format, read_roster, unmatched, write_gradebook
 from deepernets.course.grading.isolation import Limits, Sandbox, choose
 from deepernets.errors import UserError
+from deepernets.files import require_writable
 
 app = App()
 labs = App(name="labs", help="The labs and their solutions.")
@@ -50,6 +51,7 @@ def grade(  # noqa: PLR0913
 
     if workers is not None and workers < 1:
         raise UserError(f"--workers is {workers}; expected at least 1.")
+    require_writable(out)
     people = read_roster(roster) if roster else None
     rows = grade_folder(
         folder,
