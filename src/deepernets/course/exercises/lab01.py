@@ -727,8 +727,8 @@ FIELD_BY_GRADIENT = FunctionExercise(
     returns=number("how many pixels wide the field is"),
     reference=_side_of_gradient,
     inputs=lambda draw: [
-        ([(3, 1)], 21, draw.getrandbits(16), 1.0),
-        ([(draw.choice((3, 5)), 1), (3, 2), (draw.choice((3, 5)), 1)], 41, draw.getrandbits(16), -1.0),
+        ([(draw.choice((3, 5, 7)), 1)], 21, draw.getrandbits(16), 1.0),
+        ([(draw.choice((3, 5, 7)), 1), (3, 2), (draw.choice((3, 5, 7)), 1)], 41, draw.getrandbits(16), -1.0),
         ([(3, 2)], 4, draw.getrandbits(16), 0.001),  # where it matters which of two units is the middle
     ],
     observe=lambda function, layers, size, seed, scale: number("how many pixels wide the field is")(

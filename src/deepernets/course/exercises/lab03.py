@@ -908,9 +908,9 @@ def _top_k_error(
 
 
 def _unsorted_logits(draw: Random, images: int, classes: int, k: int) -> tuple[Tensor, Tensor, int]:
-    """Draw logits and labels such that the true class has each rank, the first and the last one included."""
+    """Draw logits and labels such that the true class has each rank, and some ranks more often than others."""
     logits = 5 * normal(draw, images, classes)
-    ranks = torch.arange(images) % classes
+    ranks = torch.tensor([*range(classes), *draw.choices(range(classes), k=images - classes)])
     labels = logits.argsort(dim=1, descending=True)[torch.arange(images), ranks]
     order = torch.tensor(draw.sample(range(images), images))
     return logits[order], labels[order], k

@@ -223,6 +223,7 @@ def _observe_saving(function: Callable[..., Any], seed: int, epoch: int) -> dict
         if isinstance(attempt(load), Raised):
             return found | {"the entry that cannot be loaded": key}
     momentum = _momentum(resumed[1])
+    continued = _steps(*resumed, 2)
     return found | {
         "the entry that cannot be loaded": "none",
         "whether the function draws random numbers": draws,
@@ -230,9 +231,9 @@ def _observe_saving(function: Callable[..., Any], seed: int, epoch: int) -> dict
         "whether the entry 'random' is the generator's state": torch.equal(checkpoint["random"], before),
         "the entry 'epoch'": number("the entry 'epoch'")(checkpoint["epoch"]),
         "the number of momentum values": len(momentum),
-        "whether two further steps give the weights of an unbroken run": torch.equal(
-            unbroken, _steps(*resumed, 2)
-        ),
+        "whether two further steps give the weights of an unbroken run": torch.equal(unbroken, continued),
+        "the weights of an unbroken run": unbroken,
+        "the weights of the resumed run": continued,
     }
 
 
