@@ -164,7 +164,7 @@ def damages(draw: some.DrawFn, data: bytes) -> bytes:
 
 @pytest.mark.filterwarnings("ignore::deepernets.errors.ImagesChangedWarning")
 @pytest.mark.parametrize("kind", KINDS)
-def test_a_damaged_file_is_read_or_refused_in_one_sentence(kind: str) -> None:
+def test_a_damaged_file_is_read_or_refused_in_one_sentence(kind: str, tmp_path: Path) -> None:
     sound, read = KINDS[kind]
 
     @settings(DAMAGING)
@@ -177,6 +177,9 @@ def test_a_damaged_file_is_read_or_refused_in_one_sentence(kind: str) -> None:
                 result = read(Path(folder), data)
             except UserError as error:
                 sentence = str(error)
+            except BaseException as error:
+                (tmp_path / "damaged").write_bytes(data)
+                pytest.fail(f"{tmp_path / 'damaged'}, read as {kind}, raised {error!r}", pytrace=False)
         most = tracemalloc.get_traced_memory()[1]
         tracemalloc.stop()
         assert most < MOST_MEMORY

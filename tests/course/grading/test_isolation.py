@@ -40,7 +40,19 @@ def test_every_sandbox_shows_python_and_the_package_and_no_more(
 @pytest.mark.parametrize(
     ("sandbox", "options"),
     [
-        ("bubblewrap", ["--unshare-all", "--clearenv", "--die-with-parent", "--new-session", "--ro-bind"]),
+        (
+            "bubblewrap",
+            [
+                "--unshare-net",
+                "--unshare-pid",
+                "--unshare-ipc",
+                "--bounding-set=-all",
+                "--clearenv",
+                "--die-with-parent",
+                "--new-session",
+                "--ro-bind",
+            ],
+        ),
         (
             "podman",
             ["--network=none", "--read-only", "--cap-drop=all", "--pids-limit=7", f"--memory={2**30}"],
