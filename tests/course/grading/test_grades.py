@@ -85,7 +85,12 @@ HONEST = [
 
 # What a notebook tries: each is code that fails if the sandbox holds.
 CONTROL = "list the temporary folder, which is allowed"
-OF_ITS_IMAGE = ("read /etc/passwd", "read /var", "read /run")  # a container has these of its own
+OF_ITS_IMAGE = (
+    "read /etc/passwd",
+    "read /var",
+    "read /run",
+    "read /sys",
+)  # a container has its own, or empty ones
 ESCAPES = {
     CONTROL: "os.listdir('/tmp')",
     **{
