@@ -101,8 +101,8 @@ def bubblewrap(limits: Limits) -> list[str]:
     shown = [*map(Path, _settings()), *visible()]
     for parent in sorted({parent for path in shown for parent in path.parents}):
         command += ["--dir", str(parent)]  # else none but root may enter it
-    for path in shown:
-        command += ["--ro-bind", str(path), str(path)]
+    for there in map(str, shown):
+        command += ["--ro-bind", there, there]
     command += ["--proc", "/proc", "--dev", "/dev"]
     for folder in ("/dev/shm", "/tmp"):
         command += ["--perms", "1777", "--size", str(4 * limits.output), "--tmpfs", folder]
