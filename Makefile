@@ -66,7 +66,8 @@ test-hand-out: $(READY)
 
 EXAMPLES ?= 10000
 fuzz: $(READY)
-	DEEPERNETS_EXAMPLES=$(EXAMPLES) $(BIN)/pytest -q --numprocesses $(WORKERS) tests/data/test_damaged_files.py
+	DEEPERNETS_EXAMPLES=$(EXAMPLES) $(BIN)/pytest -q --override-ini faulthandler_timeout=0 --numprocesses $(WORKERS) \
+	  tests/data/test_damaged_files.py
 
 clean:
 	rm -rf _build runs
