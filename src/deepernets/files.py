@@ -1,6 +1,7 @@
 """Write files atomically, lock folders, and read files of unknown origin without surprises."""
 
 import errno
+import io
 import os
 import stat
 import sys
@@ -179,6 +180,22 @@ def read_file(path: Path, limit: int) -> bytes:
     require_regular(path, limit)
     with reading(path, "replace it"):
         return path.read_bytes()
+
+
+class BoundedFile(io.BufferedReader):
+    """A file whose `read` takes no memory for bytes that the file does not have.
+
+    Readers of pickles ask for as many bytes as the file says, up to 4 GB, and Python allocates them first.
+    """
+
+    def __init__(self, path: Path) -> None:
+        """Open a file for reading."""
+        super().__init__(io.FileIO(path))
+
+    def read(self, size: int | None = -1, /) -> bytes:
+        """Return at most `size` bytes; all that are left for -1."""
+        left = max(os.fstat(self.fileno()).st_size - self.tell(), 0)
+        return super().read(left if size is None or size < 0 else min(size, left))
 
 
 def decode_name(name: bytes) -> str | None:
