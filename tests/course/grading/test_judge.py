@@ -13,8 +13,8 @@ from torch import Tensor
 from deepernets.course.checks import exercises
 from deepernets.course.exercises.judging import FunctionExercise, Outcome
 from deepernets.course.exercises.values import Stopped
+from deepernets.course.grading import judge
 from deepernets.course.grading.isolation import Limits
-from deepernets.course.grading.judge import _Judging
 from deepernets.course.grading.plain import to_plain
 
 SEED, OTHER_SEEDS = 1, (2, 3)
@@ -35,7 +35,7 @@ class MadeUp:
 
 def status(name: str, messages: Iterable[Any]) -> str:
     """Return what the judge makes of these messages; mistakes only matter for the hint."""
-    judging = _Judging([name], [SEED], Limits())
+    judging = judge._Judging([name], [SEED], Limits())
     exercise = judging.exercises[name]
     if isinstance(exercise, FunctionExercise):
         judging.exercises[name] = replace(exercise, mistakes=[])
@@ -66,36 +66,18 @@ def filled(value: Any, number: float, yes: bool) -> Any:
     return number if isinstance(value, int | float) else ""
 
 
+VALUES = [None, True, 0.0, "right", [], (), {}, [[]], {"right": True}, torch.ones(()), Stopped("ValueError")]
+MESSAGES: list[Any] = [{}, {"outcome": None}, {"outcome": True}, {"status": "right", "outcome": []}]
+
+
 def forgeries(name: str) -> Iterator[tuple[str, list[Any]]]:
     """Yield messages that a notebook can send without an answer."""
     right = outcomes(name, SEED)
-    values: list[Any] = [
-        None,
-        True,
-        0.0,
-        "right",
-        [],
-        (),
-        {},
-        [[]],
-        {"right": True},
-        torch.ones(()),
-        Stopped("ValueError"),
-    ]
-    for value in values:
-        yield f"the value {value!r}", [message(Outcome(value))]
-    for plain in (
-        {},
-        {"outcome": None},
-        {"outcome": True},
-        {"status": "right", "right": True, "outcome": []},
-    ):
-        yield f"the message {plain}", [plain]
+    yield from ((f"the value {value!r}", [message(Outcome(value))]) for value in VALUES)
+    yield from ((f"the message {plain}", [plain]) for plain in MESSAGES)
     for number, yes in ((0, False), (0.0, True), (1, True), (nan, True)):
-        yield (
-            f"{number} and {yes} everywhere",
-            [message(Outcome(filled(one.value, number, yes))) for one in right],
-        )
+        other = [Outcome(filled(one.value, number, yes)) for one in right]
+        yield f"{number} and {yes} everywhere", list(map(message, other))
     if isinstance(exercises()[name], FunctionExercise):  # others have no inputs
         yield "the first outcome for every case", [message(right[0])]
         yield "the outcome of the next case", list(map(message, [*right[1:], right[0]]))
@@ -105,7 +87,8 @@ def forgeries(name: str) -> Iterator[tuple[str, list[Any]]]:
 
 @pytest.fixture
 def observed_once(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Draw the inputs of each seed once, and call each reference once on them."""
+    """Draw the inputs of each seed once, call each reference once on them, and send them nowhere."""
+    monkeypatch.setattr(judge, "to_plain", lambda case: None)
     draw, observe = FunctionExercise.cases, FunctionExercise._observe
     drawn: dict[int, list[tuple[Any, ...]]] = {}
     observed: dict[int, Any] = {}
