@@ -66,7 +66,19 @@ def filled(value: Any, number: float, yes: bool) -> Any:
     return number if isinstance(value, int | float) else ""
 
 
-VALUES = [None, True, 0.0, "right", [], (), {}, [[]], {"right": True}, torch.ones(()), Stopped("ValueError")]
+VALUES: list[Any] = [
+    None,
+    True,
+    0.0,
+    "right",
+    [],
+    (),
+    {},
+    [[]],
+    {"right": True},
+    torch.ones(()),
+    Stopped("ValueError"),
+]
 MESSAGES: list[Any] = [{}, {"outcome": None}, {"outcome": True}, {"status": "right", "outcome": []}]
 
 
