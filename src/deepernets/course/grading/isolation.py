@@ -88,7 +88,8 @@ def environment() -> dict[str, str]:
 def bubblewrap(limits: Limits) -> list[str]:
     """Return the command line of bubblewrap.
 
-    The system's own root would keep its rights in a user namespace: it gets none, and becomes another user instead.
+    In a user namespace the system's own root could still write to what is root's in /proc. It does without one, and
+    becomes another user.
     """
     as_root = os.geteuid() == 0
     command = ["bwrap", *("--unshare-" + kind for kind in ("ipc", "pid", "net", "uts", "cgroup-try"))]
@@ -114,20 +115,16 @@ def bubblewrap(limits: Limits) -> list[str]:
 
 def podman(limits: Limits) -> list[str]:
     """Return the command line of podman; the container has the system's own libraries and Python, read-only."""
-    processes = limits.processes
     temporary = f"/tmp:rw,size={4 * limits.output},mode=1777"
+    # without limits on files and processes, podman asks for more than a user may have on some systems
     command = [
         *("podman", "run", "--rm", "--interactive", "--network=none", "--read-only", "--cap-drop=all"),
-        *(
-            "--security-opt=no-new-privileges",
-            "--security-opt=mask=/sys",
-            f"--user={FIRST_USER}:{FIRST_USER}",
-        ),
-        *("--ipc=private", f"--pids-limit={processes}"),
-        *("--ulimit=nofile=512:512", f"--ulimit=nproc={processes}:{processes}"),
+        *("--security-opt=no-new-privileges", "--security-opt=mask=/sys", "--ipc=private"),
+        *(f"--pids-limit={limits.processes}", "--ulimit=nofile=512:512", "--ulimit=nproc=4096:4096"),
         *(f"--memory={limits.memory}", f"--memory-swap={limits.memory}", f"--shm-size={4 * limits.output}"),
         *("--tmpfs", temporary, "--workdir=/tmp", "--read-only-tmpfs=false"),
         f"--timeout={ceil(limits.seconds * limits.slowdown)}",  # it outlives the process that started it
+        *([f"--user={FIRST_USER}:{FIRST_USER}"] if os.geteuid() == 0 else []),
     ]
     for path in (*(path for path in _system() if not os.path.islink(path)), *map(str, visible())):
         command += ["--volume", f"{path}:{path}:ro"]
