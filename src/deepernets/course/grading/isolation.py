@@ -185,7 +185,7 @@ def _set_up(limits: Limits, as_root: bool) -> str:
             "cd /",
             "umount -l /old",
             "rmdir /old",
-            "mount -o remount,ro /",
+            "mount -o remount,bind,ro /",  # without `bind` it fails for users other than root
             "cd /tmp",
             'exec "$@"',
         ]
