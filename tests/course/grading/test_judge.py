@@ -12,7 +12,7 @@ from torch import Tensor
 
 from deepernets.course.checks import exercises
 from deepernets.course.exercises.judging import FunctionExercise, Outcome
-from deepernets.course.exercises.values import Stopped
+from deepernets.course.exercises.values import Stopped, Unsuitable
 from deepernets.course.grading import judge
 from deepernets.course.grading.isolation import Limits
 from deepernets.course.grading.plain import to_plain
@@ -117,6 +117,13 @@ def observed_once(monkeypatch: pytest.MonkeyPatch) -> None:
 
     monkeypatch.setattr(FunctionExercise, "cases", cases)
     monkeypatch.setattr(FunctionExercise, "_observe", outcome)
+
+
+@pytest.mark.parametrize("name", ["uncorrelated_filters", "whitening"])
+def test_a_made_up_matrix_of_many_rows_is_not_multiplied(name: str) -> None:
+    exercise: Any = exercises()[name]
+    with pytest.raises(Unsuitable, match=r"the shape \(3, 3\); got a tensor of shape \(10000000, 3\)"):
+        exercise.derive(torch.zeros(3).expand(10**7, 3), torch.eye(3))
 
 
 @pytest.mark.usefixtures("observed_once")
