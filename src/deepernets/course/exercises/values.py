@@ -205,7 +205,8 @@ def run_network(model: nn.Module, images: Tensor, draw: Random, train: bool = Fa
             f"The network does not run on images of shape {tuple(images.shape)}: {describe(result.error)}."
         )
     shapes, output = result
-    return {"the list of parameter shapes": shapes, "the output": tensor("the network's output")(output)}
+    seen = {"the list of parameter shapes": shapes}
+    return seen | {"the output (all parameter shapes are right)": tensor("the network's output")(output)}
 
 
 def normal(draw: Random, *shape: int) -> Tensor:
@@ -214,6 +215,11 @@ def normal(draw: Random, *shape: int) -> Tensor:
 
 
 # Comparing and showing values ----------------------------------------------------------------------------------
+
+
+def agree(one: Any, other: Any, tolerance: float = 1e-4) -> bool:
+    """Return whether two outcomes agree; `difference` also says where they do not, which takes longer."""
+    return _difference(one, other, tolerance) is None
 
 
 def difference(one: Any, other: Any, tolerance: float = 1e-4) -> tuple[str, str, str] | None:
