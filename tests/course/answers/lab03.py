@@ -113,6 +113,13 @@ def step_by_hand(model: Any, images: Any, labels: Any, criterion: Any, optimizer
     return loss.item()
 
 
+def step_with_another_optimizer(
+    model: Any, images: Any, labels: Any, criterion: Any, optimizer: Any
+) -> float:
+    optimizer = torch.optim.SGD(model.parameters(), lr=0.1)
+    return step_as_in_the_solution(model, images, labels, criterion, optimizer)
+
+
 def step_image_by_image(model: Any, images: Any, labels: Any, criterion: Any, optimizer: Any) -> float:
     losses = [
         step_as_in_the_solution(model, image[None], label[None], criterion, optimizer)
@@ -219,6 +226,11 @@ def mistakes_by_topk(logits: Any, labels: Any, most: int) -> Any:
     confidence, predicted = logits.softmax(dim=1).max(dim=1)
     wrong = (predicted != labels).nonzero().flatten()
     return wrong[confidence[wrong].topk(most).indices]
+
+
+def mistakes_among_the_most_confident(logits: Any, labels: Any, most: int) -> Any:
+    top = logits.softmax(dim=1).amax(dim=1).argsort(descending=True)[:most]
+    return top[logits[top].argmax(dim=1) != labels[top]]
 
 
 def crop_and_flip_by_slices(images: Any, pad: int, offsets: Any, flips: Any) -> Any:
@@ -504,6 +516,7 @@ WRONG: list[tuple[str, str, Any]] = [
     ("train_step", "training mode", lambda model, *others: step_as_in_the_solution(model.train(), *others)),
     ("train_step", "by hand", step_by_hand),
     ("train_step", "image by image", step_image_by_image),
+    ("train_step", "counter-example", step_with_another_optimizer),
     ("train_step", "sum", lambda m, x, *others: step_as_in_the_solution(m, x, *others) * len(x)),
     ("train_step", "kind", 0.5),
     ("train_step", "evaluation mode", lambda model, *others: step_as_in_the_solution(model.eval(), *others)),
@@ -556,6 +569,7 @@ WRONG: list[tuple[str, str, Any]] = [
     ("confident_mistakes", "margin", listing(score="margin")),
     ("confident_mistakes", "over images", listing(score="over images")),
     ("confident_mistakes", "by position", lambda *call: sorted(listing()(*call).tolist())),
+    ("confident_mistakes", "kept too late", mistakes_among_the_most_confident),
     ("confident_mistakes", "too few", mistakes_by_topk),
     ("confident_mistakes", "not cut", lambda logits, labels, most: listing()(logits, labels, len(labels))),
     ("confident_mistakes", "not sorted", listing(score="none")),

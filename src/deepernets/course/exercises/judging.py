@@ -311,8 +311,8 @@ class FunctionExercise:
         if changed and self.keeps_inputs:
             return self._remark(changed)
         first = different[0]
-        everywhere = all(self._same(outcome, given[first]) for outcome in given)
-        return self._counter_example(cases[first], given[first], right[first], everywhere)
+        always = all(isinstance(outcome, Stopped) and outcome.unsuitable for outcome in given)
+        return self._counter_example(cases[first], given[first], right[first], always)
 
     def _observe(self, function: Callable[..., Any], case: tuple[Any, ...]) -> Any:
         arguments = deepcopy(case)
@@ -358,12 +358,12 @@ class FunctionExercise:
             return Finding("changes inputs", f"{self.name} {what}: work on a copy of it.")
         return Finding("changes inputs", f"It {what}.", refused=False)
 
-    def _counter_example(self, case: tuple[Any, ...], given: Any, right: Any, everywhere: bool) -> Finding:
-        """Return the finding for one input; `everywhere` is whether all inputs gave the same."""
+    def _counter_example(self, case: tuple[Any, ...], given: Any, right: Any, always: bool) -> Finding:
+        """Return the finding for one input; `always` is whether all inputs gave what is unsuitable."""
         arguments = ", ".join(map(show, case)) if self.shown is None else self.shown(*case)
         call = f"{self.name}({arguments})"
         if isinstance(given, Stopped) and given.unsuitable:
-            return Finding("kind", given.message if everywhere else f"For {call}: {given.message}")
+            return Finding("kind", given.message if always else f"For {call}: {given.message}")
         if isinstance(given, Stopped):
             return Finding("exception", f"{call} stopped with {given.message}.")
         place, expected, returned = difference(right, given, self.tolerance) or ("", right, given)

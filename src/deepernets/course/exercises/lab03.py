@@ -273,11 +273,14 @@ def _train(
     """Return what some steps, one on each batch, return and leave behind."""
     model = _Watched(normalised, 3, seed).train(train)
     optimizer = OPTIMIZERS[kind](model.parameters())
+    calls: list[None] = []
+    optimizer.register_step_post_hook(lambda *_: calls.append(None))
     seen: dict[str, Any] = {}
     for place, (images, labels) in enumerate(batches, 1):
         loss = function(model, images, labels, nn.CrossEntropyLoss(), optimizer)
         seen[f"the loss of step {place}"] = LOSS(loss)
         seen[f"'the model is in training mode' after step {place}"] = model.training
+        seen[f"the number of calls of optimizer.step() after step {place}"] = len(calls)
         seen[f"the weights and statistics after step {place}"] = tensor("the weights")(model.state())
         seen[f"the type of the weights after step {place}"] = str(next(model.parameters()).dtype)
         seen[f"'the loss keeps its graph' after step {place}"] = getattr(loss, "requires_grad", False)
@@ -1012,6 +1015,17 @@ CONFIDENT_MISTAKES = FunctionExercise(
             "not sorted",
             _by(lambda logits, labels: -torch.arange(len(labels))),
             "Those are the first mistakes, in order of position. Return the most confident ones.",
+        ),
+        Mistake(
+            "kept too late",
+            lambda logits, labels, most: [
+                place
+                for place in _listed(
+                    logits, labels, most, keep=lambda predicted, labels: labels >= 0
+                ).tolist()
+                if logits[place].argmax() != labels[place]
+            ],
+            "You take the `most` most confident answers, then the wrong ones of these. Keep the wrong ones first.",
         ),
         Mistake(
             "not cut",
