@@ -281,6 +281,12 @@ def all_but_the_sum(joined: Any) -> Any:
     return Joined
 
 
+class FirstNotUsed(Preactivation):
+    def forward(self, x: Any) -> Any:
+        b = self.conv2(self.act(self.bn2(self.conv1(x))))
+        return (b + (self.shortcut(x) if self.project else x)).relu()
+
+
 def padded_in_float32(x: Any, channels: int, stride: int) -> torch.Tensor:
     out = torch.zeros(len(x), channels, -(-x.shape[2] // stride), -(-x.shape[3] // stride))
     out[:, : x.shape[1]] = x[:, :, ::stride, ::stride]
@@ -540,6 +546,7 @@ WRONG: list[tuple[str, str, Any]] = [
     ("preactivation_block", "no first activation", layers_of("CNRC")),
     ("preactivation_block", "one activation", layers_of("NRCC")),
     ("preactivation_block", "relu first", layers_of("RNCNRC")),
+    ("preactivation_block", "first activation not used", FirstNotUsed),
     ("preactivation_block", "no first relu", layers_of("NCNRC")),
     ("preactivation_block", "no second relu", layers_of("NRCNC")),
     ("preactivation_block", "activated shortcut", all_but_the_sum(lambda b, s, x, a: b + s(a))),

@@ -842,6 +842,14 @@ PREACTIVATION_BLOCK = FunctionExercise(
             "The normalisation and the ReLU before the first convolution are missing.",
         ),
         Mistake(
+            "first activation not used",
+            [
+                _working(lambda branch, shortcut, x: branch[2:](x) + shortcut(x)),
+                _working(lambda branch, shortcut, x: (branch[2:](x) + shortcut(x)).relu()),
+            ],
+            "The first convolution gets x itself. Your first normalisation is made, but not used.",
+        ),
+        Mistake(
             "one activation",
             partial(_preactivation, order="NRC C"),
             "The normalisation and the ReLU before the second convolution are missing.",
