@@ -732,7 +732,7 @@ FIELD_BY_GRADIENT = FunctionExercise(
     reference=_side_of_gradient,
     inputs=lambda draw: [
         ([(3, 1)], 11, draw.getrandbits(16), 1.0),
-        ([(draw.choice((3, 5)), 1), (3, 2), (draw.choice((3, 5)), 1)], 25, draw.getrandbits(16), -1.0),
+        ([(draw.choice((3, 5)), 1), (3, 2), (5, 1)], 25, draw.getrandbits(16), -1.0),
         ([(3, 2)], 4, draw.getrandbits(16), 0.001),  # where it matters which of two units is the middle
     ],
     observe=lambda function, layers, size, seed, scale: number("how many pixels wide the field is")(

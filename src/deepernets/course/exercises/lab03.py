@@ -444,11 +444,11 @@ EVALUATE = FunctionExercise(
     reference=_evaluate,
     inputs=lambda draw: [
         (_batches(draw, 4), 3, draw.getrandbits(16), True),
-        (_batches(draw, 8, 8, 3), 3, draw.getrandbits(16), True),
-        (_batches(draw, 5, 1, classes=4), 5, draw.getrandbits(16), False),
+        (_batches(draw, 8, 9, 6), 3, draw.getrandbits(16), True),
+        (_batches(draw, 7, 3, classes=4), 5, draw.getrandbits(16), False),
     ],
     observe=_evaluation,
-    tries=1,
+    tries=2,
     shown=lambda batches, classes, seed, train: (
         f"a model in {'training' if train else 'evaluation'} mode, batches of {[len(y) for _, y in batches]} images"
     ),
@@ -960,6 +960,11 @@ CONFIDENT_MISTAKES = FunctionExercise(
     reference=_listed,
     inputs=lambda draw: [
         (torch.tensor([[2.0, 0], [0, 3], [1, 0], [0, 1]]), torch.tensor([1, 0, 0, 1]), 2),
+        (
+            torch.tensor([[2, 1.5, 1.4], [4, 3.9, -3]]),
+            torch.tensor([1, 1]),
+            1,
+        ),  # the second one leads by less
         _answers(draw, 2, 2),
         _answers(draw, 8, 2),
         _answers(draw, 30, 5, classes=4),
