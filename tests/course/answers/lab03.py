@@ -325,6 +325,7 @@ def norm_with(  # noqa: PLR0913
             "none": v.sqrt(),
             "variance": v + 1e-5,
             "larger": (v + 1e-3).sqrt(),
+            "of the batch": (v + (1e-5 if batch(training) else 0)).sqrt(),
         }
         y = (x - m) / root[eps] * scale.view(1, -1, 1, 1) + shift.view(1, -1, 1, 1)
         if update(training):
@@ -469,6 +470,7 @@ WRONG: list[tuple[str, str, Any]] = [
     ("batch_norm", "epsilon outside", norm_with(eps="outside")),
     ("batch_norm", "epsilon outside", norm_with(eps="none")),
     ("batch_norm", "epsilon outside", norm_with(eps="larger")),
+    ("batch_norm", "epsilon outside", norm_with(eps="of the batch")),
     ("batch_norm", "kind", norm_by_torch),
     ("batch_norm", "each position alone", norm_over_the_batch),
     ("batch_norm", "images counted", norm_counting_images),

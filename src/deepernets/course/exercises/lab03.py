@@ -600,7 +600,7 @@ FEW_NUMBERS = tuple(  # x with two images, the second channel nearly constant, a
     torch.tensor(numbers)
     for numbers in (
         [[[[0.0, 2]], [[0.1, 0.12]]], [[[4.0, 6]], [[0.1, 0.08]]]],
-        *([2.0, 3], [1.0, 4], [1.0, 2], [2.0, 5]),
+        *([2.0, 3], [1.0, 4], [1.0, 0.05], [2.0, 1e-4]),
     )
 )
 
@@ -769,8 +769,10 @@ BATCH_NORM = FunctionExercise(
                 partial(_batch_norm, eps=0.0),
                 partial(_batch_norm, eps=0.0, root=lambda v: v.sqrt() + EPS),
                 *(partial(_batch_norm, eps=eps) for eps in (1e-3, 1e-4, 1e-6)),
+                lambda *call: _batch_norm(*call, eps=EPS if call[-1] else 0.0),
             ],
-            "One channel is nearly constant, and you scale it wrongly: add 1e-5 to the variance, before the root.",
+            "One channel is nearly constant, and you scale it wrongly: in both modes, add 1e-5 to the "
+            "variance before the root.",
         ),
         Mistake(
             "not scaled",
@@ -967,7 +969,7 @@ CONFIDENT_MISTAKES = FunctionExercise(
         ),  # the second one leads by less
         _answers(draw, 2, 2),
         _answers(draw, 8, 2),
-        _answers(draw, 30, 5, classes=4),
+        _answers(draw, 30, 7, classes=4),
         _answers(draw, 6, 24),
     ],
     mistakes=[

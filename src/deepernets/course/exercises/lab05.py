@@ -475,7 +475,8 @@ def _interval(ends: Callable[..., tuple[float, float]], z: float = Z) -> Interva
 
 
 def _wilson(p: float, n: int, middle: float, half: float, divisor: float) -> tuple[float, float]:
-    return (middle - half) / divisor, (middle + half) / divisor
+    low, high = ((middle + sign * half) / divisor for sign in (-1, 1))
+    return round(low, 12) + 0.0, round(high, 12)  # exactly 0 for no right answers
 
 
 def _normal(z: float) -> Interval:
