@@ -9,7 +9,7 @@
 
 PYTHON ?= python3
 WORKERS ?= 2
-TESTS := --nbval --numprocesses $(WORKERS) --dist loadscope
+TESTS := --nbval --numprocesses $(WORKERS) --dist loadscope --max-worker-restart 0
 BIN := .venv/bin
 READY := .venv/ready
 RUN := runs/quick/vgg/quick-seed0/record.json
