@@ -1,7 +1,7 @@
 """The explorers of the book's pages: what `book/_static/explorers` needs of the package, as JSON inside the page.
 
-An explorer computes in the reader's browser, with no network. The tests in ``tests/browser`` hold its numbers against
-the package.
+An explorer computes in the reader's browser, with no network. The tests in ``tests/browser`` hold its numbers
+against the package.
 """
 
 import json
@@ -75,7 +75,7 @@ def kernel_comparison() -> "HTML":
 
 
 def windows(name: str, side: int, **changes: Any) -> list[dict[str, Any]]:
-    """Return the convolutions and pools of a network on the way from the pixels to its last map, shortcuts left out.
+    """Return the convolutions and pools from the pixels to a network's last map, shortcuts left out.
 
     Args:
         name: Name of a network.
