@@ -80,3 +80,17 @@ def record_summary(record: Record) -> "Markdown":
     }
     frame = pd.DataFrame(rows.items(), columns=["", "as recorded"])
     return Markdown(frame.to_markdown(index=False, disable_numparse=True))
+
+
+def setup(app: Any) -> dict[str, bool]:
+    """Make this module an extension of Sphinx, which is what the book is built with."""
+    app.connect("html-page-context", _without_thebe, priority=900)
+    return {"parallel_read_safe": True, "parallel_write_safe": True}
+
+
+def _without_thebe(app: Any, page: str, template: str, context: dict[str, Any], doctree: Any) -> None:
+    """Leave out the scripts that run cells on a server; Jupyter Book adds them twice, which is an error."""
+    scripts = context.get("script_files", [])
+    context["script_files"] = [
+        script for script in scripts if "thebe" not in f"{script} {getattr(script, 'attributes', {})}".lower()
+    ]
