@@ -195,7 +195,7 @@ def reported_against_ours(shown: Sequence[Row]) -> Figure:
     """Draw each reported accuracy above ours: a panel per data set, three lanes in each row.
 
     A bar is the 95 % interval that so many test images leave. Each of our runs has its accuracy and its epochs next
-    to it; a recipe without a complete run is named.
+    to it. The lane of a recipe without a complete run is empty.
 
     Args:
         shown: Rows of one report, as `deepernets.results.comparison.compare_reported` gives them.
@@ -221,19 +221,12 @@ def reported_against_ours(shown: Sequence[Row]) -> Figure:
 def _draw_reported(ax: Axes, shown: Sequence[Row]) -> None:
     for number, row in enumerate(shown):
         _draw_lane(ax, number, 0, row.reported.test_accuracy, row.reported_interval)
-        missing = []
         for lane, group in enumerate((row.theirs, row.ours), 1):
-            if group is None:
-                missing.append(KINDS[lane].removeprefix("our run of "))
-            else:
+            if group is not None:
                 _draw_lane(ax, number, lane, group.mean, group.interval)
                 text = f"{group} ({group.epochs} epoch{'s' * (group.epochs > 1)})"
                 place = (group.interval.high, number + LANES[lane])
                 style.annotate(ax, text, place, fontsize=8.5, bbox=style.PLAIN)
-        if missing:
-            look = {"ha": "right", "fontsize": 8.5, "color": style.GUIDE, "bbox": style.PLAIN}
-            place, text = (1, number + LANES[0]), f"not run: {', '.join(missing)}"
-            style.annotate(ax, text, place, xytext=(-4, 0), xycoords=("axes fraction", "data"), **look)
     style.name_rows(ax, [f"{row.model}, {row.what}" for row in shown])
     ax.grid(axis="y", visible=False)
     for number in range(1, len(shown)):
