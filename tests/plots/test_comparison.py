@@ -117,7 +117,9 @@ def test_a_run_has_its_accuracy_and_its_epochs_next_to_it(shown: list[Row]) -> N
 
 def test_a_recipe_that_was_not_run_leaves_its_lane_empty(shown: list[Row]) -> None:
     assert len(_texts(comparison.reported_against_ours(shown))) == 2  # of theirs; ours was not run
-    assert not _texts(comparison.reported_against_ours(compare_reported([])[:1]))
+    figure = comparison.reported_against_ours(compare_reported([])[:1])
+    assert not _texts(figure)
+    assert [text.get_text() for text in figure.legends[0].get_texts()] == ["reported"]
 
 
 def test_each_data_set_has_a_panel() -> None:

@@ -31,8 +31,8 @@ def show_reported(rows: "Sequence[Row]") -> "Markdown":
     """Return a table of reported results, our run of each recipe, and our own recipe for the network and data.
 
     Only whole runs are shown. A result of which neither recipe was run whole is left out, and a dash is in the
-    place of one that was not. The name of the data set is shown if there are several, and the column of our recipes
-    if they exist.
+    place of one that was not. A column is left out if it would have dashes only, and the name of the data set if
+    there is only one.
 
     Args:
         rows: As `deepernets.results.comparison.compare_reported` returns them.
@@ -43,17 +43,18 @@ def show_reported(rows: "Sequence[Row]") -> "Markdown":
     def reached(group: "Measured | None") -> str:
         return f"{group} ({group.particulars})" if group else "–"
 
-    several = len({row.data for row in rows}) > 1
+    shown = [row for row in rows if row.was_run]
+    several = len({row.data for row in shown}) > 1
     frame = pd.DataFrame(
         {
             "reported": f"{row.model}, {f'{row.data}, ' * several}{row.what}, {row.reported.epochs} epochs",
             "%": row.printed,
             "our run of it, %": reached(row.theirs),
-            **({"our recipe, %": reached(row.ours)} if row.report != "paper" else {}),
+            "our recipe, %": reached(row.ours),
         }
-        for row in rows
-        if row.was_run
+        for row in shown
     )
+    frame = frame.loc[:, (frame != "–").any()]
     return Markdown(frame.to_markdown(index=False, disable_numparse=True))
 
 

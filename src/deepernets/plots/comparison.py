@@ -209,9 +209,11 @@ def reported_against_ours(shown: Sequence[Row]) -> Figure:
     for ax, data in zip(axes[:, 0], sets, strict=False):
         _draw_reported(ax, [row for row in shown if row.data == data])
         ax.set_title(data, fontsize=10, loc="left")
+    drawn = (True, any(row.theirs for row in shown), any(row.ours for row in shown))
     handles = [
         Line2D([], [], color=colour, marker=marker, label=kind)
-        for colour, marker, kind in zip(style.PALETTE, KIND_MARKERS, KINDS, strict=False)
+        for colour, marker, kind, is_drawn in zip(style.PALETTE, KIND_MARKERS, KINDS, drawn, strict=False)
+        if is_drawn
     ]
     look = {"ncols": len(KINDS), "frameon": False, "fontsize": style.SMALL}
     figure.legend(handles=handles, loc="outside upper center", **look)
