@@ -9,7 +9,7 @@
 
 PYTHON ?= python3
 WORKERS ?= 2
-TESTS := --nbval --numprocesses $(WORKERS) --dist loadscope
+TESTS := --nbval --numprocesses $(WORKERS) --dist loadscope --max-worker-restart 0
 BIN := .venv/bin
 READY := .venv/ready
 RUN := runs/quick/vgg/quick-seed0/record.json
@@ -66,7 +66,8 @@ test-hand-out: $(READY)
 
 EXAMPLES ?= 10000
 fuzz: $(READY)
-	DEEPERNETS_EXAMPLES=$(EXAMPLES) $(BIN)/pytest -q --numprocesses $(WORKERS) tests/data/test_damaged_files.py
+	DEEPERNETS_EXAMPLES=$(EXAMPLES) $(BIN)/pytest -q --override-ini faulthandler_timeout=0 --numprocesses $(WORKERS) \
+	  tests/data/test_damaged_files.py
 
 clean:
 	rm -rf _build runs

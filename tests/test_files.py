@@ -8,7 +8,7 @@ import pytest
 from safetensors import SafetensorError
 
 from deepernets.errors import UserError
-from deepernets.files import lock_folder, write_atomically
+from deepernets.files import decode_name, lock_folder, write_atomically
 
 
 @pytest.mark.parametrize(
@@ -57,3 +57,19 @@ def test_a_lock_file_is_never_followed_into_another_file(tmp_path: Path) -> None
     with lock_folder(tmp_path / "run"):
         pass
     assert precious.read_text() == "content"
+
+
+@pytest.mark.parametrize(
+    ("name", "encoding", "decoded"),
+    [
+        ("과제 3_김.ipynb", "cp949", True),
+        ("李小明.ipynb", "utf-8", True),
+        ("王小明.zip", "gbk", True),
+        ("Müller", "utf-8", True),
+        ("Müller Créée", "cp437", False),
+        ("Müller Ärzte Ößter", "latin-1", False),
+        ("山田.zip", "cp932", False),
+    ],
+)
+def test_names_are_decoded_where_their_encoding_can_be_told(name: str, encoding: str, decoded: bool) -> None:
+    assert decode_name(name.encode(encoding)) == (name if decoded else None)

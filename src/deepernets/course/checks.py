@@ -130,7 +130,6 @@ def _read(outcome: Outcome) -> tuple[Status, str, str]:
     return "wrong", hint, "check failed"
 
 
-@cache
 def _within_limits(judging: Callable[[], Finding | None]) -> Outcome:
     """Return what `judging` returns, or how it ended: at a placeholder, with an exception, or not in time.
 

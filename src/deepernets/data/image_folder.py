@@ -15,9 +15,9 @@ import torch
 
 from deepernets.data.image_files import decode
 from deepernets.data.images import Images, resize
-from deepernets.data.official_files import found_in, read_member
+from deepernets.data.official_files import MNIST_FOLDERS, found_in, read_member
 from deepernets.errors import ImagesChangedWarning, UserError
-from deepernets.files import read_file, reading, require_regular
+from deepernets.files import read_file, reading, require_regular, zip_name
 from deepernets.progress import tqdm
 
 SPLITS = ("train", "test")
@@ -169,11 +169,11 @@ def _open(place: Path) -> Iterator[_Store]:
 
 
 def _zip_store(place: Path, archive: zipfile.ZipFile) -> _Store:
-    """Return the files in a zip. Programs on Windows have written names with backslashes."""
+    """Return the files in a zip. Programs on Windows have written names with backslashes, and in CP949."""
     _require_few(place, len(archive.infolist()))
     members = {}
     for member in archive.infolist():
-        name = member.filename.replace("\\", "/").removeprefix("./").lstrip("/")
+        name = zip_name(member).replace("\\", "/").removeprefix("./").lstrip("/")
         if name.count("/") > DEPTH:
             raise UserError(f"{place} has folders more than {DEPTH} deep; expected train/<class>/<image>.")
         if _visible(name):
@@ -253,6 +253,11 @@ def _read_split(
     with _open(place) as store:
         found = store.within_top_folders(stop=SPLITS)
         tops = sorted({name.partition("/")[0] for name in found.names})
+        if split not in tops and any("-ubyte" in name for name in found.names):
+            raise UserError(
+                f"{place} holds IDX files, as MNIST's are, and they are not read from a zip; unpack it into "
+                f"{MNIST_FOLDERS[0]} in the data folder, and load mnist."
+            )
         if split not in tops:
             raise UserError(
                 f"{place} has no folder {split}, and so no class folder at all; it holds "
