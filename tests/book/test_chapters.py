@@ -22,7 +22,6 @@ SUMMARIES = [
     if part["caption"] == "The two papers"
     for chapter in part["chapters"]
 ]
-LONGER = {"book/five-reports"}  # has not been divided yet
 
 
 def source(page: str) -> str:
@@ -57,14 +56,14 @@ MOST_MINUTES = 45
 READING_TIME = r"\A---\nfile_format: mystnb\n---\n\n# [^\n]+\n\n\*Reading time: about (\d+) minutes"
 
 
-@pytest.mark.parametrize("page", [page for page in (*SUMMARIES, *CHAPTERS) if page not in LONGER])
+@pytest.mark.parametrize("page", [*SUMMARIES, *CHAPTERS])
 def test_a_chapter_has_its_reading_time_at_the_top(page: str) -> None:
     found = re.match(READING_TIME, source(page))
     assert found is not None
     assert int(found[1]) <= MOST_MINUTES
 
 
-@pytest.mark.parametrize("page", [page for page in CHAPTERS if page not in LONGER])
+@pytest.mark.parametrize("page", CHAPTERS)
 def test_a_chapter_ends_with_a_summary_before_its_exercises(page: str) -> None:
     sections = re.findall(r"^## (.+)$", source(page), re.MULTILINE)
     assert sections[-3:] == ["What people get wrong", "In short", "Exercises"]
