@@ -987,11 +987,11 @@ def _state(model: nn.Module) -> dict[str, Tensor]:
     return {name: tensor("every value")(values) for name, values in model.state_dict().items()}
 
 
-def _copy(function: Callable[[nn.Module, nn.Module], Any], nested: bool) -> dict[str, Any]:
+def _copy(function: Callable[[nn.Module, nn.Module], Any], nested: bool, first: int) -> dict[str, Any]:
     """Return both networks' values after a copy, and whether they share memory and can still be trained."""
     source, target = nn.Sequential(*_layers()), _named(nested)
-    _count(source, 1)
-    _count(target, 1001)
+    _count(source, first)
+    _count(target, first + 1000)
     function(source, target)
     seen = {"the source": _state(source), "the target": _state(target)}
     ours, theirs = (
@@ -1036,10 +1036,12 @@ COPY_WEIGHTS = FunctionExercise(
     "copy_weights(source, target)",
     returns=_state,
     reference=_copy_weights,
-    inputs=lambda draw: [(nested,) for nested in (False, True)],
+    inputs=lambda draw: [(nested, draw.randrange(1, 900)) for nested in (False, True)],
     observe=_copy,
     tries=1,
-    shown=lambda nested: "a source with the values 1, 2, 3, …, a target with the values 1001, 1002, 1003, …",
+    shown=lambda nested, first: (
+        f"a source with the values {first}, {first + 1}, …, a target with the values {first + 1000}, …"
+    ),
     mistakes=[
         Mistake(
             "wrong direction",
