@@ -1,5 +1,6 @@
 # make book    the book, as HTML
 # make test    all checks, those of the book included
+# make test-browser     the explorers in Chromium, which `apt install chromium` brings
 # make test-elsewhere   the tests with the instructions of other processors, and on a busy one
 # make test-hand-out    the hand-out for students: installed in a new environment, its book built, its labs run
 # make fuzz    damage 10,000 files of each kind and read them; EXAMPLES=100 for fewer
@@ -9,7 +10,7 @@
 
 PYTHON ?= python3
 WORKERS ?= 2
-TESTS := --nbval --numprocesses $(WORKERS) --dist loadscope --max-worker-restart 0
+TESTS := --nbval --numprocesses $(WORKERS) --dist loadscope --max-worker-restart 0 --ignore=tests/browser
 BIN := .venv/bin
 READY := .venv/ready
 RUN := runs/quick/vgg/quick-seed0/record.json
@@ -22,7 +23,7 @@ PAGES := $(shell sed -nE 's/^[- ]*(root|file): *//p' _toc.yml)
 SUITABLE := import sys; sys.exit(not (3, 11) <= sys.version_info[:2] <= (3, 13))
 VERSION := import platform; print(platform.python_version())
 
-.PHONY: book test checks test-elsewhere test-hand-out fuzz clean distclean
+.PHONY: book test checks test-browser test-elsewhere test-hand-out fuzz clean distclean
 .DELETE_ON_ERROR:
 
 # Containers often set it. Every process then compiles all of PyTorch's sources again, which takes longer than most
@@ -55,6 +56,10 @@ checks: $(READY)
 	$(BIN)/deepernets verify results
 	$(BIN)/deepernets labs build --check
 
+test-browser: book
+	$(BIN)/python -m pip install --quiet playwright
+	DEEPERNETS_BROWSER=required $(BIN)/pytest tests/browser
+
 test-elsewhere: book
 	@DEEPERNETS_BOOK=required $(BIN)/python tests/elsewhere.py $(TESTS)
 
@@ -66,7 +71,8 @@ test-hand-out: $(READY)
 
 EXAMPLES ?= 10000
 fuzz: $(READY)
-	DEEPERNETS_EXAMPLES=$(EXAMPLES) $(BIN)/pytest -q --numprocesses $(WORKERS) tests/data/test_damaged_files.py
+	DEEPERNETS_EXAMPLES=$(EXAMPLES) $(BIN)/pytest -q --override-ini faulthandler_timeout=0 --numprocesses $(WORKERS) \
+	  tests/data/test_damaged_files.py
 
 clean:
 	rm -rf _build runs

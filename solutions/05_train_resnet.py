@@ -153,7 +153,8 @@ for pair, names in PAIRS.items():
 #
 # * `"epochs"`: as many as the first recipe has;
 # * `"cost"`: the largest whole number (an `int`) with which its training costs no more than that of the first
-#   recipe, but at least 1. Both train on the same images.
+#   recipe, but at least 1. Both train on the images of the first recipe, in the size that it gives them:
+#   `multiply_adds` depends on it.
 #
 # `recipe.changed(epochs=3, model="resnet-8")` returns a copy of a recipe with some fields changed.
 
@@ -164,11 +165,11 @@ def fair_pair(name_one, name_other, budget):
     ### BEGIN SOLUTION
     one = deepernets.get_recipe(name_one)
     other = deepernets.get_recipe(name_other)
-    epochs = one.epochs
+    second = one.changed(name=other.name, model=other.model)
     if budget == "cost":
-        affordable = one.epochs * multiply_adds(one) // multiply_adds(other)
-        epochs = max(1, affordable)
-    return one, one.changed(name=other.name, model=other.model, epochs=epochs)
+        affordable = one.epochs * multiply_adds(one) // multiply_adds(second)
+        second = second.changed(epochs=max(1, affordable))
+    return one, second
     ### END SOLUTION
 
 

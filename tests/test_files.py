@@ -8,7 +8,7 @@ import pytest
 from safetensors import SafetensorError
 
 from deepernets.errors import UserError
-from deepernets.files import lock_folder, require_writable, write_atomically
+from deepernets.files import decode_name, lock_folder, require_writable, write_atomically
 
 
 @pytest.mark.parametrize(
@@ -67,3 +67,19 @@ def test_whether_a_file_can_be_written_is_told_before_and_changes_nothing(tmp_pa
         with pytest.raises(UserError, match=rf"cannot be written \({problem}\); choose another --chart\."):
             require_writable(tmp_path / place, "--chart")
     assert [(left.name, left.read_text()) for left in tmp_path.iterdir()] == [("file", "kept")]
+
+
+@pytest.mark.parametrize(
+    ("name", "encoding", "decoded"),
+    [
+        ("과제 3_김.ipynb", "cp949", True),
+        ("李小明.ipynb", "utf-8", True),
+        ("王小明.zip", "gbk", True),
+        ("Müller", "utf-8", True),
+        ("Müller Créée", "cp437", False),
+        ("Müller Ärzte Ößter", "latin-1", False),
+        ("山田.zip", "cp932", False),
+    ],
+)
+def test_names_are_decoded_where_their_encoding_can_be_told(name: str, encoding: str, decoded: bool) -> None:
+    assert decode_name(name.encode(encoding)) == (name if decoded else None)

@@ -1,9 +1,11 @@
 """Write files atomically, lock folders, and read files of unknown origin without surprises."""
 
 import errno
+import io
 import os
 import stat
 import sys
+import zipfile
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
@@ -16,6 +18,8 @@ from deepernets.errors import UserError
 
 WRITE_ERRORS = (OSError, RuntimeError, SafetensorError)  # PyTorch and safetensors wrap the system's error
 LOCK = ".lock"
+BOXES = range(0xB0, 0xE0)  # bytes that are box-drawing characters in CP437, which no name has
+EAST_ASIAN = (("euc_kr", "가", "힣"), ("gb2312", "一", "鿿"))  # encodings, first and last character
 BUSY = {errno.EAGAIN, errno.EACCES, errno.EDEADLK}  # what a lock held by another process is reported as
 
 if sys.platform == "win32":
@@ -198,3 +202,47 @@ def read_file(path: Path, limit: int) -> bytes:
     require_regular(path, limit)
     with reading(path, "replace it"):
         return path.read_bytes()
+
+
+class BoundedFile(io.BufferedReader):
+    """A file whose `read` takes no memory for bytes that the file does not have.
+
+    Readers of pickles ask for as many bytes as the file says, up to 4 GB, and Python allocates them first.
+    """
+
+    def __init__(self, path: Path) -> None:
+        """Open a file for reading."""
+        super().__init__(io.FileIO(path))
+
+    def read(self, size: int | None = -1, /) -> bytes:
+        """Return at most `size` bytes; all that are left for -1."""
+        left = max(os.fstat(self.fileno()).st_size - self.tell(), 0)
+        return super().read(left if size is None or size < 0 else min(size, left))
+
+
+def decode_name(name: bytes) -> str | None:
+    """Return a file name as text; None where its encoding cannot be told.
+
+    Systems other than UTF-8 ones do not say which encoding they use. A name that is not UTF-8 is taken for a Korean
+    one (CP949, of which EUC-KR is the common part) if it has bytes from 0xB0 to 0xDF and everything beyond ASCII is
+    a Hangul syllable, and for a Chinese one (GBK, GB2312) if everything is an ideograph. Other names stay unknown:
+    Japanese and Western European ones look alike.
+
+    >>> decode_name("김.ipynb".encode("cp949"))
+    '김.ipynb'
+    """
+    with suppress(UnicodeDecodeError):
+        return name.decode()
+    for encoding, first, last in EAST_ASIAN:
+        text = name.decode(encoding, "replace")
+        if any(byte in BOXES for byte in name) and all(c < "\x80" or first <= c <= last for c in text):
+            return text
+    return None
+
+
+def zip_name(member: zipfile.ZipInfo) -> str:
+    """Return the name of a file in a zip. Where the zip does not say that it is UTF-8, zipfile reads CP437."""
+    if not member.flag_bits & 0x800:
+        with suppress(UnicodeEncodeError):  # a newer field of the zip says which name it is
+            return decode_name(member.filename.encode("cp437")) or member.filename
+    return member.filename

@@ -8,6 +8,10 @@ from pathlib import Path
 import pytest
 from bs4 import BeautifulSoup, Tag
 
+from deepernets.papers.reports import ALL_RESULTS
+from deepernets.results.comparison import Row, compare_reported
+from deepernets.training.records import load_records
+
 ROOT = Path(__file__).parents[2]
 HTML = ROOT / "_build" / "html"
 
@@ -65,3 +69,9 @@ def book() -> Book:
             pytest.fail("There is no book in _build/html, which `make book` should have built.")
         pytest.skip("The book is not built; `make book` builds it.")
     return Book()
+
+
+@pytest.fixture(scope="session")
+def all_rows() -> dict[str, Row]:
+    """Return what every reported result is compared with, by the name of its recipe."""
+    return {row.reported.recipe: row for row in compare_reported(load_records(), ALL_RESULTS)}

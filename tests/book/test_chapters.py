@@ -16,6 +16,14 @@ CHAPTERS = [
 ]
 
 
+SUMMARIES = [
+    chapter["file"]
+    for part in TOC["parts"]
+    if part["caption"] == "The two papers"
+    for chapter in part["chapters"]
+]
+
+
 def source(page: str) -> str:
     return (ROOT / f"{page}.md").read_text(encoding="utf-8")
 
@@ -23,8 +31,7 @@ def source(page: str) -> str:
 def test_the_first_page_lists_every_chapter() -> None:
     assert len(CHAPTERS) >= 15
     listed = re.findall(r"^\| \[\]\(([\w-]+)\.md\) \|", source("book/welcome"), re.MULTILINE)
-    summaries = ["vgg-in-one-page", "resnet-in-one-page"]
-    assert listed == [*summaries, *(page.removeprefix("book/") for page in CHAPTERS)]
+    assert listed == [page.removeprefix("book/") for page in (*SUMMARIES, *CHAPTERS)]
 
 
 PARTS = (
@@ -45,6 +52,25 @@ def test_a_chapter_has_all_its_parts(page: str) -> None:
     assert [part for part in PARTS if not re.search(part, source(page))] == []
 
 
+MOST_MINUTES = 45
+READING_TIME = r"\A---\nfile_format: mystnb\n---\n\n# [^\n]+\n\n\*Reading time: about (\d+) minutes"
+
+
+@pytest.mark.parametrize("page", [*SUMMARIES, *CHAPTERS])
+def test_a_chapter_has_its_reading_time_at_the_top(page: str) -> None:
+    found = re.match(READING_TIME, source(page))
+    assert found is not None
+    assert int(found[1]) <= MOST_MINUTES
+
+
+@pytest.mark.parametrize("page", CHAPTERS)
+def test_a_chapter_ends_with_a_summary_before_its_exercises(page: str) -> None:
+    sections = re.findall(r"^## (.+)$", source(page), re.MULTILINE)
+    assert sections[-3:] == ["What people get wrong", "In short", "Exercises"]
+    summary = source(page).split("\n## In short\n")[1].split("\n## ")[0]
+    assert 4 <= len(re.findall(r"^(?:-|\d\.) ", summary, re.MULTILINE)) <= 6
+
+
 @pytest.mark.parametrize("page", CHAPTERS)
 def test_a_chapter_has_three_exercises_with_solutions_one_of_them_checked_by_a_cell(page: str) -> None:
     text = source(page)
@@ -63,3 +89,25 @@ def test_every_chapter_has_a_test_file_of_its_own() -> None:
 def test_labels_of_exercises_are_unique_in_the_book() -> None:
     labels = [label for page in CHAPTERS for label in re.findall(r"\n:label: (\S+)", source(page))]
     assert len(labels) == len(set(labels))
+
+
+def test_every_term_of_the_glossary_is_linked_from_a_chapter() -> None:
+    glossary = source("book/glossary").split("```{glossary}")[1]
+    terms = re.findall(r"^(\S.*)$", glossary.split("\n```")[0], re.MULTILINE)
+    assert len(terms) >= 40
+    linked = {
+        term
+        for page in (*SUMMARIES, *CHAPTERS)
+        for text, target in re.findall(r"\{term\}`([^`<]*?)(?: <([^`>]+)>)?`", source(page))
+        for term in [target or text]
+    }
+    assert [term for term in terms if term not in linked] == []
+
+
+@pytest.mark.parametrize("page", [*SUMMARIES, *CHAPTERS])
+def test_a_chapter_links_a_term_once(page: str) -> None:
+    linked = [
+        (target or text).lower()
+        for text, target in re.findall(r"\{term\}`([^`<]*?)(?: <([^`>]+)>)?`", source(page))
+    ]
+    assert len(linked) == len(set(linked))

@@ -27,7 +27,7 @@ WORDS = [
     (RESNET, "A network of 1202 layers trains as well but has 7.93 % (Table 6)"),
     (RESNET, "a top-5 error of 4.49 % on the validation images"),
     (RESNET, "An ensemble has 3.57 % on the test images"),
-    (RESNET, "from 73.2 to 76.4 % mAP on PASCAL VOC 2007 and from 21.2 to 27.2 % on COCO"),
+    (RESNET, "rises from 73.2 to 76.4 % on PASCAL VOC 2007 and from 21.2 to 27.2 % on COCO"),
     (RESNET, "reduces the error on CIFAR-10 from 7.61 to 4.92 %"),
 ]
 ROWS = [

@@ -16,7 +16,7 @@ FIGURES = {
     "ResNet-34 against VGG-19": "costs 18 % of that",
     "two 3×3 on 256 channels": "1,179,648",
     "a bottleneck on 256 channels": "69,632",
-    "the paper's v1": "Hence the 3.8 billion",
+    "the paper's v1": "between the paper’s 3.8 billion and the 4.1 billion given elsewhere",
     "v1.5": "the 4.1 billion",
     "single ResNet-152": "19.38 % top-1 and 4.49 % top-5",
     "the ensemble": "3.57 % top-5 error on the test images",

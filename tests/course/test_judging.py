@@ -92,6 +92,15 @@ def test_an_exception_is_shown_with_its_line_and_the_input() -> None:
     assert '`return values.index("the largest")' in hint
 
 
+def test_a_result_of_another_kind_is_said_with_the_input_if_others_give_what_was_expected() -> None:
+    expected = "Expected a number: the largest of the values; got"
+    assert judged(lambda values: print(end=""))[1] == f"{expected} None."
+    assert (
+        judged(lambda values: max(values) if max(values) > 0 else "none")[1]
+        == f"For largest([-5, -7]): {expected} the string 'none'."
+    )
+
+
 def test_a_placeholder_is_not_attempted() -> None:
     with pytest.raises(NotAttempted):
         judge(LARGEST, lambda values: ..., seed=0)
@@ -126,6 +135,24 @@ def test_every_answer_is_tried_on_several_draws_of_the_seed() -> None:
     seen.clear()
     judged(largest)
     assert seen == first
+
+
+def test_inputs_and_known_mistakes_are_computed_once_for_a_seed_whatever_an_answer_does_to_them() -> None:
+    calls: list[list[int]] = []
+
+    def smallest(values: list[int]) -> int:
+        calls.append(values)
+        return min(values)
+
+    exercise = FunctionExercise(
+        LARGEST.signature, LARGEST.returns, max, LARGEST.inputs, [Mistake("smallest", smallest, "Smallest.")]
+    )
+    drawn = [[*case[0]] for case in exercise.cases(0)]
+    for _ in range(3):
+        found = judge(exercise, lambda values: [min(values), values.clear()][0], seed=0)
+        assert found
+        assert found.mistake == "smallest"
+    assert calls == [case[0] for case in exercise.cases(0)] == drawn
 
 
 def test_a_fault_of_the_reference_is_not_the_students() -> None:

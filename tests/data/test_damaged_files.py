@@ -162,9 +162,20 @@ def damages(draw: some.DrawFn, data: bytes) -> bytes:
     return data
 
 
+def test_a_length_that_a_pickle_states_takes_no_memory(tmp_path: Path) -> None:
+    (tmp_path / "model.pt").write_bytes(b"\x80\x02X\xff\xff\xff\x7f")  # a string of 2 GB
+    tracemalloc.start()
+    with pytest.raises(UserError, match="cannot be read"):
+        load_weights(NETWORK, tmp_path / "model.pt")
+    most = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    assert most < MOST_MEMORY
+
+
 @pytest.mark.filterwarnings("ignore::deepernets.errors.ImagesChangedWarning")
+@pytest.mark.filterwarnings("ignore:Generating overly large repr")
 @pytest.mark.parametrize("kind", KINDS)
-def test_a_damaged_file_is_read_or_refused_in_one_sentence(kind: str) -> None:
+def test_a_damaged_file_is_read_or_refused_in_one_sentence(kind: str, tmp_path: Path) -> None:
     sound, read = KINDS[kind]
 
     @settings(DAMAGING)
@@ -177,6 +188,9 @@ def test_a_damaged_file_is_read_or_refused_in_one_sentence(kind: str) -> None:
                 result = read(Path(folder), data)
             except UserError as error:
                 sentence = str(error)
+            except BaseException as error:
+                (tmp_path / "damaged").write_bytes(data)
+                pytest.fail(f"{tmp_path / 'damaged'}, read as {kind}, raised {error!r}", pytrace=False)
         most = tracemalloc.get_traced_memory()[1]
         tracemalloc.stop()
         assert most < MOST_MEMORY

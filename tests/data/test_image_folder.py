@@ -276,6 +276,18 @@ def test_images_of_one_size_are_not_changed_whatever_size_is_given(folder: Path)
     )
 
 
+def test_korean_names_from_a_zip_of_windows_are_read(folder: Path, tmp_path: Path) -> None:
+    archive = zipped(folder, tmp_path / "pets.zip")
+    archive.write_bytes(archive.read_bytes().replace(b"/dog/", b"/" + "새".encode("cp949") + b"_/"))
+    assert read_image_folder(archive)[0].classes == ("cat", "새_")
+
+
+def test_idx_files_in_a_zip_are_refused_with_what_to_do(tmp_path: Path) -> None:
+    with zipfile.ZipFile(tmp_path / "archive.zip", "w") as archive:
+        archive.writestr("train-images.idx3-ubyte", b"")
+    refused(tmp_path / "archive.zip", r"not read from a zip; unpack it into MNIST/raw in the data folder")
+
+
 def test_a_single_top_folder_backslashes_and_system_files_do_not_matter(folder: Path, tmp_path: Path) -> None:
     expected = read_image_folder(folder)[0].images.pixels
     top = tmp_path / "download"

@@ -9,6 +9,8 @@ if TYPE_CHECKING:
     from IPython.display import Markdown
     from pandas import DataFrame
 
+    from deepernets.results.comparison import Measured, Row
+
 
 def show_table(frame: "DataFrame | Sequence[dict[str, Any]]", decimals: int = 1) -> "Markdown":
     """Set a table: thousands apart, a fixed number of decimals, nothing where a value is missing.
@@ -23,6 +25,37 @@ def show_table(frame: "DataFrame | Sequence[dict[str, Any]]", decimals: int = 1)
     table = pd.DataFrame(frame).astype(object)  # whole numbers stay whole beside others
     table = table.where(table.notna(), None)
     return Markdown(table.to_markdown(index=False, intfmt=",", floatfmt=f".{decimals}f", missingval="–"))
+
+
+def show_reported(rows: "Sequence[Row]") -> "Markdown":
+    """Return a table of reported results, our run of each recipe, and our own recipe for the network and data.
+
+    Only whole runs are shown. A result of which neither recipe was run whole is left out, and a dash is in the
+    place of one that was not. A column is left out if it would have dashes only, and the name of the data set if
+    there is only one.
+
+    Args:
+        rows: As `deepernets.results.comparison.compare_reported` returns them.
+    """
+    import pandas as pd
+    from IPython.display import Markdown
+
+    def reached(group: "Measured | None") -> str:
+        return f"{group} ({group.particulars})" if group else "–"
+
+    shown = [row for row in rows if row.was_run]
+    several = len({row.data for row in shown}) > 1
+    frame = pd.DataFrame(
+        {
+            "reported": f"{row.model}, {f'{row.data}, ' * several}{row.what}, {row.reported.epochs} epochs",
+            "%": row.printed,
+            "our run of it, %": reached(row.theirs),
+            "our recipe, %": reached(row.ours),
+        }
+        for row in shown
+    )
+    frame = frame.loc[:, (frame != "–").any()]
+    return Markdown(frame.to_markdown(index=False, disable_numparse=True))
 
 
 _HIDDEN = "application/papermill.record/"  # MyST-NB finds what is displayed so, and shows nothing
@@ -80,3 +113,17 @@ def record_summary(record: Record) -> "Markdown":
     }
     frame = pd.DataFrame(rows.items(), columns=["", "as recorded"])
     return Markdown(frame.to_markdown(index=False, disable_numparse=True))
+
+
+def setup(app: Any) -> dict[str, bool]:
+    """Make this module an extension of Sphinx, which is what the book is built with."""
+    app.connect("html-page-context", _without_thebe, priority=900)
+    return {"parallel_read_safe": True, "parallel_write_safe": True}
+
+
+def _without_thebe(app: Any, page: str, template: str, context: dict[str, Any], doctree: Any) -> None:
+    """Leave out the scripts that run cells on a server; Jupyter Book adds them twice, which is an error."""
+    scripts = context.get("script_files", [])
+    context["script_files"] = [
+        script for script in scripts if "thebe" not in f"{script} {getattr(script, 'attributes', {})}".lower()
+    ]

@@ -9,7 +9,7 @@ from pathlib import Path, PurePosixPath
 
 from deepernets.data.official_files import read_member
 from deepernets.errors import UserError
-from deepernets.files import read_file, require_regular
+from deepernets.files import read_file, require_regular, zip_name
 
 SYSTEM_FILES = ("thumbs.db", "ehthumbs.db", "desktop.ini", "icon\r")  # hidden ones apart
 DEPTH = 16  # folders inside each other
@@ -87,11 +87,11 @@ def open_tree(place: Path) -> Iterator[FileTree]:
 
 
 def _zip_tree(place: Path, archive: zipfile.ZipFile) -> FileTree:
-    """Return the files in a zip. Programs on Windows have written names with backslashes."""
+    """Return the files in a zip. Programs on Windows have written names with backslashes, and in CP949."""
     _require_few(place, len(archive.infolist()))
     members = {}
     for member in archive.infolist():
-        name = member.filename.replace("\\", "/").removeprefix("./").lstrip("/")
+        name = zip_name(member).replace("\\", "/").removeprefix("./").lstrip("/")
         if name.count("/") > DEPTH:
             raise UserError(f"{place} has folders more than {DEPTH} deep; expected train/<class>/<image>.")
         if is_visible(name):

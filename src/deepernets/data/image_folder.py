@@ -14,7 +14,7 @@ import torch
 from deepernets.data.file_tree import DEPTH, FileTree, is_visible, open_tree
 from deepernets.data.image_files import decode
 from deepernets.data.images import Images, resize
-from deepernets.data.official_files import found_in
+from deepernets.data.official_files import MNIST_FOLDERS, found_in
 from deepernets.errors import ImagesChangedWarning, UserError
 from deepernets.files import reading
 from deepernets.progress import tqdm
@@ -170,6 +170,11 @@ def _open_split(place: Path, split: str) -> Iterator[FileTree]:
     with open_tree(place) as tree:
         found = tree.within_top_folders(stop=SPLITS)
         tops = sorted({name.partition("/")[0] for name in found.names})
+        if split not in tops and any("-ubyte" in name for name in found.names):
+            raise UserError(
+                f"{place} holds IDX files, as MNIST's are, and they are not read from a zip; unpack it into "
+                f"{MNIST_FOLDERS[0]} in the data folder, and load mnist."
+            )
         if split not in tops:
             raise UserError(
                 f"{place} has no folder {split}, and so no class folder at all; it holds "

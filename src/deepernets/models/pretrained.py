@@ -13,7 +13,7 @@ from safetensors.torch import load_file
 from torch import Tensor, nn
 
 from deepernets.errors import UserError
-from deepernets.files import require_regular
+from deepernets.files import BoundedFile, require_regular
 from deepernets.models.layers import Residual, ZeroPad
 
 CIFAR_CLASSIFIER = "linear.weight"  # in the CIFAR ResNet that pads on both sides
@@ -78,11 +78,11 @@ def _read(file: Path) -> dict[str, Tensor]:
     """Return the state dict in a file, its names without the prefix ``module.``."""
     require_regular(file, LARGEST_WEIGHTS)
     try:
-        found: Any = (
-            load_file(file)
-            if file.suffix == ".safetensors"
-            else torch.load(file, map_location="cpu", weights_only=True)
-        )
+        if file.suffix == ".safetensors":
+            found: Any = load_file(file)
+        else:
+            with BoundedFile(file) as opened:
+                found = torch.load(opened, map_location="cpu", weights_only=True)
     except Exception as error:  # torch, safetensors and pickle raise different ones
         reason = getattr(error, "strerror", None) or "it is damaged, or contains more than tensors"
         raise UserError(

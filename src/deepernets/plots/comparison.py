@@ -195,7 +195,7 @@ def reported_against_ours(shown: Sequence[Row]) -> Figure:
     """Draw each reported accuracy above ours: a panel per data set, three lanes in each row.
 
     A bar is the 95 % interval that so many test images leave. Each of our runs has its accuracy and its epochs next
-    to it; a recipe without a complete run is named.
+    to it. The lane of a recipe without a complete run is empty.
 
     Args:
         shown: Rows of one report, as `deepernets.results.comparison.compare_reported` gives them.
@@ -209,9 +209,11 @@ def reported_against_ours(shown: Sequence[Row]) -> Figure:
     for ax, data in zip(axes[:, 0], sets, strict=False):
         _draw_reported(ax, [row for row in shown if row.data == data])
         ax.set_title(data, fontsize=10, loc="left")
+    drawn = (True, any(row.theirs for row in shown), any(row.ours for row in shown))
     handles = [
         Line2D([], [], color=colour, marker=marker, label=kind)
-        for colour, marker, kind in zip(style.PALETTE, KIND_MARKERS, KINDS, strict=False)
+        for colour, marker, kind, is_drawn in zip(style.PALETTE, KIND_MARKERS, KINDS, drawn, strict=False)
+        if is_drawn
     ]
     look = {"ncols": len(KINDS), "frameon": False, "fontsize": style.SMALL}
     figure.legend(handles=handles, loc="outside upper center", **look)
@@ -221,19 +223,12 @@ def reported_against_ours(shown: Sequence[Row]) -> Figure:
 def _draw_reported(ax: Axes, shown: Sequence[Row]) -> None:
     for number, row in enumerate(shown):
         _draw_lane(ax, number, 0, row.reported.test_accuracy, row.reported_interval)
-        missing = []
         for lane, group in enumerate((row.theirs, row.ours), 1):
-            if group is None:
-                missing.append(KINDS[lane].removeprefix("our run of "))
-            else:
+            if group is not None:
                 _draw_lane(ax, number, lane, group.mean, group.interval)
                 text = f"{group} ({group.epochs} epoch{'s' * (group.epochs > 1)})"
                 place = (group.interval.high, number + LANES[lane])
                 style.annotate(ax, text, place, fontsize=8.5, bbox=style.PLAIN)
-        if missing:
-            look = {"ha": "right", "fontsize": 8.5, "color": style.GUIDE, "bbox": style.PLAIN}
-            place, text = (1, number + LANES[0]), f"not run: {', '.join(missing)}"
-            style.annotate(ax, text, place, xytext=(-4, 0), xycoords=("axes fraction", "data"), **look)
     style.name_rows(ax, [f"{row.model}, {row.what}" for row in shown])
     ax.grid(axis="y", visible=False)
     for number in range(1, len(shown)):

@@ -288,6 +288,7 @@ WRONG: list[tuple[str, str, Any]] = [
     ("gradient_check", "one side", partial(compared, slope=lambda up, middle, down, h: (middle - down) / h)),
     ("gradient_check", "one step", partial(compared, slope=lambda up, middle, down, h: (up - down) / h)),
     ("gradient_check", "half a step", partial(compared, slope=lambda up, m, down, h: (up - down) / (4 * h))),
+    ("gradient_check", "own step", lambda f, x, h: compared(f, x, 1e-5)),
     ("gradient_check", "sign", partial(compared, slope=lambda up, m, down, h: (down - up) / (2 * h))),
     ("gradient_check", "not divided", partial(compared, slope=lambda up, m, down, h: up - down)),
     ("gradient_check", "all at once", all_together),

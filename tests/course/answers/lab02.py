@@ -63,6 +63,32 @@ def with_own_lrn(network: Any) -> nn.Module:
     )
 
 
+def with_replicated_borders(network: Any) -> nn.Module:
+    return nn.Sequential(
+        *(
+            nn.Conv2d(
+                layer.in_channels,
+                layer.out_channels,
+                layer.kernel_size[0],
+                padding=layer.kernel_size[0] // 2,
+                padding_mode="replicate",
+            )
+            if isinstance(layer, nn.Conv2d)
+            else layer
+            for layer in network
+        )
+    )
+
+
+def normalised(network: Any) -> nn.Module:
+    layers: list[nn.Module] = []
+    for layer in network:
+        layers.append(layer)
+        if isinstance(layer, nn.Conv2d):
+            layers.append(nn.BatchNorm2d(layer.out_channels))
+    return nn.Sequential(*layers)
+
+
 class Written(nn.Module):
     """The same maps by another road: a module list and a loop."""
 
@@ -296,6 +322,8 @@ WRONG: list[tuple[str, str, Any]] = [
     ("parse_configuration", "kind", lambda text: Flatterer("right")),
     ("parse_configuration", "kind", lambda text: [Flatterer("right") for _ in text.split("|")]),
     ("make_features", "bias", lambda blocks: features(blocks, "bias")),
+    ("make_features", "border", lambda blocks: with_replicated_borders(features(blocks))),
+    ("make_features", "batch normalisation", lambda blocks: normalised(features(blocks))),
     ("make_features", "channels", lambda blocks: features(blocks, "channels")),
     ("make_features", "padding", lambda blocks: features(blocks, padding=lambda kernel: 0)),
     (
@@ -445,7 +473,8 @@ WRONG: list[tuple[str, str, Any]] = [
     ("convolutional_head", "kind", shares_the_weights),
     ("convolutional_head", "kind", spoils_the_head),
     ("convolutional_head", "kind", lambda head, channels, side: list(head)),
-    ("convolutional_head", "counter-example", lambda *call: nn.Sequential(*dense(*call), nn.Softmax(dim=1))),
+    ("convolutional_head", "probabilities", lambda *call: nn.Sequential(*dense(*call), nn.Softmax(dim=1))),
+    ("convolutional_head", "counter-example", lambda *call: nn.Sequential(*dense(*call), nn.Tanh())),
     ("convolutional_head", "exception", lambda head: head),
 ]
 
@@ -472,6 +501,18 @@ def one_by_one(network: Any, image: Any, side: int, stride: int) -> Any:
 def normalises_the_image(network: Any, image: Any, side: int, stride: int) -> Any:
     image -= image.mean()
     return one_by_one(network, image, side, stride)
+
+
+def as_high_as_wide(network: Any, image: Any, side: int, stride: int) -> Any:
+    places = range(0, image.shape[1] - side + 1, stride)
+    crops = [image[:, top : top + side, left : left + side] for top in places for left in places]
+    return network(torch.stack(crops)).softmax(1).mean(0)
+
+
+def up_to_the_edge(network: Any, image: Any, side: int, stride: int) -> Any:
+    rows, columns = ([*range(0, size - side, stride), size - side] for size in image.shape[1:])
+    crops = [image[:, top : top + side, left : left + side] for top in rows for left in columns]
+    return network(torch.stack(crops)).softmax(1).mean(0)
 
 
 def on_the_diagonal(network: Any, image: Any, side: int, stride: int) -> Any:
@@ -504,5 +545,8 @@ WRONG += [
     ("multi_crop", "kind", lambda *call: None),
     ("multi_crop", "changes inputs", normalises_the_image),
     ("multi_crop", "kind", 3),
+    ("multi_crop", "geometric mean", over_crops(lambda logits: logits.log_softmax(1).mean(0).exp())),
+    ("multi_crop", "square image", as_high_as_wide),
+    ("multi_crop", "over the edge", up_to_the_edge),
     ("multi_crop", "diagonal", on_the_diagonal),
 ]

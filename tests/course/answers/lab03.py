@@ -104,6 +104,30 @@ def evaluation(
     return evaluate
 
 
+def step_by_hand(model: Any, images: Any, labels: Any, criterion: Any, optimizer: Any) -> float:
+    loss = criterion(model(images), labels)
+    loss.backward()
+    for parameter in model.parameters():
+        parameter.data -= optimizer.param_groups[0]["lr"] * parameter.grad
+    optimizer.zero_grad()
+    return loss.item()
+
+
+def step_with_another_optimizer(
+    model: Any, images: Any, labels: Any, criterion: Any, optimizer: Any
+) -> float:
+    optimizer = torch.optim.SGD(model.parameters(), lr=0.1)
+    return step_as_in_the_solution(model, images, labels, criterion, optimizer)
+
+
+def step_image_by_image(model: Any, images: Any, labels: Any, criterion: Any, optimizer: Any) -> float:
+    losses = [
+        step_as_in_the_solution(model, image[None], label[None], criterion, optimizer)
+        for image, label in zip(images, labels, strict=True)
+    ]
+    return sum(losses) / len(losses)
+
+
 def step_in_double_precision(model: Any, images: Any, labels: Any, criterion: Any, optimizer: Any) -> Any:
     return step_as_in_the_solution(model.double(), images.double(), labels, criterion, optimizer)
 
@@ -122,6 +146,11 @@ def evaluate_in_two_loops(model: Any, batches: Any) -> Any:
         hits = sum((model(x).argmax(dim=1) == y).sum().item() for x, y in batches)
     count = sum(size for _, size in losses)
     return sum(loss for loss, _ in losses) / count, hits / count
+
+
+def evaluate_with_the_last_loss(model: Any, batches: Any) -> Any:
+    pairs = list(batches)
+    return evaluation()(model, pairs[-1:])[0], evaluation()(model, pairs)[1]
 
 
 def evaluate_and_train(model: Any, batches: Any) -> Any:
@@ -174,6 +203,8 @@ def listing(
             "confidence": probabilities.max(dim=1).values,
             "logits": logits.max(dim=1).values,
             "truth": probabilities[torch.arange(len(labels)), labels],
+            "margin": probabilities.sort().values.diff()[:, -1],
+            "over images": logits.softmax(dim=0).max(dim=1).values,
             "none": -torch.arange(len(labels)).float(),
         }[score]
         predicted = logits.argmax(dim=1)
@@ -195,6 +226,11 @@ def mistakes_by_topk(logits: Any, labels: Any, most: int) -> Any:
     confidence, predicted = logits.softmax(dim=1).max(dim=1)
     wrong = (predicted != labels).nonzero().flatten()
     return wrong[confidence[wrong].topk(most).indices]
+
+
+def mistakes_among_the_most_confident(logits: Any, labels: Any, most: int) -> Any:
+    top = logits.softmax(dim=1).amax(dim=1).argsort(descending=True)[:most]
+    return top[logits[top].argmax(dim=1) != labels[top]]
 
 
 def crop_and_flip_by_slices(images: Any, pad: int, offsets: Any, flips: Any) -> Any:
@@ -288,6 +324,8 @@ def norm_with(  # noqa: PLR0913
             "outside": v.sqrt() + 1e-5,
             "none": v.sqrt(),
             "variance": v + 1e-5,
+            "larger": (v + 1e-3).sqrt(),
+            "of the batch": (v + (1e-5 if batch(training) else 0)).sqrt(),
         }
         y = (x - m) / root[eps] * scale.view(1, -1, 1, 1) + shift.view(1, -1, 1, 1)
         if update(training):
@@ -299,7 +337,21 @@ def norm_with(  # noqa: PLR0913
 
 
 def norm_in_place(x: Any, scale: Any, shift: Any, mean: Any, var: Any, training: bool) -> Any:
-    return F.batch_norm(x, mean, var, scale, shift, training), mean, var
+    y, new_mean, new_var = norm_by_formula(x, scale, shift, mean, var, training)
+    return y, mean.copy_(new_mean), var.copy_(new_var)
+
+
+def norm_over_the_batch(x: Any, scale: Any, shift: Any, mean: Any, var: Any, training: bool) -> Any:
+    right = norm_by_formula(x, scale, shift, mean, var, training)
+    y = (x - x.mean(0)) / (x.var(0, unbiased=False) + 1e-5).sqrt() * scale[:, None, None]
+    return (y + shift[:, None, None], *right[1:]) if training else right
+
+
+def norm_counting_images(x: Any, scale: Any, shift: Any, mean: Any, var: Any, training: bool) -> Any:
+    y, new_mean, new_var = norm_by_formula(x, scale, shift, mean, var, training)
+    if training:
+        new_var = 0.9 * var + 0.1 * x.var((0, 2, 3), unbiased=False) * len(x) / (len(x) - 1)
+    return y, new_mean, new_var
 
 
 def norm_by_image(x: Any, scale: Any, shift: Any, mean: Any, var: Any, training: bool) -> Any:
@@ -327,7 +379,6 @@ RIGHT: list[tuple[str, Any]] = [
     ("crop_and_flip", crop_and_flip_by_slices),
     ("crop_and_flip", crop_and_flip_by_gather),
     ("batch_norm", norm_by_formula),
-    ("batch_norm", norm_by_torch),
     ("batch_norm", norm_with()),
     ("top_k_error", error_by_topk),
     ("top_k_error", error_by_rank),
@@ -348,7 +399,6 @@ RIGHT: list[tuple[str, Any]] = [
         "evaluate",
         torch.inference_mode()(evaluation(result=lambda loss, hits, count: [loss / count, hits / count])),
     ),
-    ("train_step", lambda model, *others: step_as_in_the_solution(model.train(), *others)),
 ]
 WRONG: list[tuple[str, str, Any]] = [
     (
@@ -393,6 +443,11 @@ WRONG: list[tuple[str, str, Any]] = [
     ("crop_and_flip", "not cut", lambda x, pad, *others: F.pad(x, 4 * [pad])),
     ("crop_and_flip", "changes inputs", crop_and_flip_in_place),
     ("crop_and_flip", "counter-example", lambda x, *others: crop_and_flip_by_slices(x.roll(1, 0), *others)),
+    (
+        "crop_and_flip",
+        "counter-example",
+        lambda x, pad, offsets, flips: crop_and_flip_by_slices(x, pad, offsets, flips.any().expand(len(x))),
+    ),
     ("crop_and_flip", "kind", lambda *call: list(crop_and_flip_by_slices(*call))),
     ("crop_and_flip", "exception", lambda images, pad, offsets: images),
     ("batch_norm", "biased running variance", norm_with(running=False)),
@@ -414,6 +469,11 @@ WRONG: list[tuple[str, str, Any]] = [
     ("batch_norm", "divided by the variance", norm_with(eps="variance")),
     ("batch_norm", "epsilon outside", norm_with(eps="outside")),
     ("batch_norm", "epsilon outside", norm_with(eps="none")),
+    ("batch_norm", "epsilon outside", norm_with(eps="larger")),
+    ("batch_norm", "epsilon outside", norm_with(eps="of the batch")),
+    ("batch_norm", "kind", norm_by_torch),
+    ("batch_norm", "each position alone", norm_over_the_batch),
+    ("batch_norm", "images counted", norm_counting_images),
     ("batch_norm", "not scaled", norm_plain),
     (
         "batch_norm",
@@ -450,6 +510,16 @@ WRONG: list[tuple[str, str, Any]] = [
     ("train_step", "kind", step_returning(lambda logits, loss: logits)),
     ("train_step", "keeps the graph", step_returning(lambda logits, loss: loss)),
     ("train_step", "two steps", step_twice),
+    (
+        "train_step",
+        "two steps",
+        lambda *call: (step_as_in_the_solution(*call), step_as_in_the_solution(*call))[0],
+    ),
+    ("train_step", "training mode", lambda model, *others: step_as_in_the_solution(model.train(), *others)),
+    ("train_step", "by hand", step_by_hand),
+    ("train_step", "image by image", step_image_by_image),
+    ("train_step", "counter-example", step_with_another_optimizer),
+    ("train_step", "sum", lambda m, x, *others: step_as_in_the_solution(m, x, *others) * len(x)),
     ("train_step", "kind", 0.5),
     ("train_step", "evaluation mode", lambda model, *others: step_as_in_the_solution(model.eval(), *others)),
     ("train_step", "counter-example", step_in_double_precision),
@@ -458,6 +528,9 @@ WRONG: list[tuple[str, str, Any]] = [
     ("evaluate", "train mode", evaluation(mode=None)),
     ("evaluate", "read twice", evaluate_in_two_loops),
     ("evaluate", "one batch", lambda model, batches: evaluation()(model, list(batches)[-1:])),
+    ("evaluate", "one batch", evaluate_with_the_last_loss),
+    ("evaluate", "softmax", evaluation(softmax=True, gradients=True)),
+    ("evaluate", "gradients, too", evaluation(dim=0, gradients=True)),
     ("evaluate", "counter-example", evaluate_and_train),
     ("evaluate", "counter-example", evaluate_in_double_precision),
     ("evaluate", "softmax", evaluation(softmax=True)),
@@ -495,6 +568,10 @@ WRONG: list[tuple[str, str, Any]] = [
     ("confident_mistakes", "logits", listing(score="logits")),
     ("confident_mistakes", "positions", listing(within=True)),
     ("confident_mistakes", "probability of the truth", listing(score="truth")),
+    ("confident_mistakes", "margin", listing(score="margin")),
+    ("confident_mistakes", "over images", listing(score="over images")),
+    ("confident_mistakes", "by position", lambda *call: sorted(listing()(*call).tolist())),
+    ("confident_mistakes", "kept too late", mistakes_among_the_most_confident),
     ("confident_mistakes", "too few", mistakes_by_topk),
     ("confident_mistakes", "not cut", lambda logits, labels, most: listing()(logits, labels, len(labels))),
     ("confident_mistakes", "not sorted", listing(score="none")),

@@ -13,7 +13,7 @@ def padded(x: Any, channels: int, stride: int) -> torch.Tensor:
     """Zeros behind, made by hand."""
     small = x[:, :, ::stride, ::stride]
     n, c, h, w = small.shape
-    out = torch.zeros(n, channels, h, w)
+    out = x.new_zeros(n, channels, h, w)
     out[:, :c] = small
     return out
 
@@ -269,11 +269,65 @@ def preactivated(**change: Any) -> Any:
     return lambda c_in, c_out, stride: Preactivation(c_in, c_out, stride, **change)
 
 
+def all_but_the_sum(joined: Any) -> Any:
+    """A pre-activation block that joins its parts, and x, in a way of its own."""
+
+    class Joined(Preactivation):
+        def forward(self, x: Any) -> Any:
+            a = self.act(self.bn1(x))
+            b = self.conv2(self.act(self.bn2(self.conv1(a))))
+            return joined(b, self.shortcut if self.project else lambda x: x, x, a)
+
+    return Joined
+
+
+class FirstNotUsed(Preactivation):
+    def forward(self, x: Any) -> Any:
+        b = self.conv2(self.act(self.bn2(self.conv1(x))))
+        return (b + (self.shortcut(x) if self.project else x)).relu()
+
+
+def padded_in_float32(x: Any, channels: int, stride: int) -> torch.Tensor:
+    out = torch.zeros(len(x), channels, -(-x.shape[2] // stride), -(-x.shape[3] // stride))
+    out[:, : x.shape[1]] = x[:, :, ::stride, ::stride]
+    return out
+
+
+def add_where_possible(c_in: int, width: int, stride: int) -> nn.Module:
+    layers = branch(c_in, width, stride)
+    return Joint(layers) if (c_in, stride) == (4 * width, 1) else layers
+
+
+class Joint(nn.Module):
+    def __init__(self, layers: nn.Module) -> None:
+        super().__init__()
+        self.layers = layers
+
+    def forward(self, x: Any) -> Any:
+        return x + self.layers(x)
+
+
+def shapes_by_channels(*call: Any) -> list[tuple[int, int, int]]:
+    blocks = shapes(*call)
+    return [(*blocks[0][:2], 1), *((i, o, 2 if i != o else 1) for i, o, _ in blocks[1:])]
+
+
+def shapes_from_stack(repeats: Any, widths: Any, c_in: int, expansion: int) -> list[tuple[int, int, int]]:
+    out = shapes(list(repeats), list(widths), c_in, expansion)
+    while repeats:
+        repeats.pop()
+    return out
+
+
+def freeze(source: Any, target: Any) -> None:
+    copy_all(source, target.requires_grad_(False))
+
+
 RIGHT: list[tuple[str, Any]] = [
     ("residual_forward", lambda x, branch, shortcut: F.relu(branch(x) + shortcut(x))),
     ("residual_forward", lambda x, branch, shortcut: branch(x).add_(shortcut(x)).relu_()),
     ("residual_forward", lambda x, branch, shortcut: torch.add(shortcut(x), branch(x)).clamp(min=0)),
-    ("residual_forward", lambda x, branch, shortcut: (branch(x).double() + shortcut(x)).relu().float()),
+    ("residual_forward", lambda x, branch, shortcut: (branch(x).double() + shortcut(x)).relu().type_as(x)),
     ("zero_padded", padded),
     (
         "zero_padded",
@@ -325,6 +379,8 @@ WRONG: list[tuple[str, str, Any]] = [
     ),
     ("residual_forward", "kind", lambda x, branch, shortcut: None),
     ("residual_forward", "counter-example", lambda x, branch, shortcut: torch.tanh(branch(x) + shortcut(x))),
+    ("residual_forward", "mean", lambda x, f, s: F.relu(torch.stack([f(x), s(x)]).mean(0))),
+    ("zero_padded", "counter-example", padded_in_float32),
     ("zero_padded", "counter-example", lambda x, c, s: padded(x, c, s).double()),
     ("zero_padded", "counter-example", lambda x, c, s: padded(x, c, s).detach()),
     ("zero_padded", "stride forgotten", lambda x, channels, stride: padded(x, channels, 1)),
@@ -370,6 +426,7 @@ WRONG: list[tuple[str, str, Any]] = [
     ("zero_padded", "counter-example", lambda x, channels, stride: 2 * padded(x, channels, stride)),
     ("bottleneck_branch", "counter-example", lambda c, w, s: branch(c, w, s).append(nn.Dropout())),
     ("bottleneck_branch", "kind", lambda c, w, s: branch(c, w, s).double()),
+    ("bottleneck_branch", "shortcut", add_where_possible),
     ("bottleneck_branch", "bias", lambda c, w, s: branch(c, w, s, bias=True)),
     ("bottleneck_branch", "no normalisation", lambda c, w, s: branch(c, w, s, norm=False)),
     ("bottleneck_branch", "no expansion", lambda c, w, s: branch(c, w, s, widths=(w, w, w))),
@@ -405,6 +462,8 @@ WRONG: list[tuple[str, str, Any]] = [
         partial(shapes, stride=lambda stage, block: 2 if stage else 1),
     ),
     ("block_shapes", "every block strides", partial(shapes, stride=lambda stage, block: 2)),
+    ("block_shapes", "stride by channels", shapes_by_channels),
+    ("block_shapes", "changes inputs", shapes_from_stack),
     ("block_shapes", "no stride", partial(shapes, stride=lambda stage, block: 1)),
     (
         "block_shapes",
@@ -457,6 +516,12 @@ WRONG: list[tuple[str, str, Any]] = [
     ("shortcut_parameters", "3x3", partial(count, kernel=3)),
     ("shortcut_parameters", "by channels only", partial(count, changes=lambda i, o, s: i != o)),
     ("shortcut_parameters", "by stride only", partial(count, changes=lambda i, o, s: s == 2)),
+    (
+        "shortcut_parameters",
+        "counter-example",
+        partial(count, changes=lambda i, o, s: o > i or s == 2),
+    ),
+    ("shortcut_parameters", "counter-example", lambda blocks, option: count(dict.fromkeys(blocks), option)),
     ("shortcut_parameters", "by both", partial(count, changes=lambda i, o, s: i != o and s == 2)),
     ("shortcut_parameters", "B everywhere", partial(count, everywhere="BC")),
     ("shortcut_parameters", "C like B", partial(count, everywhere="")),
@@ -480,6 +545,12 @@ WRONG: list[tuple[str, str, Any]] = [
     ("preactivation_block", "ends in a normalisation", layers_of("NRCNRCN")),
     ("preactivation_block", "no first activation", layers_of("CNRC")),
     ("preactivation_block", "one activation", layers_of("NRCC")),
+    ("preactivation_block", "relu first", layers_of("RNCNRC")),
+    ("preactivation_block", "first activation not used", FirstNotUsed),
+    ("preactivation_block", "no first relu", layers_of("NCNRC")),
+    ("preactivation_block", "no second relu", layers_of("NRCNC")),
+    ("preactivation_block", "activated shortcut", all_but_the_sum(lambda b, s, x, a: b + s(a))),
+    ("preactivation_block", "no shortcut", all_but_the_sum(lambda b, s, x, a: b)),
     ("preactivation_block", "relu first", layers_of("RNCRNC")),
     ("preactivation_block", "no relus", preactivated(relu=False)),
     ("preactivation_block", "no normalisation", preactivated(norm=False)),
@@ -524,4 +595,5 @@ WRONG: list[tuple[str, str, Any]] = [
         "counter-example",
         lambda source, target: target.fc.load_state_dict(source[4].state_dict()),
     ),
+    ("copy_weights", "counter-example", freeze),
 ]

@@ -72,7 +72,8 @@ def pair(
 
 
 def at_equal_cost(one: Any, other: Any, least: int = 1) -> int:
-    return max(least, one.epochs * multiply_adds(one) // multiply_adds(other))
+    second = replace(one, model=other.model)
+    return max(least, one.epochs * multiply_adds(one) // multiply_adds(second))
 
 
 def second_by_replacing(one: Any, other: Any, budget: str) -> Any:
@@ -86,7 +87,8 @@ def second_by_terms(one: Any, other: Any, budget: str) -> Any:
     epochs = one.epochs
     if budget == "cost":
         epochs = 1
-        while (epochs + 1) * multiply_adds(other) <= one.epochs * multiply_adds(one):
+        of_other = multiply_adds(other.changed(**equal))
+        while (epochs + 1) * of_other <= one.epochs * multiply_adds(one):
             epochs += 1
     return other.changed(**{**equal, "epochs": epochs})
 
@@ -247,6 +249,11 @@ WRONG: list[tuple[str, str, Any]] = [
     ("fair_pair", "kind", pair(second_by_replacing, lambda one, two: (one.name, two.name))),
     ("fair_pair", "kind", pair(second_by_replacing, lambda one, two: (one, two, two.epochs))),
     ("fair_pair", "kind", pair(second_by_replacing, lambda one, two: {one.name: one, two.name: two})),
+    (
+        "fair_pair",
+        "own images",
+        second_by_cost(lambda a, b: a.epochs * multiply_adds(a) // multiply_adds(b)),
+    ),
     ("fair_pair", "as written", pair(lambda one, other, budget: other)),
     (
         "fair_pair",
@@ -341,6 +348,7 @@ WRONG: list[tuple[str, str, Any]] = [
         "images",
         interval(result=lambda middle, half, n: (n * (middle - half), n * (middle + half))),
     ),
+    ("binomial_interval", "wrong answers", lambda right, images: interval()(images - right, images)),
     ("binomial_interval", "middle and half width", interval(result=lambda middle, half, n: (middle, half))),
     ("binomial_interval", "normal", plain_interval(lambda p, n: 1.96 * sqrt(p * (1 - p) / n))),
     ("binomial_interval", "one sigma", interval(z=1.0)),

@@ -7,6 +7,7 @@ import re
 import socket
 import sys
 from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
@@ -14,7 +15,7 @@ import pytest
 import deepernets
 from deepernets import cli
 from deepernets.course import checks
-from deepernets.course.grading import grades, judge, sandbox
+from deepernets.course.grading import grades, isolation, judge, sandbox
 from deepernets.course.grading.isolation import Limits, choose
 from deepernets.course.grading.submissions import Submission
 from deepernets.errors import UserError
@@ -84,6 +85,12 @@ HONEST = [
 
 # What a notebook tries: each is code that fails if the sandbox holds.
 CONTROL = "list the temporary folder, which is allowed"
+OF_ITS_IMAGE = (
+    "read /etc/passwd",
+    "read /var",
+    "read /run",
+    "read /sys",
+)  # a container has its own, or empty ones
 ESCAPES = {
     CONTROL: "os.listdir('/tmp')",
     **{
@@ -200,6 +207,7 @@ ENDINGS = [
     CONFUSION,
     "check('top_k_error', top_k_error); check('confusion', confusion)",
 ]
+LIMITS = Limits(seconds=60, cell_seconds=4, memory=3 * 2**30, output=2**20)
 POINTS = {"honest": 6, "escapes": 1, "forgeries": 0, "endings": 2}
 
 
@@ -227,6 +235,19 @@ def _notebook(cells: Iterable[str]) -> str:
     )
 
 
+@contextmanager
+def _listening() -> Iterator[int]:
+    """Listen on a port, and on a hidden socket that is named after it."""
+    with (
+        socket.create_server(("127.0.0.1", 0)) as server,
+        socket.socket(socket.AF_UNIX) as hidden,
+    ):
+        port = server.getsockname()[1]
+        hidden.bind(f"\0g{port}")
+        hidden.listen()
+        yield port
+
+
 @pytest.fixture(scope="module")
 def graded(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Grade what means well and what does not, side by side."""
@@ -236,14 +257,7 @@ def graded(tmp_path_factory: pytest.TempPathFactory) -> Path:
         pytest.skip(str(error))
     folder = tmp_path_factory.mktemp("handed-in")
     out = tmp_path_factory.mktemp("grades") / "grades.csv"
-    with (
-        pytest.MonkeyPatch.context() as patch,
-        socket.create_server(("127.0.0.1", 0)) as server,
-        socket.socket(socket.AF_UNIX) as hidden,
-    ):
-        port = server.getsockname()[1]
-        hidden.bind(f"\0g{port}")
-        hidden.listen()
+    with pytest.MonkeyPatch.context() as patch, _listening() as port:
         notebooks = {
             "honest": HONEST,
             "escapes": list(_escapes(folder, out, port)),
@@ -256,8 +270,7 @@ def graded(tmp_path_factory: pytest.TempPathFactory) -> Path:
         (folder / "other.ipynb").write_text(_notebook(["check('sgd_step', 1)"]))
         patch.setenv("DEEPERNETS_SECRET", "instructor")
         patch.setitem(checks.labs(), "lab03", {name: checks.exercises()[name] for name in EXERCISES})
-        limits = Limits(seconds=60, cell_seconds=4, memory=3 * 2**30, output=2**20)
-        rows = grades.grade_folder(folder, out, lab="3", seed=7, limits=limits)
+        rows = grades.grade_folder(folder, out, lab="3", seed=7, limits=LIMITS)
         assert rows == [tuple(row.values()) for row in _rows(out)]
         before = out.read_bytes()
         grades.grade_folder(folder, out, lab="3", resume=True)
@@ -299,6 +312,31 @@ def test_nothing_escapes_from_a_sandbox(graded: Path) -> None:
     assert "Cell 1 stopped" not in page, "without its imports every attempt would fail"
     assert set(re.findall(r"ESCAPED ([^.<]*)", page)) == {CONTROL}
     assert len(ESCAPES) > 60
+
+
+@pytest.mark.parametrize("way", ["bubblewrap", "unshare", "unshare as root", "podman"])
+def test_nothing_escapes_from_any_other_sandbox(
+    way: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    if (way == "unshare as root") != (os.geteuid() == 0 and "unshare" in way):
+        pytest.skip("this user has the other kind of unshare")
+    if complaint := isolation._complaint(way):
+        pytest.skip(complaint)
+    if way == choose():
+        pytest.skip("it is tried with all notebooks")
+    (tmp_path / "honest.ipynb").touch()
+    (tmp_path / "grades.csv").touch()
+    monkeypatch.setenv("DEEPERNETS_SECRET", "instructor")
+    with _listening() as port:
+        cells = dict(enumerate(_escapes(tmp_path, tmp_path / "grades.csv", port), 1))
+        result = judge.run(Submission("escapes", cells, "lab03"), ["top_k_error"], [7], LIMITS, way)
+    said = "\n".join(result.remarks)
+    assert "Cell 1 stopped" not in said, "without its imports every attempt would fail"
+    assert set(re.findall(r"ESCAPED ([^.\n]*)", said)) == {
+        CONTROL,
+        *(OF_ITS_IMAGE if way == "podman" else ()),
+    }
+    assert result.verdicts["top_k_error"][0] == "right"
 
 
 def test_nothing_outside_is_changed(graded: Path) -> None:

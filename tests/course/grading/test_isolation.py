@@ -40,7 +40,20 @@ def test_every_sandbox_shows_python_and_the_package_and_no_more(
 @pytest.mark.parametrize(
     ("sandbox", "options"),
     [
-        ("bubblewrap", ["--unshare-all", "--clearenv", "--die-with-parent", "--new-session", "--ro-bind"]),
+        (
+            "bubblewrap",
+            [
+                "--unshare-net",
+                "--unshare-pid",
+                "--unshare-ipc",
+                "--bounding-set=-all",
+                "--as-pid-1",
+                "--clearenv",
+                "--die-with-parent",
+                "--new-session",
+                "--ro-bind",
+            ],
+        ),
         (
             "podman",
             ["--network=none", "--read-only", "--cap-drop=all", "--pids-limit=7", f"--memory={2**30}"],
@@ -56,6 +69,16 @@ def test_every_sandbox_is_cut_off(sandbox: str, options: list[str]) -> None:
     assert set(options) <= set(command(sandbox, LIMITS))
 
 
+@pytest.mark.parametrize("user", [0, 1000])
+def test_no_sandbox_runs_as_the_system_s_own_root(user: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("os.geteuid", lambda: user)
+    assert ("--clear-groups" in command("bubblewrap", LIMITS)) == (user == 0)
+    assert ("--unshare-user" in command("bubblewrap", LIMITS)) == (user != 0)
+    assert any(word.startswith("--user=") for word in command("podman", LIMITS)) == (user == 0)
+    assert "--clear-groups" in command("unshare as root", LIMITS)
+    assert "--user" in command("unshare", LIMITS)
+
+
 def test_every_mount_of_a_path_is_read_only() -> None:
     words = command("bubblewrap", LIMITS)
     assert "--bind" not in words
@@ -66,6 +89,7 @@ def test_every_mount_of_a_path_is_read_only() -> None:
     bound = [line.split()[-1] for line in script.splitlines() if line.startswith("mount --bind")]
     again = [line.split()[-1] for line in script.splitlines() if line.startswith("mount -o remount,bind,ro,")]
     assert bound == again
+    assert "remount,ro" not in script, "only root may remount more than its own bind"
 
 
 @pytest.mark.usefixtures("nothing_known")

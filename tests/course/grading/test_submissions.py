@@ -112,7 +112,7 @@ def test_any_name_is_read_and_shown_safely(tmp_path: Path) -> None:
     assert all(
         student.isprintable() and len(student) <= 201 and not one.problem for student, one in found.items()
     )
-    assert {r"M\xfcller", "=1+1", r"\x1b[31mred", r"new\nline", "a (1)"} <= set(found)
+    assert {r"M\xfcller", "김", "=1+1", r"\x1b[31mred", r"new\nline", "a (1)"} <= set(found)
 
 
 def test_links_pipes_and_folders_are_not_read(tmp_path: Path) -> None:
@@ -149,13 +149,20 @@ def test_notebooks_in_zip_files_are_read(tmp_path: Path) -> None:
     with zipfile.ZipFile(tmp_path / "two.zip", "w") as archive:
         archive.writestr("../../a.ipynb", GOOD)
         archive.writestr("b.ipynb", b"{")
+        archive.writestr("Windows.ipynb", GOOD)
+    korean = (tmp_path / "two.zip").read_bytes().replace(b"Windows", b"3_" + "과제".encode("cp949") + b"b")
+    (tmp_path / "two.zip").write_bytes(korean)
     with zipfile.ZipFile(tmp_path / "none.zip", "w") as archive:
         archive.writestr("a.txt", b"")
     with zipfile.ZipFile(tmp_path / "bomb.zip", "w", zipfile.ZIP_DEFLATED) as archive:
         archive.writestr("a.ipynb", b" " * (submissions.LARGEST + 1) + b"1")
     (tmp_path / "broken.zip").write_bytes(b"PK")
     found = read(tmp_path)
-    assert {student for student, one in found.items() if not one.problem} == {"one", "two/../../a"}
+    assert {student for student, one in found.items() if not one.problem} == {
+        "one",
+        "two/../../a",
+        "two/3_과제b",
+    }
     problems = {student: one.problem for student, one in found.items()}
     assert "not JSON" in problems["two/b"]
     assert "holds 0 notebooks" in problems["none.zip"]

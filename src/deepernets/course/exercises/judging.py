@@ -8,6 +8,7 @@ that gives the same on every input is named. Where none does, the hint shows an 
 from collections.abc import Callable, Iterable, Sequence
 from copy import deepcopy
 from dataclasses import dataclass
+from functools import lru_cache
 from random import Random
 from typing import Any, Protocol
 
@@ -19,6 +20,7 @@ from deepernets.course.exercises.values import (
     Reader,
     Stopped,
     Unsuitable,
+    agree,
     attempt,
     difference,
     kind_of,
@@ -27,6 +29,7 @@ from deepernets.course.exercises.values import (
 )
 
 TRIES = 3  # draws of inputs that an answer is tried on: some mistakes do not show on every one
+SEEDS_KEPT = 8  # whose inputs are kept, with what the reference and the known mistakes give on them
 NUMBER_TOLERANCE = 0.005  # of a number that may be typed with two decimals
 
 
@@ -221,7 +224,15 @@ class NumberExercise:
         return Finding("other", self.otherwise)
 
 
-@dataclass(frozen=True)
+class _Cases(list[tuple[Any, ...]]):
+    """The arguments of all calls for a seed, and what the exercise's own functions gave on them so far."""
+
+    def __init__(self, cases: Iterable[tuple[Any, ...]]) -> None:
+        super().__init__(cases)
+        self.known: dict[tuple[int, int], Any] = {}  # by the function's id and the place of the case
+
+
+@dataclass(frozen=True, eq=False)  # equal only to itself, so that its cases can be cached
 class FunctionExercise:
     """An exercise whose answer is a function.
 
@@ -266,10 +277,11 @@ class FunctionExercise:
         """The hint for each mistake of its own."""
         return {mistake.key: mistake.hint for mistake in self.mistakes}
 
+    @lru_cache(maxsize=SEEDS_KEPT)  # noqa: B019, since exercises are never deleted
     def cases(self, seed: int) -> list[tuple[Any, ...]]:
         """Return the arguments of all calls: those of several draws."""
         draws = (Random(f"{self.name} {seed} {attempt}") for attempt in range(self.tries))
-        return [case for draw in draws for case in self.inputs(draw)]
+        return _Cases(case for draw in draws for case in self.inputs(draw))
 
     def outcome(self, answer: Any, case: tuple[Any, ...]) -> Outcome:
         """Return what comes of one call of an answer.
@@ -286,7 +298,7 @@ class FunctionExercise:
     def find(self, cases: list[tuple[Any, ...]], outcomes: list[Outcome]) -> Finding | None:
         """Return what is wrong with an answer, or to be remarked on; None where it is right."""
         given = [self._derive(outcome.value, case) for outcome, case in zip(outcomes, cases, strict=True)]
-        right = [self._derive(self._observe(self.reference, case), case) for case in cases]
+        right = [self._own(self.reference, place, cases) for place in range(len(cases))]
         changed = next((outcome.changed for outcome in outcomes if outcome.changed), 0)
         different = [
             place for place, pair in enumerate(zip(given, right, strict=True)) if not self._same(*pair)
@@ -299,7 +311,8 @@ class FunctionExercise:
         if changed and self.keeps_inputs:
             return self._remark(changed)
         first = different[0]
-        return self._counter_example(cases[first], given[first], right[first])
+        always = all(isinstance(outcome, Stopped) and outcome.unsuitable for outcome in given)
+        return self._counter_example(cases[first], given[first], right[first], always)
 
     def _observe(self, function: Callable[..., Any], case: tuple[Any, ...]) -> Any:
         arguments = deepcopy(case)
@@ -312,20 +325,30 @@ class FunctionExercise:
             return observed
         return self.derive(observed, *deepcopy(case))
 
+    def _own(self, function: Callable[..., Any], place: int, cases: list[tuple[Any, ...]]) -> Any:
+        """Return what the reference or a known mistake gives on a case; that is kept with the seed's cases."""
+        kept = cases.known if isinstance(cases, _Cases) else {}
+        key = id(function), place
+        if key not in kept:
+            if function is self.reference:
+                outcome = self._observe(function, cases[place])  # must not fail
+            else:
+                outcome = attempt(self._observe, function, cases[place])
+            ended = Stopped.by(outcome.error) if isinstance(outcome, Raised) else outcome
+            kept[key] = self._derive(ended, cases[place])
+        return kept[key]
+
     def _is(self, known: Mistake | Symptom, given: list[Any], right: list[Any], cases: list[Any]) -> bool:
         """Whether an answer shows a known mistake on every input."""
         if isinstance(known, Symptom):
             return attempt(known.shows, given, right) is True  # it may meet what it does not expect
-        for wrong in _several(known.produces):
-            outcomes = (attempt(self._observe, wrong, case) for case in cases)
-            ended = (Stopped.by(one.error) if isinstance(one, Raised) else one for one in outcomes)
-            derived = (self._derive(one, case) for one, case in zip(ended, cases, strict=True))
-            if all(map(self._same, given, derived)):
-                return True
-        return False
+        return any(
+            all(self._same(outcome, self._own(wrong, place, cases)) for place, outcome in enumerate(given))
+            for wrong in _several(known.produces)
+        )
 
     def _same(self, one: Any, other: Any) -> bool:
-        return difference(one, other, self.tolerance) is None
+        return agree(one, other, self.tolerance)
 
     def _remark(self, changed: int) -> Finding | None:
         if not changed:
@@ -335,11 +358,12 @@ class FunctionExercise:
             return Finding("changes inputs", f"{self.name} {what}: work on a copy of it.")
         return Finding("changes inputs", f"It {what}.", refused=False)
 
-    def _counter_example(self, case: tuple[Any, ...], given: Any, right: Any) -> Finding:
+    def _counter_example(self, case: tuple[Any, ...], given: Any, right: Any, always: bool) -> Finding:
+        """Return the finding for one input; `always` is whether all inputs gave what is unsuitable."""
         arguments = ", ".join(map(show, case)) if self.shown is None else self.shown(*case)
         call = f"{self.name}({arguments})"
         if isinstance(given, Stopped) and given.unsuitable:
-            return Finding("kind", given.message)
+            return Finding("kind", given.message if always else f"For {call}: {given.message}")
         if isinstance(given, Stopped):
             return Finding("exception", f"{call} stopped with {given.message}.")
         place, expected, returned = difference(right, given, self.tolerance) or ("", right, given)
@@ -363,7 +387,7 @@ class _Call:
         if result is ...:
             raise NotAttempted
         for place, (value, copy) in enumerate(zip(arguments, before, strict=True), 1):
-            if copy is not None and difference(copy, value, tolerance=0.0) is not None:
+            if copy is not None and not agree(copy, value, tolerance=0.0):
                 self.changed = self.changed or place
         return result
 

@@ -8,10 +8,9 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
-from torch.overrides import TorchFunctionMode
 
 from deepernets.course.exercises.judging import FunctionExercise, Mistake
-from deepernets.course.exercises.values import Unsuitable, named, normal, number, tensor
+from deepernets.course.exercises.values import FindCalls, Unsuitable, named, normal, number, tensor
 
 
 def _size(n: int, k: int, s: int, p: int) -> int:
@@ -94,30 +93,21 @@ def convolve(image: Tensor, weight: Tensor, stride: int, padding: int) -> Tensor
     return torch.einsum("cijab,cab->ij", windows, weight)
 
 
-class _FindConvolutions(TorchFunctionMode):
-    """Notes whether PyTorch's own convolutions are called."""
-
-    used = False
-
-    def __torch_function__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
-        self.used |= "conv" in getattr(func, "__name__", "")
-        return func(*args, **(kwargs or {}))
-
-
 def _observe_convolution(
     function: Callable[..., Any], image: Tensor, weight: Tensor, stride: int, padding: int
 ) -> Tensor:
-    with _FindConvolutions() as found:
+    with FindCalls("conv") as convolutions:
         output = function(image.requires_grad_(), weight.requires_grad_(), stride, padding)
-    if found.used:
+    if convolutions.found:
         raise Unsuitable("You call a convolution of PyTorch. Compute the sums of products yourself.")
     read: Tensor = tensor("the feature map")(output)
     if output.dtype != image.dtype:
         raise Unsuitable(f"Expected a feature map of the image's dtype, {image.dtype}; got {output.dtype}.")
-    for name, source in (("image", image), ("weight", weight)):
-        if not output.requires_grad or torch.autograd.grad(
-            output.sum(), source, retain_graph=True, allow_unused=True
-        ) == (None,):
+    slopes: tuple[Tensor | None, ...] = (None, None)
+    if output.requires_grad:
+        slopes = torch.autograd.grad(output.sum(), (image, weight), allow_unused=True)
+    for name, slope in zip(("image", "weight"), slopes, strict=True):
+        if slope is None:
             raise Unsuitable(
                 f"Autograd finds no path from the result of your function to `{name}`. Compute with tensors, "
                 "without item(), tolist(), detach() or NumPy."
@@ -128,9 +118,10 @@ def _observe_convolution(
 def _images_and_filters(draw: Random) -> list[tuple[Tensor, Tensor, int, int]]:
     small = torch.arange(1.0, 7, dtype=torch.float64).view(1, 2, 3)
     corner = torch.tensor([[[1.0, 10.0], [100.0, 1000.0]]], dtype=torch.float64)
-    sizes = [(3, 7, 6, 3, 2, 1), (2, 5, 8, 3, 1, 2), (4, 9, 11, 2, 3, 0)]
+    sizes = [(3, 5, 6, 3, 2, 1), (2, 3, 4, 3, 1, 2), (3, 6, 8, 2, 3, 0)]
     return [
         (small, corner, 1, 0),
+        (small[:, :, :2], corner, 2, 1),
         *(
             (normal(draw, c, height, width).double(), normal(draw, c, k, k).double(), s, p)
             for c, height, width, k, s, p in sizes
@@ -168,6 +159,7 @@ CONVOLVE = FunctionExercise(
     observe=_observe_convolution,
     shown=_shown_convolution,
     keeps_inputs=True,
+    tries=1,
     mistakes=[
         Mistake(
             "flipped",
@@ -264,12 +256,16 @@ Scalar = Callable[[Tensor], Tensor]
 
 
 def _scalar_function(kind: str, seed: int) -> Scalar:
-    """Return a function from a tensor to a number; autograd's gradient is wrong for the detached one."""
+    """Return a function from a tensor to a number.
+
+    Central differences are too large for cubes, and too small for negative cubes. Autograd's gradient is wrong for
+    the detached function.
+    """
 
     def function(x: Tensor) -> Tensor:
         weights = normal(Random(seed), *x.shape).to(x.dtype)
-        if kind == "cubes":
-            return (weights * x**3).sum()
+        if "cubes" in kind:
+            return (-1 if "negative" in kind else 1) * (weights.abs() * x**3).sum()
         if kind == "neighbours":
             return (weights * x**2 * x.flatten().roll(1).view_as(x)).sum()
         return (weights * x.detach() * x).sum()
@@ -365,16 +361,19 @@ GRADIENT_CHECK = FunctionExercise(
     reference=_check_gradient,
     inputs=lambda draw: [
         ("cubes", draw.getrandbits(16), normal(draw, 3).double(), 0.1),
+        ("negative cubes", draw.getrandbits(16), normal(draw, 2).double(), 0.1),
         ("neighbours", draw.getrandbits(16), normal(draw, 2, 3).double(), 0.01),
         ("detached", draw.getrandbits(16), normal(draw, 2, 2, 2).double(), 0.01),
     ],
     observe=_observe_gradient_check,
     shown=lambda kind, seed, x, step: {
         "cubes": f"the sum of multiples of x³, x of shape {tuple(x.shape)}, {step}",
+        "negative cubes": f"the sum of negative multiples of x³, x of shape {tuple(x.shape)}, {step}",
         "neighbours": f"a sum of products of neighbours, x of shape {tuple(x.shape)}, {step}",
         "detached": f"a function with a wrong gradient, x of shape {tuple(x.shape)}, {step}",
     }[kind],
     keeps_inputs=True,
+    tries=1,
     mistakes=[
         Mistake(
             "one side",
@@ -393,6 +392,11 @@ GRADIENT_CHECK = FunctionExercise(
             "half a step",
             _by_slope(lambda up, middle, down, h: (up - down) / h / 4),
             "Your gradient is half as large. How far apart are the two points?",
+        ),
+        Mistake(
+            "own step",
+            lambda f, x, h: _check_gradient(f, x, 1e-4),
+            "You take a step of your own. Use `step`.",
         ),
         Mistake(
             "sign",
@@ -727,14 +731,15 @@ FIELD_BY_GRADIENT = FunctionExercise(
     returns=number("how many pixels wide the field is"),
     reference=_side_of_gradient,
     inputs=lambda draw: [
-        ([(3, 1)], 21, draw.getrandbits(16), 1.0),
-        ([(draw.choice((3, 5)), 1), (3, 2), (draw.choice((3, 5)), 1)], 41, draw.getrandbits(16), -1.0),
+        ([(draw.choice((3, 5, 7)), 1)], 21, draw.getrandbits(16), 1.0),
+        ([(draw.choice((3, 5, 7)), 1), (3, 2), (draw.choice((3, 5, 7)), 1)], 41, draw.getrandbits(16), -1.0),
         ([(3, 2)], 4, draw.getrandbits(16), 0.001),  # where it matters which of two units is the middle
     ],
     observe=lambda function, layers, size, seed, scale: number("how many pixels wide the field is")(
         function(_one_sign_network(layers, seed, scale), size)
     ),
     shown=lambda layers, size, *_: f"convolutions with (kernel, stride) {layers}, {size}",
+    tries=1,
     mistakes=[
         Mistake(
             "area",

@@ -1,16 +1,18 @@
 """Exercises of lab 2: build VGG from its table."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Sequence
 from copy import deepcopy
 from functools import partial
 from itertools import islice, pairwise
 from math import isqrt
+from operator import itemgetter
 from random import Random
 from typing import Any
 
 import numpy as np
 import torch
 from torch import Tensor, nn
+from torch.nn import functional as F
 
 from deepernets.course.exercises.judging import FunctionExercise, Mistake, Symptom
 from deepernets.course.exercises.values import (
@@ -131,11 +133,11 @@ def _features(
 
 
 def _some_blocks(draw: Random) -> list[tuple[Blocks, int]]:
-    a, b, c, d = draw.sample(range(4, 12), 4)
+    a, b, c, d = draw.sample(range(4, 9), 4)
     plans: list[Blocks] = [
         [[(3, a)]],
         [[(3, a), "LRN"], [(1, b), (3, b)]],
-        [[(5, a), (1, b), "LRN"], [(3, c)], [(1, c), (3, d), (3, d)]],
+        [[(5, a), (1, b), "LRN"], [(3, c)], [(1, c), (3, d)]],
     ]
     return [(blocks, draw.getrandbits(16)) for blocks in plans]
 
@@ -145,7 +147,7 @@ LAYERS = network("an nn.Sequential of the layers")
 
 def _run_features(function: Callable[[Blocks], Any], blocks: Blocks, seed: int) -> dict[str, Any]:
     draw = Random(seed)
-    images = normal(draw, 2, 3, 42, 30)  # 42 is halved to 21, and 30 to 15: rounding shows
+    images = normal(draw, 2, 3, 10, 14)  # 10 is halved to 5, and 14 to 7: rounding shows
     return run_network(LAYERS(function(blocks)), images, draw, train=True)
 
 
@@ -162,6 +164,7 @@ MAKE_FEATURES = FunctionExercise(
     shown=lambda blocks, seed: repr(blocks),
     tolerance=1e-3,  # of sums of large numbers
     keeps_inputs=True,
+    tries=1,
     mistakes=[
         Mistake("bias", _by_convolution(bias=False), "VGG's convolutions have one bias per channel."),
         Mistake(
@@ -173,6 +176,19 @@ MAKE_FEATURES = FunctionExercise(
             "padding",
             _by_convolution(padding=0),
             "The maps shrink at each convolution: which padding keeps the size?",
+        ),
+        Mistake(
+            "border",
+            [_by_convolution(padding_mode=mode) for mode in ("replicate", "reflect", "circular")],
+            "The border must be zeros, not a continuation of the map.",
+        ),
+        Mistake(
+            "batch normalisation",
+            partial(
+                _features,
+                convolution=lambda *word: [*_convolution(*word)[:1], nn.BatchNorm2d(word[2]), nn.ReLU()],
+            ),
+            "The networks of the table have no batch normalisation: it is younger than they are.",
         ),
         Mistake(
             "last pool", lambda blocks: _features(blocks)[:-1], "A max-pool follows the last block, too."
@@ -618,7 +634,7 @@ def _run_head(
             "Your layers use the memory of the head's weights. Copy the weights, with weight.copy_(…)."
         )
     draw, outcome = Random(seed), {}
-    for what, height, width in (("a map that fits", side, side), ("a larger map", side + 2, side + 3)):
+    for what, height, width in (("a map that fits", side, side), ("a larger map", side + 1, side + 2)):
         maps = normal(draw, 2, channels, height, width)
         scores = attempt(lambda maps=maps: dense.eval()(maps))
         if isinstance(scores, Raised):
@@ -645,9 +661,10 @@ CONVOLUTIONAL_HEAD = FunctionExercise(
     inputs=lambda draw: [
         ([3], 2, 2, draw.getrandbits(16)),
         ([6, 4], 3, 3, draw.getrandbits(16)),
-        ([5, 7, 4], draw.randint(2, 5), 3, draw.getrandbits(16)),
+        ([5, 7, 4], draw.randint(2, 5), 2, draw.getrandbits(16)),
     ],
     observe=_run_head,
+    tries=1,
     shown=lambda units, channels, side, seed: (
         f"a head with linear layers of {units} units, {channels}, {side}"
     ),
@@ -697,6 +714,11 @@ CONVOLUTIONAL_HEAD = FunctionExercise(
             "no ReLU", partial(_dense_head, relu=False), "The ReLUs of the head are lost. Keep them in place."
         ),
         Mistake(
+            "probabilities",
+            lambda *call: nn.Sequential(_dense_head(*call), nn.Softmax(dim=1)),
+            "Those are probabilities. Return the scores as the head gives them, without a softmax.",
+        ),
+        Mistake(
             "mean",
             [
                 lambda *call: nn.Sequential(_dense_head(*call), nn.AdaptiveAvgPool2d(1)),
@@ -708,6 +730,9 @@ CONVOLUTIONAL_HEAD = FunctionExercise(
 )
 
 Combine = Callable[[Tensor], Tensor]
+Corners = Callable[
+    [int, int, int], Iterable[int]
+]  # from the image's height or width, the side and the stride
 
 
 def _mean_probabilities(logits: Tensor) -> Tensor:
@@ -719,7 +744,7 @@ def _multi_crop(
     image: Tensor,
     side: int,
     stride: int,
-    corners: Callable[[int, int, int], range] = lambda size, side, stride: range(0, size - side + 1, stride),
+    corners: Corners = lambda size, side, stride: range(0, size - side + 1, stride),
     combine: Combine = _mean_probabilities,
 ) -> Tensor:
     """Return the class probabilities (K,) of an image, averaged over its crops (VGG paper, section 3.2)."""
@@ -728,6 +753,27 @@ def _multi_crop(
     crops = [image[:, row : row + side, column : column + side] for row in rows for column in columns]
     with torch.no_grad():
         return combine(torch.cat([network(crop[None]) for crop in crops]))
+
+
+def _alike(choose: Callable[[Sequence[int]], int]) -> Callable[..., Tensor]:
+    """Return a mean over crops at the same positions in both directions, those of a size that is chosen of two."""
+
+    def multi_crop(network: nn.Module, image: Tensor, side: int, stride: int) -> Tensor:
+        places = range(0, choose(image.shape[1:]) - side + 1, stride)
+        return _multi_crop(network, image, side, stride, corners=lambda *sizes: places)
+
+    return multi_crop
+
+
+def _padded(image: Tensor, side: int, stride: int) -> Tensor:
+    """Return an image with zeros, so that the crops reach every pixel."""
+    below, right = (-(size - side) % stride for size in image.shape[1:])
+    return F.pad(image, (0, right, 0, below))
+
+
+def _flush(size: int, side: int, stride: int) -> list[int]:
+    """Return the corners of crops of which the last one ends at the edge."""
+    return sorted({*range(0, size - side + 1, stride), size - side})
 
 
 def _on_the_diagonal(network: nn.Module, image: Tensor, side: int, stride: int) -> Tensor:
@@ -746,7 +792,7 @@ def _observe_crops(function: Callable[..., Any], image: Tensor, side: int, strid
     draw = Random(seed)
     with torch.no_grad():
         for parameter in network.parameters():
-            parameter.copy_(normal(draw, *parameter.shape))
+            parameter.copy_(0.3 * normal(draw, *parameter.shape))  # so that no class is nearly certain
     return tensor("the probability of each class")(function(network.eval(), image, side, stride))
 
 
@@ -760,6 +806,7 @@ MULTI_CROP = FunctionExercise(
         (normal(draw, 1, 9, 7), 4, 2, draw.getrandbits(16)),
     ],
     observe=_observe_crops,
+    tries=1,
     shown=lambda image, side, stride, seed: f"network, an image of {tuple(image.shape)}, {side}, {stride}",
     keeps_inputs=True,
     mistakes=[
@@ -784,6 +831,14 @@ MULTI_CROP = FunctionExercise(
             "You take the largest probability over the crops. Take the mean.",
         ),
         Mistake(
+            "geometric mean",
+            [
+                partial(_multi_crop, combine=lambda logits: logits.log_softmax(1).mean(0).exp()),
+                partial(_multi_crop, combine=lambda logits: logits.softmax(1).prod(0)),
+            ],
+            "You multiply the probabilities, or add their logarithms. Take the mean of the probabilities.",
+        ),
+        Mistake(
             "over crops",
             partial(_multi_crop, combine=lambda logits: logits.softmax(dim=0).mean(dim=0)),
             "Your softmax runs over the crops. It belongs to the classes, dim=1.",
@@ -797,6 +852,19 @@ MULTI_CROP = FunctionExercise(
             "stride of one",
             partial(_multi_crop, corners=lambda size, side, stride: range(size - side + 1)),
             "Your crops are always one pixel apart. Use `stride`.",
+        ),
+        Mistake(
+            "square image",
+            [_alike(itemgetter(0)), _alike(itemgetter(1)), _alike(min)],
+            "You use the same positions in both directions. The image may be wider than it is high, or higher.",
+        ),
+        Mistake(
+            "over the edge",
+            [
+                lambda network, image, *sizes: _multi_crop(network, _padded(image, *sizes), *sizes),
+                partial(_multi_crop, corners=_flush),
+            ],
+            "Take only crops that lie inside the image, at multiples of `stride`, even if pixels are left over.",
         ),
         Mistake(
             "diagonal",

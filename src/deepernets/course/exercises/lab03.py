@@ -9,8 +9,10 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from deepernets.course.exercises.judging import FunctionExercise, Mistake
+from deepernets.course.exercises.judging import FunctionExercise, Mistake, Symptom, every
 from deepernets.course.exercises.values import (
+    SHOWN_ENTRIES,
+    FindCalls,
     Raised,
     Unsuitable,
     attempt,
@@ -18,6 +20,7 @@ from deepernets.course.exercises.values import (
     normal,
     number,
     numbers,
+    show,
     tensor,
 )
 
@@ -64,6 +67,12 @@ CROP_AND_FLIP = FunctionExercise(
     reference=_crop_and_flip,
     inputs=lambda draw: [
         (torch.arange(1.0, 5).view(1, 1, 2, 2), 1, torch.tensor([[0, 1]]), torch.tensor([False])),
+        (
+            torch.arange(1.0, 7).view(2, 1, 1, 3),
+            1,
+            torch.tensor([[1, 1], [1, 0]]),
+            torch.tensor([True, False]),
+        ),
         _crops(draw, (5, 3, 4, 6), 2),
         _crops(draw, (4, 1, 5, 5), 1),
         _crops(draw, (3, 2, 6, 4), 3),
@@ -223,13 +232,31 @@ def _step(  # noqa: PLR0913, since the mistakes are made of its parts
     return result(loss)
 
 
-def _in_evaluation_mode(model: nn.Module, *others: Any) -> Any:
-    return _step(model.eval(), *others)
+def _in_mode(train: bool) -> Callable[..., Any]:
+    return lambda model, *others: _step(model.train(train), *others)
 
 
-def _two_steps(*arguments: Any) -> Any:
-    _step(*arguments)
-    return _step(*arguments)
+def _two_steps(which: int) -> Callable[..., Any]:
+    """Return two steps on each batch, with the loss of the one or of the other."""
+    return lambda *arguments: (_step(*arguments), _step(*arguments))[which]
+
+
+def _by_hand(
+    model: nn.Module, images: Tensor, labels: Tensor, criterion: Any, optimizer: torch.optim.Optimizer
+) -> Any:
+    """Subtract the learning rate times the gradient, whatever the optimizer is."""
+    loss = criterion(model(images), labels)
+    parameters = list(model.parameters())
+    slopes = torch.autograd.grad(loss, parameters)
+    with torch.no_grad():
+        for parameter, slope in zip(parameters, slopes, strict=True):
+            parameter.sub_(optimizer.param_groups[0]["lr"] * slope)
+    return loss.item()
+
+
+def _image_by_image(model: nn.Module, images: Tensor, labels: Tensor, *others: Any) -> Any:
+    losses = [_step(model, images[i : i + 1], labels[i : i + 1], *others) for i in range(len(images))]
+    return sum(losses) / len(losses)
 
 
 def _loss_afterwards(model: nn.Module, images: Tensor, labels: Tensor, criterion: Any, optimizer: Any) -> Any:
@@ -240,15 +267,20 @@ def _loss_afterwards(model: nn.Module, images: Tensor, labels: Tensor, criterion
 LOSS = number("the loss of the batch")
 
 
-def _train(function: Callable[..., Any], kind: str, batches: list[Batch], seed: int, normalised: bool) -> Any:
+def _train(
+    function: Callable[..., Any], kind: str, batches: list[Batch], seed: int, normalised: bool, train: bool
+) -> Any:
     """Return what some steps, one on each batch, return and leave behind."""
-    model = _Watched(normalised, 3, seed)
+    model = _Watched(normalised, 3, seed).train(train)
     optimizer = OPTIMIZERS[kind](model.parameters())
+    calls: list[None] = []
+    optimizer.register_step_post_hook(lambda *_: calls.append(None))
     seen: dict[str, Any] = {}
     for place, (images, labels) in enumerate(batches, 1):
         loss = function(model, images, labels, nn.CrossEntropyLoss(), optimizer)
         seen[f"the loss of step {place}"] = LOSS(loss)
         seen[f"'the model is in training mode' after step {place}"] = model.training
+        seen[f"the number of calls of optimizer.step() after step {place}"] = len(calls)
         seen[f"the weights and statistics after step {place}"] = tensor("the weights")(model.state())
         seen[f"the type of the weights after step {place}"] = str(next(model.parameters()).dtype)
         seen[f"'the loss keeps its graph' after step {place}"] = getattr(loss, "requires_grad", False)
@@ -260,14 +292,17 @@ TRAIN_STEP = FunctionExercise(
     returns=LOSS,
     reference=_step,
     inputs=lambda draw: [
-        ("SGD with momentum", _batches(draw, 4), draw.getrandbits(16), False),
-        ("SGD with momentum", _batches(draw, 8, 8, 5), draw.getrandbits(16), True),
-        ("Adam", _batches(draw, 6, 6), draw.getrandbits(16), True),
+        ("SGD with momentum", _batches(draw, 4), draw.getrandbits(16), False, True),
+        ("SGD with momentum", _batches(draw, 8, 8, 5), draw.getrandbits(16), True, True),
+        ("Adam", _batches(draw, 6, 6), draw.getrandbits(16), True, True),
+        ("Adam", _batches(draw, 5), draw.getrandbits(16), True, False),
     ],
     observe=_train,
-    shown=lambda kind, batches, seed, normalised: (
-        f"a model with{'' if normalised else 'out'} batch normalisation, {len(batches)} batches in turn, {kind}"
+    shown=lambda kind, batches, seed, normalised, train: (
+        f"a model with{'' if normalised else 'out'} batch normalisation in {'training' if train else 'evaluation'} "
+        f"mode, batches of {[len(labels) for _, labels in batches]} images in turn, {kind}"
     ),
+    tries=1,
     mistakes=[
         Mistake(
             "no zero_grad",
@@ -291,10 +326,30 @@ TRAIN_STEP = FunctionExercise(
         ),
         Mistake(
             "evaluation mode",
-            _in_evaluation_mode,
+            _in_mode(False),
             "Your step puts the model into evaluation mode. Leave the mode as it is.",
         ),
-        Mistake("two steps", _two_steps, "You take two steps on each batch."),
+        Mistake(
+            "training mode",
+            _in_mode(True),
+            "Your step puts the model into training mode. Leave the mode as it is: layers may be frozen.",
+        ),
+        Mistake("two steps", [_two_steps(0), _two_steps(1)], "You take two steps on each batch."),
+        Mistake(
+            "by hand",
+            _by_hand,
+            "You subtract the gradients yourself. Call the optimizer's step(): it may have momentum, or be Adam.",
+        ),
+        Mistake(
+            "image by image",
+            _image_by_image,
+            "You take one step for each image. Take one step for the batch.",
+        ),
+        Mistake(
+            "sum",
+            lambda model, images, *others: len(images) * _step(model, images, *others),
+            "The step is right, but you return the sum over the images. Return their mean, as `criterion` does.",
+        ),
         Mistake(
             "keeps the graph",
             partial(_step, result=lambda loss: loss),
@@ -334,6 +389,10 @@ def _mean(figures: list[Any]) -> tuple[float, float]:
 def _mean_of_batches(figures: list[Any]) -> tuple[float, float]:
     count = len(figures)
     return sum(loss for _, loss, _ in figures) / count, sum(hits / n for n, _, hits in figures) / count
+
+
+def _of_batch(place: int, figures: list[Any]) -> tuple[float, float]:
+    return _mean([figures[place]])
 
 
 def _evaluate(
@@ -385,10 +444,11 @@ EVALUATE = FunctionExercise(
     reference=_evaluate,
     inputs=lambda draw: [
         (_batches(draw, 4), 3, draw.getrandbits(16), True),
-        (_batches(draw, 8, 8, 3), 3, draw.getrandbits(16), True),
-        (_batches(draw, 5, 1, classes=4), 5, draw.getrandbits(16), False),
+        (_batches(draw, 8, 9, 6), 3, draw.getrandbits(16), True),
+        (_batches(draw, 7, 3, classes=4), 5, draw.getrandbits(16), False),
     ],
     observe=_evaluation,
+    tries=2,
     shown=lambda batches, classes, seed, train: (
         f"a model in {'training' if train else 'evaluation'} mode, batches of {[len(y) for _, y in batches]} images"
     ),
@@ -400,7 +460,10 @@ EVALUATE = FunctionExercise(
         ),
         Mistake(
             "softmax",
-            partial(_evaluate, scores=lambda logits: logits.softmax(dim=1)),
+            [
+                partial(_evaluate, scores=lambda logits: logits.softmax(dim=1), gradients=gradients)
+                for gradients in (False, True)
+            ],
             "F.cross_entropy takes logits and applies the softmax itself: yours is applied twice.",
         ),
         Mistake(
@@ -443,15 +506,26 @@ EVALUATE = FunctionExercise(
         Mistake(
             "one batch",
             [
-                partial(_evaluate, reduce=lambda f: _mean(f[-1:])),
-                partial(_evaluate, reduce=lambda f: _mean(f[:1])),
+                _by_batches(*(partial(_of_batch, place) if one else _mean for one in which))
+                for place in (-1, 0)
+                for which in ((True, True), (True, False), (False, True))
             ],
-            "Your numbers are those of one batch. Add up over all batches.",
+            "One of your numbers, or both, are those of one batch. Add up over all batches.",
         ),
         Mistake(
             "read twice",
             [_then(lambda a, b, n: (a, 0.0)), _then(lambda a, b, n: (0.0, b))],
             "One of your numbers is 0. Is there a second loop? `batches` can be read only once.",
+        ),
+        Symptom(
+            "gradients, too",
+            every(
+                lambda outcome: (
+                    outcome["'gradients are recorded'"]
+                    and not outcome["'the model's weights and statistics changed'"]
+                )
+            ),
+            "Gradients are recorded, which nobody needs: see torch.no_grad(). Something else is wrong as well.",
         ),
     ],
 )
@@ -522,6 +596,15 @@ def _read_normalised(value: Any) -> dict[str, Tensor]:
     return {name: tensor(name)(entry) for name, entry in zip(names, value, strict=True)}
 
 
+FEW_NUMBERS = tuple(  # x with two images, the second channel nearly constant, and the other arguments
+    torch.tensor(numbers)
+    for numbers in (
+        [[[[0.0, 2]], [[0.1, 0.12]]], [[[4.0, 6]], [[0.1, 0.08]]]],
+        *([2.0, 3], [1.0, 4], [1.0, 0.05], [2.0, 1e-4]),
+    )
+)
+
+
 def _to_normalise(draw: Random, training: bool, *shape: int) -> tuple[Any, ...]:
     """Draw a batch whose channels differ, one of them nearly constant, and the other arguments."""
     channels = shape[1]
@@ -554,6 +637,35 @@ def _running_first(
     return y, mean, variance
 
 
+def _output_over(*dims: int) -> list[Callable[..., Normalised]]:
+    """Return normalisations over wrong dimensions, of the output and of the running statistics or not of these."""
+    wrong = partial(_batch_norm, dims=dims)
+    return [wrong, lambda *call: (wrong(*call)[0], *_batch_norm(*call)[1:])]
+
+
+def _images_counted(x: Tensor, *others: Any) -> Normalised:
+    """Correct the running variance by the number of images."""
+    count = len(x)
+    return _batch_norm(x, *others, corrections=(0, 0), kept=lambda variance: variance * count / (count - 1))
+
+
+def _observe_normalisation(function: Callable[..., Any], *call: Any) -> dict[str, Tensor]:
+    with FindCalls("batch_norm") as layers:
+        read = _read_normalised(function(*call))
+    if layers.found:
+        raise Unsuitable(
+            "You call PyTorch's own batch normalisation. Compute the statistics and the output yourself."
+        )
+    return read
+
+
+def _shown_normalisation(*call: Any) -> str:
+    if call[0].numel() > SHOWN_ENTRIES:
+        return f"x of shape {tuple(call[0].shape)}, …, training={call[-1]}"
+    names = ("x", "scale", "shift", "running_mean", "running_var", "training")
+    return ", ".join(f"{name}={show(value)}" for name, value in zip(names, call, strict=True))
+
+
 def _exchange_running(*call: Any) -> Normalised:
     y, mean, variance = _batch_norm(*call)
     return y, variance, mean
@@ -564,17 +676,17 @@ BATCH_NORM = FunctionExercise(
     returns=_read_normalised,
     reference=_batch_norm,
     inputs=lambda draw: [
-        _to_normalise(draw, True, 2, 2, 1, 2),
-        _to_normalise(draw, False, 2, 2, 1, 2),
+        (*FEW_NUMBERS, True),
+        (*FEW_NUMBERS, False),
         _to_normalise(draw, True, 5, 3, 2, 3),
         _to_normalise(draw, False, 5, 3, 2, 3),
         _to_normalise(draw, True, 3, 4, 1, 1),
     ],
-    shown=lambda x, scale, shift, mean, variance, training: (
-        f"x of shape {tuple(x.shape)}, scale, shift, running_mean, running_var, training={training}"
-    ),
+    observe=_observe_normalisation,
+    shown=_shown_normalisation,
     tolerance=5e-4,
     keeps_inputs=True,
+    tries=1,
     mistakes=[
         Mistake(
             "biased running variance",
@@ -585,6 +697,11 @@ BATCH_NORM = FunctionExercise(
             "unbiased output",
             partial(_batch_norm, corrections=(1, 1)),
             "The running variance is right. The output is normalised by the biased variance.",
+        ),
+        Mistake(
+            "images counted",
+            _images_counted,
+            "The n of the unbiased variance counts all values of a channel, N · H · W, not the images.",
         ),
         Mistake(
             "variances exchanged",
@@ -651,8 +768,11 @@ BATCH_NORM = FunctionExercise(
             [
                 partial(_batch_norm, eps=0.0),
                 partial(_batch_norm, eps=0.0, root=lambda v: v.sqrt() + EPS),
+                *(partial(_batch_norm, eps=eps) for eps in (1e-3, 1e-4, 1e-6)),
+                lambda *call: _batch_norm(*call, eps=EPS if call[-1] else 0.0),
             ],
-            "One channel is nearly constant, and you scale it wrongly: add 1e-5 to the variance, before the root.",
+            "One channel is nearly constant, and you scale it wrongly: in both modes, add 1e-5 to the "
+            "variance before the root.",
         ),
         Mistake(
             "not scaled",
@@ -682,17 +802,17 @@ BATCH_NORM = FunctionExercise(
         ),
         Mistake(
             "each image alone",
-            partial(_batch_norm, dims=(2, 3)),
+            _output_over(2, 3),
             "You normalise each image alone. The mean of a channel is over all images and positions.",
         ),
         Mistake(
             "each position alone",
-            partial(_batch_norm, dims=(0,)),
+            _output_over(0),
             "You normalise each position alone. The mean of a channel is over all images and positions.",
         ),
         Mistake(
             "across channels",
-            [partial(_batch_norm, dims=dims) for dims in ((0, 1, 2, 3), (1, 2, 3), (1,))],
+            [*_output_over(0, 1, 2, 3), *_output_over(1, 2, 3), *_output_over(1)],
             "Channels are mixed. Each one has a mean and a variance of its own.",
         ),
     ],
@@ -841,10 +961,15 @@ CONFIDENT_MISTAKES = FunctionExercise(
     returns=numbers("the positions of the mistakes"),
     reference=_listed,
     inputs=lambda draw: [
-        (torch.tensor([[2.0, 0, 0], [0, 3, 1], [0, 0, 1]]), torch.tensor([0, 0, 1]), 2),
+        (torch.tensor([[2.0, 0], [0, 3], [1, 0], [0, 1]]), torch.tensor([1, 0, 0, 1]), 2),
+        (
+            torch.tensor([[2, 1.5, 1.4], [4, 3.9, -3]]),
+            torch.tensor([1, 1]),
+            1,
+        ),  # the second one leads by less
         _answers(draw, 2, 2),
         _answers(draw, 8, 2),
-        _answers(draw, 30, 5, classes=4),
+        _answers(draw, 30, 7, classes=4),
         _answers(draw, 6, 24),
     ],
     mistakes=[
@@ -869,6 +994,21 @@ CONFIDENT_MISTAKES = FunctionExercise(
             "Logits of different images cannot be compared: confidence is a softmax probability.",
         ),
         Mistake(
+            "margin",
+            _by(lambda logits, labels: logits.softmax(1).topk(2).values @ torch.tensor([1.0, -1])),
+            "You sort by the lead over the second class. Sort by the probability of the predicted one.",
+        ),
+        Mistake(
+            "over images",
+            _by(lambda logits, labels: logits.softmax(0).max(dim=1).values),
+            "Your softmax runs over the images. It belongs to the classes, dim=1.",
+        ),
+        Mistake(
+            "by position",
+            lambda *call: _listed(*call).sort().values,
+            "The right mistakes, but in order of position. The most confident one comes first.",
+        ),
+        Mistake(
             "positions",
             _positions,
             "Those positions count within the mistakes. Use them to index the positions among all images.",
@@ -882,6 +1022,17 @@ CONFIDENT_MISTAKES = FunctionExercise(
             "not sorted",
             _by(lambda logits, labels: -torch.arange(len(labels))),
             "Those are the first mistakes, in order of position. Return the most confident ones.",
+        ),
+        Mistake(
+            "kept too late",
+            lambda logits, labels, most: [
+                place
+                for place in _listed(
+                    logits, labels, most, keep=lambda predicted, labels: labels >= 0
+                ).tolist()
+                if logits[place].argmax() != labels[place]
+            ],
+            "You take the `most` most confident answers, then the wrong ones of these. Keep the wrong ones first.",
         ),
         Mistake(
             "not cut",
@@ -908,9 +1059,9 @@ def _top_k_error(
 
 
 def _unsorted_logits(draw: Random, images: int, classes: int, k: int) -> tuple[Tensor, Tensor, int]:
-    """Draw logits and labels such that the true class has each rank, the first and the last one included."""
+    """Draw logits and labels such that the true class has each rank, and some ranks more often than others."""
     logits = 5 * normal(draw, images, classes)
-    ranks = torch.arange(images) % classes
+    ranks = torch.tensor([*range(classes), *draw.choices(range(classes), k=images - classes)])
     labels = logits.argsort(dim=1, descending=True)[torch.arange(images), ranks]
     order = torch.tensor(draw.sample(range(images), images))
     return logits[order], labels[order], k

@@ -21,6 +21,7 @@ from deepernets.course.exercises.values import (
     number,
     numbers,
     run_network,
+    show,
     tensor,
 )
 from deepernets.models.layers import ZeroPad
@@ -58,20 +59,27 @@ def _residual(function: Forward, x: Tensor, inner: Tensor, outer: Tensor | None)
     return seen
 
 
+def _shown_residual(x: Tensor, inner: Tensor, outer: Tensor | None) -> str:
+    if x.ndim > 2:
+        return f"x of shape {tuple(x.shape)} and type float64, a linear branch, a linear shortcut"
+    shortcut = "x" if outer is None else show(x @ outer.T)
+    return f"x = {show(x)}, branch(x) = {show(x @ inner.T)}, shortcut(x) = {shortcut}"
+
+
 RESIDUAL_FORWARD = FunctionExercise(
     "residual_forward(x, branch, shortcut)",
     returns=_read_output,
     reference=lambda x, branch, shortcut: F.relu(branch(x) + shortcut(x)),
     inputs=lambda draw: [
-        (normal(draw, 1, 2), normal(draw, 2, 2), None),
+        (torch.tensor([[2.0, -1, 1]]), torch.tensor([[0.0, 1, 0], [1, -1, 0], [-1, 0, 0]]), None),
+        (torch.tensor([[1.0, 2]]), torch.tensor([[1.0, -1], [0, 1]]), torch.tensor([[2.0, 1], [1, -1]])),
         (normal(draw, 5, 4), normal(draw, 4, 4), normal(draw, 4, 4)),
-        (normal(draw, 2, 3, 4, 5), normal(draw, 6, 3), normal(draw, 6, 3)),
+        (*(normal(draw, *shape).double() for shape in ((2, 3, 2, 4), (6, 3), (6, 3))),),
     ],
     observe=_residual,
-    shown=lambda x, inner, outer: (
-        f"x of shape {tuple(x.shape)}, a linear branch, {'the identity' if outer is None else 'a linear shortcut'}"
-    ),
+    shown=_shown_residual,
     keeps_inputs=True,
+    tries=1,
     mistakes=[
         Mistake("no relu", lambda x, f, s: f(x) + s(x), "The sum is right. The ReLU after it is missing."),
         Mistake(
@@ -115,6 +123,7 @@ RESIDUAL_FORWARD = FunctionExercise(
             "F learns what to add: take the sum of the two.",
         ),
         Mistake("product", lambda x, f, s: (f(x) * s(x)).relu(), "Add the two. A product would be a gate."),
+        Mistake("mean", lambda x, f, s: ((f(x) + s(x)) / 2).relu(), "You halve the sum. It is not a mean."),
         Mistake(
             "concatenated",
             [
@@ -159,13 +168,18 @@ ZERO_PADDED = FunctionExercise(
     inputs=lambda draw: [
         (normal(draw, 1, 1, 2, 2), 2, 2),
         (normal(draw, 2, 4, 6, 6), 12, 2),
-        (normal(draw, 2, 4, 6, 6), 4, 1),
+        (normal(draw, 2, 4, 6, 6).double(), 4, 1),
+        (normal(draw, 1, 2, 3, 5).double(), 4, 2),
         (normal(draw, 1, 2, 5, 7), draw.choice((3, 5)), 3),
+        (normal(draw, 1, 2, 7, 5), 5, 3),
         (normal(draw, 1, 3, 4, 6), 8, 1),
         (normal(draw, 1, 3, 7, 4), 3, 2),
     ],
     observe=lambda function, x, *sizes: _read_output(function(x.requires_grad_(), *sizes)),
-    shown=lambda x, channels, stride: f"x of shape {tuple(x.shape)}, {channels}, {stride}",
+    shown=lambda x, channels, stride: (
+        f"x of shape {tuple(x.shape)} and type {str(x.dtype).removeprefix('torch.')}, {channels}, {stride}"
+    ),
+    tries=1,
     mistakes=[
         Mistake(
             "stride forgotten",
@@ -296,6 +310,12 @@ def _bottleneck(
     return _branch(c_in, list(layers), **options)
 
 
+def _with_shortcut(c_in: int, width: int, stride: int) -> nn.Module:
+    """Return a block that adds x where the shapes allow it."""
+    branch = _bottleneck(c_in, width, stride)
+    return Sum(branch, nn.Identity()) if (c_in, stride) == (4 * width, 1) else branch
+
+
 def _basic(c_in: int, width: int, stride: int, relus: int) -> nn.Sequential:
     return _branch(c_in, [(3, width, stride), (3, width, 1)], relus=relus)
 
@@ -303,30 +323,34 @@ def _basic(c_in: int, width: int, stride: int, relus: int) -> nn.Sequential:
 BRANCH = network("an nn.Sequential of the layers")
 
 
-def _run_branch(
-    function: Callable[..., Any], c_in: int, width: int, stride: int, seed: int, read: Reader = BRANCH
+def _in_both_modes(draw: Random, *sizes: tuple[int, int, int]) -> list[tuple[int, int, int, bool, int]]:
+    """Return calls with a mode and a seed each, in training and in evaluation mode by turns."""
+    return [(*size, place % 2 == 0, draw.getrandbits(16)) for place, size in enumerate(sizes)]
+
+
+def _run_branch(  # noqa: PLR0913, since these are the entries of a case
+    function: Callable[..., Any],
+    c_in: int,
+    width: int,
+    stride: int,
+    train: bool,
+    seed: int,
+    read: Reader = BRANCH,
 ) -> dict[str, Any]:
     draw = Random(seed)
-    images = normal(draw, 2, c_in, 7, 10)
-    model = read(function(c_in, width, stride))
-    return {
-        f"the run in {mode} mode": run_network(model, images, draw, train=mode == "training")
-        for mode in ("evaluation", "training")
-    }
+    images = normal(draw, 2, c_in, 5, 4)
+    ran = run_network(read(function(c_in, width, stride)), images, draw, train)
+    return {f"{what} in {'training' if train else 'evaluation'} mode": found for what, found in ran.items()}
 
 
 BOTTLENECK_BRANCH = FunctionExercise(
     "bottleneck_branch(c_in, width, stride)",
     returns=BRANCH,
     reference=_bottleneck,
-    inputs=lambda draw: [
-        (8, 2, 1, draw.getrandbits(16)),
-        (8, draw.choice((3, 4)), 2, draw.getrandbits(16)),
-        (5, 6, draw.choice((2, 3)), draw.getrandbits(16)),
-    ],
+    inputs=lambda draw: _in_both_modes(draw, (8, 2, 1), (6, draw.choice((3, 4)), 2), (4, 5, 3), (8, 2, 2)),
     observe=_run_branch,
     tries=1,
-    shown=lambda c_in, width, stride, seed: f"{c_in}, {width}, {stride}",
+    shown=lambda *case: ", ".join(map(str, case[:3])),
     mistakes=[
         Mistake(
             "bias",
@@ -407,6 +431,11 @@ BOTTLENECK_BRANCH = FunctionExercise(
             partial(_bottleneck, padding=1),
             "A 1×1 kernel needs no padding: it adds a border of zeros to the map.",
         ),
+        Mistake(
+            "shortcut",
+            _with_shortcut,
+            "You add x. That is the shortcut's part: return the branch alone.",
+        ),
     ],
 )
 
@@ -437,6 +466,8 @@ def _read_blocks(value: Any) -> list[list[float]]:
     expected = "a list with one (c_in, c_out, stride) for each block, all stages in one list"
     if not isinstance(value, list | tuple) or not all(isinstance(entry, list | tuple) for entry in value):
         raise Unsuitable(f"Expected {expected}; got {kind_of(value)}.")
+    if any(isinstance(number, list | tuple) for entry in value for number in entry):
+        raise Unsuitable(f"Expected {expected}; got one list in another, such as one for each stage.")
     return [numbers("a block's c_in, c_out and stride", length=3)(block) for block in value]
 
 
@@ -452,6 +483,13 @@ def _stages_alone(repeats: list[int], widths: list[int], c_in: int, expansion: i
     return [(first, c_out, stride) for first, (_, c_out, stride) in zip(entering, shapes, strict=True)]
 
 
+def _strides_by_channels(first: int, repeats: list[int], *others: Any) -> list[BlockShape]:
+    """Return blocks that have a stride where the channels change, from the stage `first` on."""
+    blocks = _block_shapes(repeats, *others)
+    before = sum(repeats[:first])
+    return [(a, b, 2 if place >= before and a != b else 1) for place, (a, b, _) in enumerate(blocks)]
+
+
 BLOCK_SHAPES = FunctionExercise(
     "block_shapes(repeats, widths, c_in, expansion)",
     returns=_read_blocks,
@@ -459,9 +497,11 @@ BLOCK_SHAPES = FunctionExercise(
     inputs=lambda draw: [
         ([2, 2], [4, 8], 4, 1),
         ([2, 1, 3], [16, 32, 64], 16, 1),
+        ([2, 2, 1], [4, 4, 8], 4, 1),  # a stage as wide as the one before it
         ([3, 2, 2], [8, 16, 32], 8, 4),
         ([draw.randint(2, 4) for _ in range(4)], [8, 24, 40, draw.choice((48, 80))], 6, draw.choice((2, 3))),
     ],
+    keeps_inputs=True,
     mistakes=[
         Mistake(
             "first stage strides",
@@ -480,6 +520,14 @@ BLOCK_SHAPES = FunctionExercise(
             "no stride",
             partial(_block_shapes, stride_of=lambda stage, block: 1),
             "The channels are right. No block halves the feature map.",
+        ),
+        Mistake(
+            "stride by channels",
+            [
+                lambda *call: _strides_by_channels(0, *call),
+                lambda *call: _strides_by_channels(1, *call),
+            ],
+            "A stage has a stride of 2 even if it is as wide as the one before it.",
         ),
         Mistake(
             "stride is the factor",
@@ -570,7 +618,7 @@ SHORTCUT_PARAMETERS = FunctionExercise(
     reference=_shortcut_parameters,
     inputs=lambda draw: [
         *_options((4, 4, 1), (4, 8, 2)),
-        *_options((8, 8, 1), (8, 8, 2), (8, 24, 1), (24, 24, 1), (24, 48, 2), (48, 48, 1)),
+        *_options((8, 8, 1), (8, 8, 2), (8, 24, 1), (24, 24, 1), (24, 24, 1), (24, 48, 2), (48, 16, 1)),
         *_options(*((draw.randint(2, 9), draw.randint(10, 20), draw.choice((1, 2))) for _ in range(4))),
     ],
     mistakes=[
@@ -704,30 +752,30 @@ def _preactivation(  # noqa: PLR0913, since the mistakes are made of its parts
     return nn.Sequential(block, after()) if after else block
 
 
-def _shared(c_in: int, c_out: int, stride: int) -> nn.Module:
-    """Return a block whose projection takes the normalised x, as in the authors' code."""
-    if (c_in, 1) == (c_out, stride):
-        return _preactivation(c_in, c_out, stride)
-    branch = _stack(c_in, c_out, (stride, 1), "C NRC")
-    return nn.Sequential(nn.BatchNorm2d(c_in), nn.ReLU(), Sum(branch, _needed(c_in, c_out, stride)))
+def _working(forward: Callable[[Any, nn.Module, Tensor], Tensor]) -> Callable[..., nn.Module]:
+    """Return a block of the right parts that makes something else of branch, shortcut and x."""
+
+    class Block(Sum):
+        def forward(self, x: Tensor) -> Tensor:
+            return forward(self.branch, self.shortcut, x)
+
+    return lambda *sizes: Block(*_preactivation(*sizes).children())
+
+
+def _activated(branch: nn.Sequential, shortcut: nn.Module, x: Tensor) -> Tensor:
+    """Give the shortcut what the first normalisation and the first ReLU make of x."""
+    x = branch[:2](x)
+    result: Tensor = branch[2:](x) + shortcut(x)
+    return result
+
+
+def _projection_activated(branch: nn.Sequential, shortcut: nn.Module, x: Tensor) -> Tensor:
+    """Give the projection the normalised x, as the authors' code does."""
+    return branch(x) + x if isinstance(shortcut, nn.Identity) else _activated(branch, shortcut, x)
 
 
 def _stride_ignored(c_in: int, c_out: int, stride: int) -> nn.Module:
     return _preactivation(c_in, c_out, 1)
-
-
-class _Subtracted(Sum):
-    """The branch minus the shortcut."""
-
-    def forward(self, x: Tensor) -> Tensor:
-        """Return branch(x) - shortcut(x)."""
-        result: Tensor = self.branch(x) - self.shortcut(x)
-        return result
-
-
-def _difference(c_in: int, c_out: int, stride: int) -> nn.Module:
-    block = _preactivation(c_in, c_out, stride)
-    return _Subtracted(*block.children())
 
 
 def _padded_with_zeros(c_in: int, c_out: int, stride: int) -> nn.Module:
@@ -759,15 +807,10 @@ PREACTIVATION_BLOCK = FunctionExercise(
     "preactivation_block(c_in, c_out, stride)",
     returns=BLOCK,
     reference=_preactivation,
-    inputs=lambda draw: [
-        (4, 4, 1, draw.getrandbits(16)),
-        (3, draw.choice((5, 6)), 2, draw.getrandbits(16)),
-        (4, 4, 2, draw.getrandbits(16)),
-        (3, 7, 1, draw.getrandbits(16)),
-    ],
+    inputs=lambda draw: _in_both_modes(draw, (3, 3, 1), (2, draw.choice((3, 5)), 2), (3, 3, 2), (2, 4, 1)),
     observe=partial(_run_branch, read=BLOCK),
     tries=1,
-    shown=lambda c_in, c_out, stride, seed: f"{c_in}, {c_out}, {stride}",
+    shown=lambda *case: ", ".join(map(str, case[:3])),
     mistakes=[
         Mistake(
             "order of 2015",
@@ -799,13 +842,21 @@ PREACTIVATION_BLOCK = FunctionExercise(
             "The normalisation and the ReLU before the first convolution are missing.",
         ),
         Mistake(
+            "first activation not used",
+            [
+                _working(lambda branch, shortcut, x: branch[2:](x) + shortcut(x)),
+                _working(lambda branch, shortcut, x: (branch[2:](x) + shortcut(x)).relu()),
+            ],
+            "The first convolution gets x itself. Your first normalisation is made, but not used.",
+        ),
+        Mistake(
             "one activation",
             partial(_preactivation, order="NRC C"),
             "The normalisation and the ReLU before the second convolution are missing.",
         ),
         Mistake(
             "relu first",
-            partial(_preactivation, order="RNC RNC"),
+            [partial(_preactivation, order=order) for order in ("RNC RNC", "RNC NRC", "NRC RNC")],
             "The normalisation comes before the ReLU, not after it.",
         ),
         Mistake(
@@ -814,14 +865,33 @@ PREACTIVATION_BLOCK = FunctionExercise(
             "A ReLU follows each of the two normalisations.",
         ),
         Mistake(
+            "no first relu",
+            partial(_preactivation, order="NC NRC"),
+            "A ReLU comes between the first normalisation and the first convolution.",
+        ),
+        Mistake(
+            "no second relu",
+            partial(_preactivation, order="NRC NC"),
+            "A ReLU comes between the second normalisation and the second convolution.",
+        ),
+        Mistake(
             "no normalisation",
             partial(_preactivation, order="RC RC"),
             "A batch normalisation comes before each of the two ReLUs.",
         ),
         Mistake(
             "shared activation",
-            _shared,
+            _working(_projection_activated),
             "Your projection takes the normalised x. Here it takes x itself (the paper's code does as you do).",
+        ),
+        Mistake(
+            "activated shortcut",
+            [
+                _working(_activated),
+                _working(lambda branch, shortcut, x: branch(x) + shortcut(branch[0](x))),
+                _working(lambda branch, shortcut, x: branch(x.relu()) + shortcut(x.relu())),
+            ],
+            "Your shortcut takes the normalised or activated x. It takes x itself, also where it is the identity.",
         ),
         Mistake(
             "normalised projection",
@@ -866,7 +936,11 @@ PREACTIVATION_BLOCK = FunctionExercise(
             _stride_ignored,
             "`stride` is not used: the first convolution and the projection have it.",
         ),
-        Mistake("difference", _difference, "Add the shortcut to the branch. You subtract it."),
+        Mistake(
+            "difference",
+            _working(lambda f, s, x: f(x) - s(x)),
+            "Add the shortcut to the branch. You subtract it.",
+        ),
         Mistake(
             "option A",
             partial(_preactivation, shortcut=_padded_with_zeros),
@@ -879,7 +953,10 @@ PREACTIVATION_BLOCK = FunctionExercise(
         ),
         Mistake(
             "no shortcut",
-            lambda c_in, c_out, stride: _stack(c_in, c_out, (stride, 1), "NRC NRC"),
+            [
+                lambda c_in, c_out, stride: _stack(c_in, c_out, (stride, 1), "NRC NRC"),
+                _working(lambda branch, shortcut, x: branch(x)),
+            ],
             "That is the branch alone. Add the shortcut to it.",
         ),
     ],
@@ -899,29 +976,29 @@ def _named(nested: bool) -> nn.Sequential:
     return nn.Sequential(target[:2], target[2:]) if nested else target
 
 
-def _fill(model: nn.Module, draw: Random) -> None:
+def _count(model: nn.Module, start: int) -> None:
+    """Number all values, so that a hint says where one comes from."""
     for values in model.state_dict().values():
-        values.copy_(
-            normal(draw, *values.shape) if values.is_floating_point() else torch.tensor(draw.randint(1, 9))
-        )
+        values.copy_(torch.arange(start, start + values.numel()).view(values.shape))
+        start += values.numel()
 
 
 def _state(model: nn.Module) -> dict[str, Tensor]:
     return {name: tensor("every value")(values) for name, values in model.state_dict().items()}
 
 
-def _copy(function: Callable[[nn.Module, nn.Module], Any], nested: bool, seed: int) -> dict[str, Any]:
-    """Return both networks' values after a copy, and whether they share memory."""
+def _copy(function: Callable[[nn.Module, nn.Module], Any], nested: bool, first: int) -> dict[str, Any]:
+    """Return both networks' values after a copy, and whether they share memory and can still be trained."""
     source, target = nn.Sequential(*_layers()), _named(nested)
-    for model in (source, target):
-        _fill(model, Random(seed))
-        seed += 1
+    _count(source, first)
+    _count(target, first + 1000)
     function(source, target)
     seen = {"the source": _state(source), "the target": _state(target)}
     ours, theirs = (
         {v.untyped_storage().data_ptr() for v in m.state_dict().values()} for m in (source, target)
     )
-    return {**seen, "'the two share memory'": bool(ours & theirs)}
+    trained = all(parameter.requires_grad for model in (source, target) for parameter in model.parameters())
+    return {**seen, "'the two share memory'": bool(ours & theirs), "'both can be trained'": trained}
 
 
 def _copy_where(chosen: Callable[[str, Tensor], bool]) -> Callable[[nn.Module, nn.Module], None]:
@@ -959,9 +1036,12 @@ COPY_WEIGHTS = FunctionExercise(
     "copy_weights(source, target)",
     returns=_state,
     reference=_copy_weights,
-    inputs=lambda draw: [(nested, draw.getrandbits(16)) for nested in (False, True)],
+    inputs=lambda draw: [(nested, draw.randrange(1, 900)) for nested in (False, True)],
     observe=_copy,
-    shown=lambda nested, seed: "two networks of Conv2d, BatchNorm2d and Linear",
+    tries=1,
+    shown=lambda nested, first: (
+        f"a source with the values {first}, {first + 1}, …, a target with the values {first + 1000}, …"
+    ),
     mistakes=[
         Mistake(
             "wrong direction",

@@ -154,11 +154,11 @@ def _parameters(recipe: Recipe) -> int:
 
 
 BUDGETS = ("epochs", "cost")
-# Recipes for photographs of three classes. The first pairs are those of the lab; in the third pair, the equal cost
-# is less than one epoch of the other network.
+# The first pairs are those of the lab. In the third, the equal cost is less than one epoch of the other network.
 SMALL_PAIR = ("quick/vgg", "quick/resnet")
 REPORT_PAIR = ("report-a/vgg-16/as-reported", "report-a/resnet-50/as-reported")
 TINY_PAIR = ("race/adam", "report-a/resnet-50/as-reported")
+SIZES_PAIR = ("report-c/vgg-16-mnist/ours", "report-b/resnet-20-mnist/ours")  # images of 28 and of 32 pixels
 MORE_PAIRS = (
     ("report-a/vgg-16/ours", "race/cosine"),
     ("report-a/vgg-16/as-reported", "race/adamw"),
@@ -167,8 +167,8 @@ MORE_PAIRS = (
     ("race/batch-32", "report-a/vgg-16/ours"),
 )
 
-FairPair = Callable[[str, str, str], Any]
-Epochs = Callable[[Recipe, Recipe], float]  # of the other network, from both recipes as they are written
+FairPair = Callable[..., Any]
+Epochs = Callable[[Recipe, Recipe], float]  # of the other network, from both recipes
 
 
 def _equal_cost(one: Recipe, other: Recipe) -> int:
@@ -179,17 +179,27 @@ def _pair(
     epochs: Epochs = _equal_cost,
     by_epochs: Epochs = lambda one, other: one.epochs,
     least: int = 1,
+    own_images: bool = False,
     join: Callable[[Recipe, Recipe, Any], Any] = lambda one, other, epochs: (
         one,
         one.changed(name=other.name, model=other.model, epochs=epochs),
     ),
 ) -> FairPair:
-    """Return a `fair_pair` from the epochs of the other network under each budget."""
+    """Return a `fair_pair`.
 
-    def fair_pair(name_one: str, name_other: str, budget: str) -> Any:
-        one, other = get_recipe(name_one), get_recipe(name_other)
+    Args:
+        epochs: Of the other network under a budget by cost.
+        by_epochs: Of the other network under a budget by epochs.
+        least: The smallest number of epochs under a budget by cost.
+        own_images: Let the other network work on the images of its recipe as it is written.
+        join: Takes both recipes as they are written and the epochs of the other network, and returns the pair.
+    """
+
+    def fair_pair(name_one: str, name_other: str, budget: str, own_images: bool = own_images) -> Any:
+        one, written = get_recipe(name_one), get_recipe(name_other)
+        other = written if own_images else written.changed(data=one.data, image_size=one.image_size)
         found = by_epochs(one, other) if budget == "epochs" else max(least, epochs(one, other))
-        return join(one, other, found)
+        return join(one, written, found)
 
     return fair_pair
 
@@ -211,6 +221,12 @@ def _field_of_second(field: str, given: list[Any]) -> list[Any]:
     return [outcome["the second"][field] for outcome in given]
 
 
+def _wrong_pair(key: str, produces: FairPair | list[FairPair], hint: str) -> Mistake:
+    """Return a mistake, alone or together with that of the other network on its own images."""
+    pairs = produces if isinstance(produces, list) else [produces]
+    return Mistake(key, [*pairs, *(partial(pair, own_images=True) for pair in pairs)], hint)
+
+
 FAIR_PAIR = FunctionExercise(
     "fair_pair(name_one, name_other, budget)",
     returns=_two_recipes,
@@ -218,41 +234,42 @@ FAIR_PAIR = FunctionExercise(
     inputs=lambda draw: [
         *((*pair, budget) for budget in BUDGETS for pair in (SMALL_PAIR, REPORT_PAIR)),
         (*TINY_PAIR, "cost"),
+        (*SIZES_PAIR, "cost"),
         (SMALL_PAIR[0], SMALL_PAIR[0], "cost"),  # exactly the same cost is allowed
         *((*pair, budget) for pair in draw.sample(MORE_PAIRS, 2) for budget in BUDGETS),
     ],
     mistakes=[
-        Mistake(
+        _wrong_pair(
             "as written",
             [_pair(join=lambda one, other, epochs: (one, other))],
             "You return both recipes as they are written. The second has to take over the first one's settings.",
         ),
-        Mistake(
+        _wrong_pair(
             "epochs alone",
             _pair(join=lambda one, other, epochs: (one, other.changed(epochs=epochs))),
             "Only the epochs are made equal. `unequal_terms` says in which other fields the two recipes differ.",
         ),
-        Mistake(
+        _wrong_pair(
             "budget ignored",
             [_pair(_equal_cost, _equal_cost), _pair(lambda one, other: one.epochs)],
             "You give the same number of epochs under both budgets, by epochs or by cost. What does `budget` say?",
         ),
-        Mistake(
+        _wrong_pair(
             "budgets exchanged",
             _pair(lambda one, other: one.epochs, lambda one, other: max(1, _equal_cost(one, other))),
             "The two budgets are exchanged.",
         ),
-        Mistake(
+        _wrong_pair(
             "upside down",
             _pair(lambda one, other: one.epochs * multiply_adds(other) // multiply_adds(one)),
             "The ratio is upside down: the network that costs more per image gets fewer epochs.",
         ),
-        Mistake(
+        _wrong_pair(
             "parameters",
             _pair(lambda one, other: one.epochs * _parameters(one) // _parameters(other)),
             "That compares the parameters. The cost counts how often each of them is used on one image.",
         ),
-        Mistake(
+        _wrong_pair(
             "over the budget",
             [
                 _pair(lambda one, other: -(-one.epochs * multiply_adds(one) // multiply_adds(other))),
@@ -262,12 +279,12 @@ FAIR_PAIR = FunctionExercise(
             "Under the budget by cost, some of your second networks cost more than the first one. Which way do "
             "you round?",
         ),
-        Mistake(
+        _wrong_pair(
             "not whole",
             _pair(lambda one, other: one.epochs * multiply_adds(one) / multiply_adds(other)),
             "The ratio is right, but a recipe has whole epochs.",
         ),
-        Mistake(
+        _wrong_pair(
             "three",
             [
                 _pair(lambda one, other: one.epochs * multiply_adds(one) // (3 * multiply_adds(other))),
@@ -275,12 +292,18 @@ FAIR_PAIR = FunctionExercise(
             ],
             "The factor of three is the same for both networks. What becomes of it in the ratio?",
         ),
-        Mistake(
+        _wrong_pair(
+            "own images",
+            _pair(own_images=True),
+            "You count the second network's work on the images of its own recipe. Both train on the same images, "
+            "those of the first.",
+        ),
+        _wrong_pair(
             "no epoch",
             _pair(least=0),
             "Where one epoch of the second network costs more than the whole budget, it gets 1 epoch, not 0.",
         ),
-        Mistake(
+        _wrong_pair(
             "the other's epochs",
             [
                 _pair(
@@ -292,7 +315,7 @@ FAIR_PAIR = FunctionExercise(
             ],
             "You start from the epochs of the second recipe. The first recipe sets the budget.",
         ),
-        Mistake(
+        _wrong_pair(
             "settings of the second",
             [
                 _pair(join=lambda one, other, epochs: (other.changed(name=one.name, model=one.model), other)),
@@ -305,7 +328,7 @@ FAIR_PAIR = FunctionExercise(
             ],
             "You give the first network the settings of the second recipe. It is the other way round.",
         ),
-        Mistake(
+        _wrong_pair(
             "order",
             _pair(
                 join=lambda one, other, epochs: (
@@ -452,7 +475,8 @@ def _interval(ends: Callable[..., tuple[float, float]], z: float = Z) -> Interva
 
 
 def _wilson(p: float, n: int, middle: float, half: float, divisor: float) -> tuple[float, float]:
-    return (middle - half) / divisor, (middle + half) / divisor
+    low, high = ((middle + sign * half) / divisor for sign in (-1, 1))
+    return round(low, 12) + 0.0, round(high, 12)  # exactly 0 for no right answers
 
 
 def _normal(z: float) -> Interval:
@@ -498,6 +522,11 @@ BINOMIAL_INTERVAL = FunctionExercise(
             "middle and half width",
             _interval(lambda p, n, m, h, d: (m / d, h / d)),
             "Those are the middle and the half width. Subtract and add to get the two ends.",
+        ),
+        Mistake(
+            "wrong answers",
+            lambda right, images: _interval(_wilson)(images - right, images),
+            "That is the interval of the share of wrong answers.",
         ),
         Mistake(
             "exact", _exact, "That is the exact (Clopper–Pearson) interval. The exercise asks for Wilson's."
@@ -642,8 +671,13 @@ MCNEMAR = FunctionExercise(
     returns=number("the p-value"),
     reference=_test(_two_sided),
     inputs=_two_networks,
-    shown=lambda one, other: "images that only one gets right: {} and {}".format(*_only(one, other)),
+    shown=lambda one, other: (
+        "images that only one gets right: {} and {}, that both get right: {}, and none: {}".format(
+            *_only(one, other), int((one & other).sum()), int((~one & ~other).sum())
+        )
+    ),
     keeps_inputs=True,
+    tries=1,
     mistakes=[
         Mistake(
             "nothing between them",

@@ -64,7 +64,8 @@ def _pairs(draw: Random) -> list[tuple[Any, ...]]:
     pairs = [tuple(_epochs(net, add) for net in nets) for nets, add in zip(ERRORS, more, strict=True)]
     other_limits = [(*pairs[0], 0.01, 0.04), (*pairs[0], 0.08, 0.2), (*pairs[-1], 0.002, 0.5)]
     at_both_limits = (_epochs([(12.5, 25)]), _epochs([(25, 37.5)]), 0.125, 0.25)  # exact in binary
-    return [*pairs, *other_limits, at_both_limits]
+    others = [*pairs[1:], *other_limits, at_both_limits]
+    return [pairs[0], *draw.sample(others, len(others))]
 
 
 def _show_pair(shallow: Epochs, deep: Epochs, tolerance: float = 0.01, far: float = 0.2) -> str:
@@ -237,7 +238,7 @@ IDENTITY_CONVOLUTION = FunctionExercise(
     "identity_convolution(channels)",
     returns=tensor("the weights of a 3×3 convolution", arrays=True),
     reference=depth.identity_weights,
-    inputs=lambda draw: [(2,), (1,), (draw.randint(3, 9),), (16,)],
+    inputs=lambda draw: [(2,), (1,), (draw.randint(3, 9),), (draw.randint(10, 20),)],
     mistakes=[
         Symptom(
             "one map each",
@@ -296,14 +297,16 @@ def _observe_switching_off(
     function(block)
     now = block.state_dict()
     changed = [name for name in before | now if not _equal(before.get(name), now.get(name))]
+    images = normal(Random(seed + 1), 2, channels, 4, 4).relu()
     with torch.no_grad():
-        branch = block.branch(normal(Random(seed + 1), 2, channels, 4, 4).relu())
+        branch, output = block.branch(images), block(images)
     return {
         "the output of block.branch": tensor("the output of block.branch")(branch),
         "the list of changed tensors": changed,
         "whether the layers are the same objects": list(map(id, block.modules())) == list(map(id, layers)),
         "whether all parameters still require gradients": all(p.requires_grad for p in block.parameters()),
         "whether the mode is as before": all(module.training == training for module in layers),
+        "the output of the block": tensor("the output of the block")(output),
     }
 
 

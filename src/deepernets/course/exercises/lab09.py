@@ -482,7 +482,14 @@ def _observe_new_classes(function: Callable[..., Any], seed: int, classes: int) 
         inside = " of other things" * isinstance(returned, list | tuple | set)
         raise Unsuitable(f"Expected a list of parameters; got {kind_of(returned)}{inside}.")
     names = {id(parameter): name for name, parameter in network.named_parameters()}
-    logits = attempt(lambda: network(torch.zeros(2, 2, 5, 5)))
+    draw = Random(seed)
+    with torch.no_grad():
+        for name, parameter in network.named_parameters():
+            if name in FC:
+                parameter.copy_(normal(draw, *parameter.shape))
+    logits = attempt(lambda: network(normal(draw, 2, 2, 5, 5)))
+    if isinstance(logits, Tensor) and logits.requires_grad:
+        logits.square().sum().backward()
     return {
         "the number of logits per image": None if isinstance(logits, Raised) else logits.shape[-1],
         "the list of all parameters": list(names.values()),
@@ -495,6 +502,8 @@ def _observe_new_classes(function: Callable[..., Any], seed: int, classes: int) 
             for name, values in network.state_dict().items()
             if name in before and name not in FC
         ),
+        "the logits": None if isinstance(logits, Raised) else logits.detach(),
+        "the gradients": {name: parameter.grad for name, parameter in network.named_parameters()},
     }
 
 

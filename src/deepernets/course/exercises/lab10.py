@@ -223,6 +223,7 @@ def _observe_saving(function: Callable[..., Any], seed: int, epoch: int) -> dict
         if isinstance(attempt(load), Raised):
             return found | {"the entry that cannot be loaded": key}
     momentum = _momentum(resumed[1])
+    continued = _steps(*resumed, 2)
     return found | {
         "the entry that cannot be loaded": "none",
         "whether the function draws random numbers": draws,
@@ -230,9 +231,9 @@ def _observe_saving(function: Callable[..., Any], seed: int, epoch: int) -> dict
         "whether the entry 'random' is the generator's state": torch.equal(checkpoint["random"], before),
         "the entry 'epoch'": number("the entry 'epoch'")(checkpoint["epoch"]),
         "the number of momentum values": len(momentum),
-        "whether two further steps give the weights of an unbroken run": torch.equal(
-            unbroken, _steps(*resumed, 2)
-        ),
+        "whether two further steps give the weights of an unbroken run": torch.equal(unbroken, continued),
+        "the weights of an unbroken run": unbroken,
+        "the weights of the resumed run": continued,
     }
 
 
@@ -572,13 +573,18 @@ def _covariances(draw: Random) -> list[tuple[Tensor]]:
 def _observe_matrix(function: Callable[..., Any], covariance: Tensor) -> Tensor:
     value = function(covariance)
     matrix: Tensor = tensor("a matrix as large as the covariance")(value).double()
-    if matrix.shape != covariance.shape:
-        raise Unsuitable(f"Expected a matrix of the shape {tuple(covariance.shape)}; got {kind_of(value)}.")
+    _require_shape(matrix, covariance)
     return matrix
+
+
+def _require_shape(matrix: Tensor, covariance: Tensor) -> None:
+    if matrix.shape != covariance.shape:
+        raise Unsuitable(f"Expected a matrix of the shape {tuple(covariance.shape)}; got {kind_of(matrix)}.")
 
 
 def _whitened(matrix: Tensor, covariance: Tensor) -> dict[str, Tensor]:
     """Return the covariance after whitening, which is the same for all right answers."""
+    _require_shape(matrix, covariance)  # a made-up matrix of many rows would take all memory
     return {"W Σ Wᵀ": _without_noise(matrix @ covariance.double() @ matrix.T)}
 
 
@@ -590,6 +596,7 @@ def _scaled(covariance: Tensor, power: float = -0.5) -> Tensor:
 
 def _turned(matrix: Tensor, covariance: Tensor) -> dict[str, Tensor]:
     """Return what is the same for all right answers, whatever the order and the signs of the filters."""
+    _require_shape(matrix, covariance)
     turned = matrix @ covariance.double() @ matrix.T
     turned -= turned.diag().diag()
     return {"R Rᵀ": matrix @ matrix.T, "R Σ Rᵀ without its diagonal": _without_noise(turned)}

@@ -227,7 +227,7 @@ def _names(what: str) -> Callable[[Any], list[str]]:
 
 
 class _PartlyReached(nn.Module):
-    """A network with parameters of all kinds that `without_gradient` must tell apart.
+    """A network with parameters of all kinds that `without_gradient` must tell apart, in layers of drawn names.
 
     One is not used, one is detached or behind dead ReLUs (by seed), one is behind ReLUs that are dead for negative
     images only, one has a tiny gradient, one has a gradient that a sum of the logits does not have.
@@ -236,27 +236,32 @@ class _PartlyReached(nn.Module):
     def __init__(self, seed: int) -> None:
         super().__init__()
         generator = torch.Generator().manual_seed(seed)
-        self.body = nn.Linear(12, 5)
-        self.positive = nn.Linear(12, 5, bias=False)
-        self.side = nn.Linear(12, 5)
-        self.unused = nn.Linear(2, 2)
-        self.faint = nn.Linear(12, CLASSES)
         self.tilt = nn.Parameter(torch.empty(1))
-        self.head = nn.Linear(5, CLASSES)
+        self.layers = {
+            "body": nn.Linear(12, 5),
+            "positive": nn.Linear(12, 5, bias=False),
+            "side": nn.Linear(12, 5),
+            "unused": nn.Linear(2, 2),
+            "faint": nn.Linear(12, CLASSES),
+            "head": nn.Linear(5, CLASSES),
+        }
         self.detached = bool(seed % 2)
+        order = Random(seed).sample(list(self.layers.values()), len(self.layers))
+        for number, layer in enumerate(order, 1):
+            self.add_module(f"layer{number}", layer)
         with torch.no_grad():
             for parameter in self.parameters():
                 parameter.copy_(0.1 * torch.rand(parameter.shape, generator=generator))
-            self.body.bias.fill_(2.0 if self.detached else -1000.0)
-            self.body.bias[0] = -1000.0  # a dead unit in a layer that is alive
+            self.layers["body"].bias.fill_(2.0 if self.detached else -1000.0)
+            self.layers["body"].bias[0] = -1000.0  # a dead unit in a layer that is alive
 
     def forward(self, images: Tensor) -> Tensor:
         """Return logits (N, 3)."""
-        pixels = images.flatten(1)
-        side = self.side(pixels)
-        hidden = self.body(pixels).relu() + self.positive(pixels).relu()
-        logits: Tensor = self.head(hidden + (side.detach() if self.detached else side))
-        return logits + 1e-6 * self.faint(pixels) + self.tilt * torch.tensor([1.0, -1.0, 0.0])
+        pixels, layers = images.flatten(1), self.layers
+        side = layers["side"](pixels)
+        hidden = layers["body"](pixels).relu() + layers["positive"](pixels).relu()
+        logits: Tensor = layers["head"](hidden + (side.detach() if self.detached else side))
+        return logits + 1e-6 * layers["faint"](pixels) + self.tilt * torch.tensor([1.0, -1.0, 0.0])
 
 
 def _observe_gradients(function: Callable[..., Any], seed: int) -> dict[str, Any]:
@@ -277,7 +282,7 @@ WITHOUT_GRADIENT = FunctionExercise(
     "without_gradient(network, images, labels)",
     returns=_names("names of parameters"),
     reference=_by_gradient(),
-    inputs=lambda draw: [(2 * draw.randrange(1000),), (2 * draw.randrange(1000) + 1,)],
+    inputs=lambda draw: [(2 * draw.getrandbits(16),), (2 * draw.getrandbits(16) + 1,)],
     observe=_observe_gradients,
     shown=lambda seed: "network, images, labels",
     tries=1,
@@ -494,7 +499,9 @@ MIXES_IMAGES = FunctionExercise(
     "mixes_images(network, images)",
     returns=bool,
     reference=mixes_images,
-    inputs=lambda draw: [(kind, draw.getrandbits(16)) for kind in MIXTURES],
+    inputs=lambda draw: [
+        (kind, draw.getrandbits(16)) for kind in draw.sample(list(MIXTURES) + ["alone"] * 3, 8)
+    ],
     observe=_observe_mixing,
     shown=lambda kind, seed: f"a network in which {MIXTURES[kind]}, images",
     keeps_inputs=True,
@@ -590,8 +597,8 @@ EQUAL_FILTERS = FunctionExercise(
     returns=_names("names of layers"),
     reference=_layers_where(_all_equal),
     inputs=lambda draw: [
-        (["all of one number", "random"], draw.getrandbits(16)),
-        (list(FILTERS)[1:], draw.getrandbits(16)),
+        (draw.sample(["all of one number", "random"], 2), draw.getrandbits(16)),
+        (draw.sample(list(FILTERS)[1:], len(FILTERS) - 1), draw.getrandbits(16)),
     ],
     observe=_observe_filters,
     shown=lambda kinds, seed: (

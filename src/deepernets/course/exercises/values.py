@@ -13,6 +13,7 @@ from typing import Any
 import numpy as np
 import torch
 from torch import Tensor, nn
+from torch.overrides import TorchFunctionMode
 
 LONGEST_LIST = 1_000  # entries that are read of an answer, so that one that never ends is refused
 LONGEST_MESSAGE = 300  # characters of an exception's message
@@ -205,7 +206,26 @@ def run_network(model: nn.Module, images: Tensor, draw: Random, train: bool = Fa
             f"The network does not run on images of shape {tuple(images.shape)}: {describe(result.error)}."
         )
     shapes, output = result
-    return {"the list of parameter shapes": shapes, "the output": tensor("the network's output")(output)}
+    seen = {"the list of parameter shapes": shapes}
+    return seen | {"the output (all parameter shapes are right)": tensor("the network's output")(output)}
+
+
+class FindCalls(TorchFunctionMode):
+    """Notes whether functions of PyTorch are called whose names contain `word`.
+
+    >>> with FindCalls("conv") as convolutions:
+    ...     _ = torch.conv1d(torch.ones(1, 1, 3), torch.ones(1, 1, 2))
+    >>> convolutions.found
+    True
+    """
+
+    def __init__(self, word: str) -> None:
+        super().__init__()
+        self.word, self.found = word, False
+
+    def __torch_function__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
+        self.found |= self.word in getattr(func, "__name__", "")
+        return func(*args, **(kwargs or {}))
 
 
 def normal(draw: Random, *shape: int) -> Tensor:
@@ -214,6 +234,11 @@ def normal(draw: Random, *shape: int) -> Tensor:
 
 
 # Comparing and showing values ----------------------------------------------------------------------------------
+
+
+def agree(one: Any, other: Any, tolerance: float = 1e-4) -> bool:
+    """Return whether two outcomes agree; `difference` also says where they do not, which takes longer."""
+    return _difference(one, other, tolerance) is None
 
 
 def difference(one: Any, other: Any, tolerance: float = 1e-4) -> tuple[str, str, str] | None:

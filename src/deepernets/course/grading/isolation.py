@@ -15,6 +15,7 @@ import subprocess
 import sys
 from dataclasses import dataclass
 from functools import cache
+from math import ceil
 from pathlib import Path
 from tempfile import mkdtemp
 from typing import Literal
@@ -85,33 +86,45 @@ def environment() -> dict[str, str]:
 
 
 def bubblewrap(limits: Limits) -> list[str]:
-    """Return the command line of bubblewrap."""
-    command = ["bwrap", "--unshare-all", "--die-with-parent", "--new-session", "--clearenv"]
+    """Return the command line of bubblewrap.
+
+    In a user namespace the system's own root could still write to what is root's in /proc. It does without one, and
+    becomes another user.
+    """
+    as_root = os.geteuid() == 0
+    command = ["bwrap", *("--unshare-" + kind for kind in ("ipc", "pid", "net", "uts", "cgroup-try"))]
+    command += ["--die-with-parent", "--new-session", "--clearenv", "--as-pid-1"]
+    if not as_root:
+        command += ["--unshare-user", "--uid", str(FIRST_USER), "--gid", str(FIRST_USER)]
     for path in _system():
         kind = ("--symlink", os.readlink(path)) if os.path.islink(path) else ("--ro-bind", path)
         command += [*kind, path]
-    for path in (*_settings(), *map(str, visible())):
-        command += ["--ro-bind", path, path]
+    shown = [*map(Path, _settings()), *visible()]
+    for parent in sorted({parent for path in shown for parent in path.parents}):
+        command += ["--dir", str(parent)]  # else none but root may enter it
+    for there in map(str, shown):
+        command += ["--ro-bind", there, there]
     command += ["--proc", "/proc", "--dev", "/dev"]
     for folder in ("/dev/shm", "/tmp"):
-        command += ["--size", str(4 * limits.output), "--tmpfs", folder]
+        command += ["--perms", "1777", "--size", str(4 * limits.output), "--tmpfs", folder]
+    command += ["--remount-ro", "/dev", "--remount-ro", "/"]
     for name, value in environment().items():
         command += ["--setenv", name, value]
-    return [*command, "--chdir", "/tmp", "--"]
+    return [*command, "--chdir", "/tmp", "--", *_no_privileges(as_root), "--"]
 
 
 def podman(limits: Limits) -> list[str]:
     """Return the command line of podman; the container has the system's own libraries and Python, read-only."""
+    temporary = f"/tmp:rw,size={4 * limits.output},mode=1777"
+    # without limits on files and processes, podman asks for more than a user may have on some systems
     command = [
         *("podman", "run", "--rm", "--interactive", "--network=none", "--read-only", "--cap-drop=all"),
-        *("--security-opt=no-new-privileges", "--ipc=private", f"--pids-limit={limits.processes}"),
+        *("--security-opt=no-new-privileges", "--security-opt=mask=/sys", "--ipc=private"),
+        *(f"--pids-limit={limits.processes}", "--ulimit=nofile=512:512", "--ulimit=nproc=4096:4096"),
         *(f"--memory={limits.memory}", f"--memory-swap={limits.memory}", f"--shm-size={4 * limits.output}"),
-        *(
-            "--tmpfs",
-            f"/tmp:rw,size={4 * limits.output},mode=1777",
-            "--workdir=/tmp",
-            "--read-only-tmpfs=false",
-        ),
+        *("--tmpfs", temporary, "--workdir=/tmp", "--read-only-tmpfs=false"),
+        f"--timeout={ceil(limits.seconds * limits.slowdown)}",  # it outlives the process that started it
+        *([f"--user={FIRST_USER}:{FIRST_USER}"] if os.geteuid() == 0 else []),
     ]
     for path in (*(path for path in _system() if not os.path.islink(path)), *map(str, visible())):
         command += ["--volume", f"{path}:{path}:ro"]
@@ -129,16 +142,19 @@ def unshare(limits: Limits, as_root: bool = False) -> list[str]:
             own, whose processes the kernel counts.
     """
     user = ["--user", "--map-root-user"] if not as_root else []
-    number = FIRST_USER + secrets.randbelow(USERS)
-    privileges = ["setpriv", "--no-new-privs", "--bounding-set=-all", "--inh-caps=-all"]
-    if as_root:
-        privileges += [f"--reuid={number}", f"--regid={number}", "--clear-groups"]
     namespaces = ["--mount", "--net", "--ipc", "--uts", "--pid", "--fork", "--kill-child"]
     variables = [f"{name}={value}" for name, value in environment().items()]
     return [
         *("unshare", *user, *namespaces, "--", "sh", "-ec", _set_up(limits, as_root), "set-up"),
-        *(*privileges, "--", "env", "-i", *variables),
+        *(*_no_privileges(as_root), "--", "env", "-i", *variables),
     ]
+
+
+def _no_privileges(as_root: bool) -> list[str]:
+    """Return a command that gives up all privileges; root becomes a user whose processes the kernel counts."""
+    number = FIRST_USER + secrets.randbelow(USERS)
+    user = [f"--reuid={number}", f"--regid={number}", "--clear-groups"] if as_root else []
+    return ["setpriv", "--no-new-privs", "--bounding-set=-all", "--inh-caps=-all", *user]
 
 
 def _set_up(limits: Limits, as_root: bool) -> str:
@@ -169,7 +185,7 @@ def _set_up(limits: Limits, as_root: bool) -> str:
             "cd /",
             "umount -l /old",
             "rmdir /old",
-            "mount -o remount,ro /",
+            "mount -o remount,bind,ro /",  # without `bind` it fails for users other than root
             "cd /tmp",
             'exec "$@"',
         ]

@@ -58,7 +58,7 @@ def run(
     """
     judging = _Judging(exercises, seeds, limits)
     skipped, left = set[int](), limits.seconds
-    last = monotonic() + limits.seconds * limits.slowdown
+    last = monotonic() + (limits.seconds + START_SECONDS) * limits.slowdown
     while left > 0 and monotonic() < last and not interrupted.is_set():
         job = {
             "cells": [cell for cell in submission.cells.items() if cell[0] not in skipped],
@@ -71,7 +71,7 @@ def run(
         }
         with (
             TemporaryDirectory(prefix="grading-", ignore_cleanup_errors=True) as folder,
-            Process(sandbox, limits, Path(folder)) as process,
+            Process(sandbox, limits, Path(folder), last) as process,
         ):
             judging.begin()
             try:

@@ -1,6 +1,7 @@
 """A sandbox seen from outside: a process that runs a notebook, frames to it and from it, and its limits."""
 
 import fcntl
+import math
 import os
 import select
 import signal
@@ -17,6 +18,8 @@ from deepernets.course.grading.plain import LARGEST_FRAME, LENGTH, NotPlainError
 
 TICK = 0.2  # seconds between two looks at what a sandbox uses
 MOST_READ = 64 * 2**20  # bytes that are read of one sandbox in all
+MOST_PROCESSES = 10_000  # that are looked at: a sandbox may start them faster than they are listed
+KILLED_SECONDS = 10.0  # until the system has ended a killed process
 
 interrupted = Event()  # set when the instructor stops the grading; all sandboxes end
 
@@ -28,13 +31,14 @@ class EndedError(Exception):
 class Process:
     """The process of a sandbox; use it in a `with` statement."""
 
-    def __init__(self, sandbox: str, limits: Limits, folder: Path) -> None:
+    def __init__(self, sandbox: str, limits: Limits, folder: Path, last: float = math.inf) -> None:
         """Start the process.
 
         Args:
             sandbox: What `isolation.choose` returned.
             limits: What it may use.
             folder: Working directory where there is no sandbox; an empty one.
+            last: When it must have ended, by `time.monotonic`, whatever it is allowed later.
         """
         self._limits = limits
         self._process = subprocess.Popen(
@@ -50,6 +54,7 @@ class Process:
             fcntl.fcntl(end, fcntl.F_SETFL, fcntl.fcntl(end, fcntl.F_GETFL) | os.O_NONBLOCK)
         self._read = bytearray()
         self._bytes_read = 0
+        self._last = last
         self._deadlines: tuple[float, float] = (0.0, 0.0)
         self.allow(limits.seconds)
 
@@ -65,7 +70,8 @@ class Process:
         for pid in started:  # those that left the session
             with suppress(ProcessLookupError, PermissionError):
                 os.kill(pid, signal.SIGKILL)
-        self._process.wait()
+        with suppress(subprocess.TimeoutExpired):
+            self._process.wait(KILLED_SECONDS)
         for pipe in (self._process.stdin, self._process.stdout):
             with suppress(OSError):
                 pipe.close()  # type: ignore[union-attr]
@@ -77,7 +83,8 @@ class Process:
 
     def allow(self, seconds: float) -> None:
         """Let it use so much processor time from now on, and `slowdown` times as much by the clock."""
-        self._deadlines = (self.seconds + seconds, monotonic() + seconds * self._limits.slowdown)
+        end = min(self._last, monotonic() + seconds * self._limits.slowdown)
+        self._deadlines = (self.seconds + seconds, end)
 
     def send(self, message: Any) -> None:
         """Send a message.
@@ -145,11 +152,14 @@ class Process:
 
 def _family(pid: int) -> Iterator[int]:
     """Yield a process and all that descend from it; on systems without /proc the process alone."""
-    yield pid
-    with suppress(OSError):
-        for task in Path(f"/proc/{pid}/task").iterdir():
-            for child in (task / "children").read_text().split():
-                yield from _family(int(child))
+    waiting = [pid]
+    for _ in range(MOST_PROCESSES):
+        if not waiting:
+            return
+        yield (member := waiting.pop())
+        with suppress(OSError):
+            for task in Path(f"/proc/{member}/task").iterdir():
+                waiting += map(int, (task / "children").read_text().split())
 
 
 def _seconds_of(pid: int) -> float:

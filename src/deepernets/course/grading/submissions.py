@@ -15,6 +15,7 @@ from typing import Any
 
 from deepernets.course.checks import labs
 from deepernets.errors import UserError
+from deepernets.files import decode_name, zip_name
 
 LARGEST = 50_000_000  # bytes; pictures make notebooks large, but not so large
 MOST_MEMBERS = 1_000  # notebooks that are read of one zip file
@@ -64,7 +65,7 @@ def printable(text: str) -> str:
     'M\\xfcller\\x1b[31m'
     """
     plain = text.encode("utf-8", "surrogateescape" if _from_file_name(text) else "backslashreplace")
-    shown = plain.decode("utf-8", "backslashreplace")
+    shown = decode_name(plain) or plain.decode("utf-8", "backslashreplace")
     return "".join(c if c.isprintable() or c == " " else c.encode("unicode_escape").decode() for c in shown)
 
 
@@ -117,15 +118,15 @@ def _read_zip(content: bytes, student: str) -> Iterator[Submission]:
     try:
         with zipfile.ZipFile(io.BytesIO(content)) as archive:
             members = [
-                member
-                for member in archive.infolist()
-                if NOTEBOOK.search(member.filename) and not IGNORED & set(member.filename.split("/"))
-                and not member.filename.split("/")[-1].startswith(".")
+                (member, path)
+                for member, path in ((member, zip_name(member)) for member in archive.infolist())
+                if NOTEBOOK.search(path) and not IGNORED & set(path.split("/"))
+                and not path.split("/")[-1].startswith(".")
             ]  # fmt: skip
             if not members or len(members) > MOST_MEMBERS:
                 raise UnreadableError(f"The zip file holds {len(members)} notebooks.")
-            for member in members:
-                name = _student(student if len(members) == 1 else f"{student}/{member.filename}")
+            for member, path in members:
+                name = _student(student if len(members) == 1 else f"{student}/{path}")
                 try:
                     with archive.open(member) as file:
                         yield _parsed(_not_too_large(file.read(LARGEST + 1)), name)

@@ -1,0 +1,112 @@
+// What the explorers share. A page holds <section class="explorer" data-explorer="NAME"> with its data as JSON;
+// each explorer is a function that fills such a section. There is no library and no build step.
+"use strict";
+
+window.deepernets = (() => {
+  const SVG = "http://www.w3.org/2000/svg";
+  const explorers = {};
+
+  /** Make an element: attributes by name, listeners as `onclick`, then its children, elements or text. */
+  function element(tag, attributes = {}, ...children) {
+    const made = document.createElement(tag);
+    return filled(made, attributes, children);
+  }
+
+  /** Make an element of a drawing. */
+  function shape(tag, attributes = {}, ...children) {
+    const made = document.createElementNS(SVG, tag);
+    return filled(made, attributes, children);
+  }
+
+  function filled(made, attributes, children) {
+    for (const [name, value] of Object.entries(attributes)) {
+      if (name.startsWith("on")) made.addEventListener(name.slice(2), value);
+      else if (value === true) made.setAttribute(name, "");
+      else if (value !== false && value !== undefined) made.setAttribute(name, value);
+    }
+    made.append(...children);
+    return made;
+  }
+
+  /** Make a field with its label; `value` is read from its input by the explorer. */
+  function labelled(text, input) {
+    return element("label", {}, element("span", {}, text), input);
+  }
+
+  /** Make a field for a whole number; `changed` is called with numbers inside the limits only. */
+  function numberField(text, { value, min, max, step = 1 }, changed) {
+    const input = element("input", { type: "number", value, min, max, step, inputmode: "numeric" });
+    input.addEventListener("input", () => {
+      const number = Number(input.value);
+      const right = input.value !== "" && Number.isInteger(number) && input.checkValidity();
+      input.setAttribute("aria-invalid", String(!right));
+      if (right) changed(number);
+    });
+    return labelled(text, input);
+  }
+
+  function choice(text, options, value, changed) {
+    const items = options.map(([key, name]) => element("option", { value: key, selected: key === value }, name));
+    const input = element("select", { onchange: () => changed(input.value) }, ...items);
+    return labelled(text, input);
+  }
+
+  const grouped = new Intl.NumberFormat("en", { maximumFractionDigits: 2 });
+
+  /** Write a number as the book does: 75,456 or 4.31. */
+  function written(number) {
+    return grouped.format(number);
+  }
+
+  /** Make the Python that computes the same, with a button that copies it. */
+  function asPython() {
+    const code = element("code");
+    const said = element("span", { role: "status" });
+    const copy = async () => {
+      try {
+        await navigator.clipboard.writeText(code.textContent);
+        said.textContent = "Copied.";
+      } catch {
+        getSelection().selectAllChildren(code);
+        said.textContent = "Selected: press Ctrl and C to copy.";
+      }
+    };
+    const box = element(
+      "details",
+      { class: "explorer-python" },
+      element("summary", {}, "The same in Python"),
+      element("pre", { tabindex: "0", "aria-label": "Python code" }, code),
+      element("button", { type: "button", onclick: copy }, "Copy"),
+      said,
+    );
+    return { box, show: (text) => { code.textContent = text; said.textContent = ""; } };
+  }
+
+  /** Return what the address says of an explorer, `#explorer-NAME:STATE`, or null. */
+  function stateInAddress(name) {
+    const start = `#explorer-${name}:`;
+    return location.hash.startsWith(start) ? location.hash.slice(start.length) : null;
+  }
+
+  /** Put the state, of letters, digits and `._`, into the address; the page stays where it is. */
+  function putInAddress(name, state) {
+    history.replaceState(null, "", `#explorer-${name}:${state}`);
+  }
+
+  function define(name, mount) {
+    explorers[name] = mount;
+  }
+
+  function mountAll() {
+    for (const section of document.querySelectorAll(".explorer[data-explorer]")) {
+      const name = section.dataset.explorer;
+      const data = JSON.parse(section.querySelector('script[type="application/json"]').textContent);
+      section.querySelector(".explorer-off")?.remove();
+      explorers[name](section, data);
+      if (stateInAddress(name) !== null) section.scrollIntoView();
+    }
+  }
+
+  document.addEventListener("DOMContentLoaded", mountAll);
+  return { asPython, choice, define, element, labelled, numberField, putInAddress, shape, stateInAddress, written };
+})();
