@@ -1,6 +1,7 @@
 """Commands for instructors: grading, and making the labs' notebooks."""
 
 import os
+import sys
 from pathlib import Path
 from typing import Annotated
 
@@ -49,6 +50,10 @@ def grade(  # noqa: PLR0913
     """
     from deepernets.course.grading.grades import grade_folder
 
+    if sys.platform == "win32":
+        raise UserError(
+            "Grading needs a system that limits what a program may use; on Windows, run it in WSL."
+        )
     if workers is not None and workers < 1:
         raise UserError(f"--workers is {workers}; expected at least 1.")
     require_writable(out)

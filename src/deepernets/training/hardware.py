@@ -193,6 +193,10 @@ def _status(field: str) -> float:
     """Return a field of Linux's status of this process, in megabytes; elsewhere its largest memory so far."""
     if kibibytes := _field("/proc/self/status", field).removesuffix("kB"):
         return int(kibibytes) * 1024 / 1e6
+    if sys.platform == "win32":
+        import psutil  # which Accelerate needs
+
+        return psutil.Process().memory_info().peak_wset / 1e6
     import resource
 
     held = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
