@@ -124,6 +124,7 @@ def test_without_the_packages_of_the_course_one_sentence_says_what_to_install(
     monkeypatch.chdir(tmp_path)
     monkeypatch.setitem(sys.modules, package, None)
     monkeypatch.delitem(sys.modules, "deepernets.course.labs", raising=False)
+    monkeypatch.delattr("deepernets.course.labs", raising=False)
     monkeypatch.setattr(cli, "find_spec", lambda name: None if name == package else name)
     status, _, errors = run(capsys, *words)
     assert (status, len(errors.splitlines())) == (2, 1)
