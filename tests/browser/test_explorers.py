@@ -104,7 +104,8 @@ def test_layers_are_chosen_with_the_arrow_keys(read: Reader) -> None:
         page.keyboard.press("ArrowUp")
         checked = [radio.is_checked() for radio in explorer(page).get_by_role("radio").all()]
         assert checked.index(True) == chosen
-        assert f"{1 + 2 * chosen}×{1 + 2 * chosen} pixels" in explorer(page).locator(".explorer-summary").inner_text()
+        side, summary = 1 + 2 * chosen, explorer(page).locator(".explorer-summary").inner_text()
+        assert f"{side}×{side} pixels" in summary
 
 
 def test_the_sums_are_written_out(read: Reader) -> None:
