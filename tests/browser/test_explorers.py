@@ -97,6 +97,17 @@ def test_what_is_built_is_what_the_package_computes(read: Reader) -> None:
     assert_fields_are_the_packages(page)
 
 
+def test_layers_are_chosen_with_the_arrow_keys(read: Reader) -> None:
+    page = read.open(FIELDS)
+    explorer(page).get_by_role("radio").last.focus()
+    for chosen in (2, 1, 0):
+        page.keyboard.press("ArrowUp")
+        checked = [radio.is_checked() for radio in explorer(page).get_by_role("radio").all()]
+        assert checked.index(True) == chosen
+        side, summary = 1 + 2 * chosen, explorer(page).locator(".explorer-summary").inner_text()
+        assert f"{side}×{side} pixels" in summary
+
+
 def test_the_sums_are_written_out(read: Reader) -> None:
     page = read.open(FIELDS)
     explorer(page).get_by_label("Start from").select_option("the worked example")

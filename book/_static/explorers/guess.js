@@ -1,4 +1,4 @@
-// "Before you read on" takes the reader's guess, keeps it in this browser, and shows it beside the answer.
+// "Before you read on" takes the reader's guess, keeps it in this browser, and shows it with the answer.
 "use strict";
 
 (() => {

@@ -160,9 +160,11 @@
 
     /** Redraw all but the editor, in which somebody may be typing. */
     function update() {
+      const choosing = list.contains(document.activeElement);
       const places = follow(state.layers, state.image);
       list.replaceChildren(row(0, "pixels", { ...PIXEL, side: state.image }));
       state.layers.forEach((layer, index) => list.append(row(index + 1, label(layer), places[index])));
+      if (choosing) list.querySelector("input[checked]").focus(); // its row is a new one
       draw();
     }
 
