@@ -39,7 +39,7 @@ KERNEL_LIMITS = {
     "side": {"min": 1, "max": 512},
 }
 
-REAL_LIMITS = {
+REAL_LIMITS: dict[str, dict[str, Any]] = {
     "first": {"text": "First accuracy, %", "min": 0, "max": 100, "step": 0.01},
     "second": {"text": "Second accuracy, %", "min": 0, "max": 100, "step": 0.01},
     "images": {"text": "Test images", "min": 1, "max": 1_000_000, "step": 1, "whole": True},
@@ -90,14 +90,16 @@ def kernel_comparison() -> "HTML":
 
 def is_it_real() -> "HTML":
     """Return the explorer that says whether one accuracy is really higher than another."""
+    most_seeds = REAL_LIMITS["seeds"]["max"]
     return explorer(
-        "is-it-real", "Is it real?", presets=_comparisons(), first="Report B, MNIST: VGG-13 and VGG-16", limits=REAL_LIMITS,
-        halfWidths={seeds: round(seeds_half_width(1, seeds), 6) for seeds in range(2, REAL_LIMITS["seeds"]["max"] + 1)},
+        "is-it-real", "Is it real? The difference of two accuracies", presets=_comparisons(),
+        first="Report B, MNIST: VGG-13 and VGG-16", limits=REAL_LIMITS,
+        halfWidths={seeds: round(seeds_half_width(1, seeds), 6) for seeds in range(2, most_seeds + 1)},
     )  # fmt: skip
 
 
 def _comparisons() -> dict[str, dict[str, Any]]:
-    """Return pairs of accuracies from the reports and a paper. None of them states on which images networks agree."""
+    """Return pairs of accuracies from the reports and a paper, none of which states the agreement."""
 
     def pair(first: float, second: float, data: str, **more: float) -> dict[str, Any]:
         images = DATASETS[data].test_images
