@@ -46,7 +46,7 @@
     };
   }
 
-  const percent = (share) => `${(100 * share).toFixed(2)} %`;
+  const percent = (share) => `${(100 * share).toFixed(2)}\u00a0%`;
   const points = (share) => (100 * share).toFixed(2).replace("-", "−").replace("−0.00", "0.00");
   const fromTo = ([low, high], write) => `${write(low)} to ${write(high)}`;
   const outsideZero = ([low, high]) => low > 0 || high < 0;
@@ -296,7 +296,7 @@
         choice("Start from", Object.keys(presets).map((name) => [name, name]), first, start)),
       element("div", { class: "explorer-row" }, ...KEYS.map((key) => fields[key].label)),
       summary, drawings,
-      element("div", { class: "explorer-scroll", tabindex: "0", role: "region", "aria-label": "Results; the table scrolls" },
+      element("div", { class: "explorer-scroll explorer-whole", tabindex: "0", role: "region", "aria-label": "Results; the table scrolls" },
         element("table", {}, element("thead", {}, element("tr", {}, ...heads)), table)),
       element("p", {}, element("strong", {}, "Tasks")), tasks, python.box,
     );
