@@ -1,0 +1,38 @@
+// Say of tables, code and formulas that are wider than their place that they scroll: a line of text at their top (in
+// book.css), a name for screen readers, and a stop for the Tab key.
+"use strict";
+
+(() => {
+  const KINDS = {
+    "#main-content .pst-scrollable-table-container": "Table",
+    "#main-content .cell_output > .output": "Output",
+    "#main-content pre": "Code",
+    "#main-content div.math": "Formula",
+  };
+  const NAMES = new Map(); // by element, numbered: two regions of a page never have the same name
+
+  function mark(box) {
+    const scrolls = box.scrollWidth > box.clientWidth + 1 && getComputedStyle(box).overflowX !== "visible";
+    box.classList.toggle("scrolls", scrolls);
+    if (scrolls) {
+      box.tabIndex = 0;
+      box.setAttribute("role", "region");
+      box.setAttribute("aria-label", NAMES.get(box));
+    } else if (box.getAttribute("aria-label") === NAMES.get(box)) {
+      for (const name of ["role", "aria-label", "tabindex"]) box.removeAttribute(name);
+    }
+  }
+
+  document.addEventListener("DOMContentLoaded", () => {
+    // Called at first, when the window changes, when a toggle opens, and when a formula is set.
+    const observer = new ResizeObserver((entries) => {
+      for (const { target } of entries) mark(target);
+    });
+    for (const [selector, kind] of Object.entries(KINDS)) {
+      [...document.querySelectorAll(selector)].filter((box) => !box.closest(".explorer")).forEach((box, number) => {
+        NAMES.set(box, `${kind} ${number + 1} of this page; scrolls sideways`);
+        observer.observe(box);
+      });
+    }
+  });
+})();
