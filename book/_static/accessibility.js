@@ -1,5 +1,5 @@
-// Say of tables, code and formulas that are wider than their place that they scroll: a line of text at their top (in
-// book.css), a name for screen readers, and a stop for the Tab key.
+// Tables, code and formulas that are wider than their place say that they scroll: by a line of text at their top (in
+// book.css), by a name for screen readers, and by a stop for the Tab key. The theme's logo gets the landmark it lacks.
 "use strict";
 
 (() => {
@@ -24,6 +24,10 @@
   }
 
   document.addEventListener("DOMContentLoaded", () => {
+    const logo = document.querySelector(".bd-sidebar-primary .navbar-brand")?.parentElement;
+    logo?.setAttribute("role", "navigation");
+    logo?.setAttribute("aria-label", "First page");
+
     // Called at first, when the window changes, when a toggle opens, and when a formula is set.
     const observer = new ResizeObserver((entries) => {
       for (const { target } of entries) mark(target);
