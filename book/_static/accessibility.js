@@ -12,14 +12,16 @@
   const NAMES = new Map(); // by element, numbered: two regions of a page never have the same name
 
   function mark(box) {
-    const scrolls = box.scrollWidth > box.clientWidth + 1 && getComputedStyle(box).overflowX !== "visible";
+    const moving = box.querySelector(":scope > mjx-container") ?? box; // what MathJax makes of a formula
+    const scrolls = moving.scrollWidth > moving.clientWidth + 1 && getComputedStyle(moving).overflowX !== "visible";
     box.classList.toggle("scrolls", scrolls);
     if (scrolls) {
-      box.tabIndex = 0;
-      box.setAttribute("role", "region");
-      box.setAttribute("aria-label", NAMES.get(box));
-    } else if (box.getAttribute("aria-label") === NAMES.get(box)) {
-      for (const name of ["role", "aria-label", "tabindex"]) box.removeAttribute(name);
+      moving.tabIndex = 0; // the theme does this for some of them, and takes it back when they fit
+      moving.setAttribute("role", "region");
+      moving.setAttribute("aria-label", NAMES.get(box));
+    } else if (moving.getAttribute("aria-label") === NAMES.get(box)) {
+      moving.removeAttribute("role");
+      moving.removeAttribute("aria-label");
     }
   }
 
