@@ -100,7 +100,7 @@ def test_mcnemars_p_is_the_packages(read: Reader) -> None:
 def test_the_best_of_several_is_the_packages(read: Reader) -> None:
     """Tails of less than 1e-20 of the mode are left out; a sum of n shares is rounded n times."""
     page = read.open(PAGE)
-    grid = [
+    grid: list[list[Any]] = [
         [share, images, tries]
         for share in (0.0, 0.5, 0.912, 0.9962, 1.0)
         for images in (1, 7, 3000, 10_000)
