@@ -57,7 +57,7 @@ checks: $(READY)
 	$(BIN)/deepernets labs build --check
 
 test-browser: book
-	$(BIN)/python -m pip install --quiet playwright
+	$(BIN)/python -m pip install --quiet playwright axe-playwright-python
 	DEEPERNETS_BROWSER=required $(BIN)/pytest tests/browser
 
 test-elsewhere: book

@@ -18,12 +18,14 @@ PAGES = [TOC["root"], *(chapter["file"] for part in TOC["parts"] for chapter in 
 
 
 @pytest.mark.parametrize("page", PAGES)
-def test_page_has_text_and_pictures_in_words_and_needs_no_network(book: "Book", page: str) -> None:
+def test_page_has_text_pictures_in_words_named_columns_and_needs_no_network(book: "Book", page: str) -> None:
     assert book.article(page).h1 is not None
     assert len(book.text(page).split()) > 30
     for picture in book.article(page).select("img"):
         words = str(picture.get("alt") or "").split()
         assert len(words) > 3, f"{page}: {picture.get('src')} has the alternative text {words}"
+    heads = book.article(page).select("th")
+    assert all(head.get_text(strip=True) for head in heads), f"{page} has a table with an empty head"
     fetched = book.addresses(page, tags="img, script, iframe, link[rel=stylesheet]")
     assert [address for address in fetched if address.startswith(("http:", "https:", "//"))] == []
 

@@ -75,6 +75,45 @@ def compare_accuracies(one: float, other: float, images: int) -> tuple[float, fl
     return one - other, (one - other) / error
 
 
+def unpaired_interval(one_right: int, other_right: int, images: int) -> Interval:
+    """Return the 95 % interval of the difference of two accuracies, each counted on test images of its own.
+
+    It is the normal interval: the difference ± 1.96 standard errors.
+
+    Args:
+        one_right: Images that one network classifies correctly.
+        other_right: Likewise of the other network.
+        images: Images on which each of them was tested.
+
+    >>> low, high = unpaired_interval(9100, 9000, 10_000)
+    >>> f"{low:.2%} to {high:.2%}"
+    '0.19% to 1.81%'
+    """
+    one, other = one_right / images, other_right / images
+    error = sqrt(standard_error(one, images) ** 2 + standard_error(other, images) ** 2)
+    return Interval(one - other - Z95 * error, one - other + Z95 * error)
+
+
+def paired_interval(only_one: int, only_other: int, images: int) -> Interval:
+    """Return the 95 % interval of the difference of two accuracies that are counted on the same test images.
+
+    An image adds 1, 0 or -1 to the difference. The interval is the normal one, from the variance of these values.
+
+    Args:
+        only_one: Images that only the first network classifies correctly.
+        only_other: Those that only the second one does.
+        images: All test images.
+
+    >>> low, high = paired_interval(300, 200, 10_000)  # 1 point, as above; agreement on 95 % of the images
+    >>> f"{low:.2%} to {high:.2%}"
+    '0.56% to 1.44%'
+    """
+    apart, difference = (only_one + only_other) / images, (only_one - only_other) / images
+    require_shares(apart)
+    error = sqrt((apart - difference**2) / images)
+    return Interval(difference - Z95 * error, difference + Z95 * error)
+
+
 def mcnemar(one_right: Tensor, other_right: Tensor) -> float:
     """Return the two-sided p-value of the exact McNemar test: are two networks equally good on the same images?
 
@@ -99,7 +138,25 @@ def mcnemar(one_right: Tensor, other_right: Tensor) -> float:
         )
     only_one = int((one_right & ~other_right).sum())
     only_other = int((other_right & ~one_right).sum())
-    return _sign_test(only_one, only_other)
+    return mcnemar_of_counts(only_one, only_other)
+
+
+def mcnemar_of_counts(only_one: int, only_other: int) -> float:
+    """Return the p-value of `mcnemar` from the number of images that exactly one network classifies correctly.
+
+    Args:
+        only_one: Images that only the first network classifies correctly.
+        only_other: Those that only the second one does.
+
+    >>> f"{mcnemar_of_counts(9, 2):.3f}"
+    '0.065'
+    """
+    from scipy.stats import binomtest
+
+    if min(only_one, only_other) < 0:
+        raise UserError(f"The numbers of images are {only_one} and {only_other}; expected at least 0.")
+    images = only_one + only_other
+    return float(binomtest(only_one, images).pvalue) if images else 1.0
 
 
 def mcnemar_bounds(one_wrong: int, other_wrong: int, images: int) -> Interval:
@@ -122,15 +179,8 @@ def mcnemar_bounds(one_wrong: int, other_wrong: int, images: int) -> Interval:
         )
     fewer, more = sorted((one_wrong, other_wrong))
     least_shared = max(0, fewer + more - images)
-    values = [_sign_test(fewer - shared, more - shared) for shared in (fewer, least_shared)]
+    values = [mcnemar_of_counts(fewer - shared, more - shared) for shared in (fewer, least_shared)]
     return Interval(min(values), max(values))
-
-
-def _sign_test(heads: int, tails: int) -> float:
-    """Return the two-sided p-value of so many heads and tails of a fair coin; 1 without a toss."""
-    from scipy.stats import binomtest
-
-    return float(binomtest(heads, heads + tails).pvalue) if heads + tails else 1.0
 
 
 def images_needed(one: float, other: float) -> int:
@@ -186,6 +236,23 @@ def mean_and_sd(values: Sequence[float]) -> tuple[float, float]:
     if len(values) < 2:
         raise UserError("One run has no standard deviation; train with another seed as well.")
     return fmean(values), stdev(values)
+
+
+def seeds_half_width(sd: float, seeds: int) -> float:
+    """Return half the width of the 95 % interval of the difference of two means over seeds, by Student's t.
+
+    Args:
+        sd: Standard deviation of runs that differ only in the seed, pooled over both groups.
+        seeds: Runs in each of the two groups, at least two.
+
+    >>> f"{seeds_half_width(0.16, seeds=5):.2f}"
+    '0.23'
+    """
+    from scipy.stats import t as student
+
+    if seeds < 2:
+        raise UserError("One run has no standard deviation; train with another seed as well.")
+    return float(student.ppf(0.975, 2 * seeds - 2)) * sd * sqrt(2 / seeds)
 
 
 class GroupDifference(NamedTuple):

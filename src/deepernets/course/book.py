@@ -111,7 +111,7 @@ def record_summary(record: Record) -> "Markdown":
         f"last training loss{smoothing_note(record)}": f"{record.epochs[-1]['train_loss']:.4f}",
         "**test accuracy**": f"**{record.test['accuracy']:.2%}**",
     }
-    frame = pd.DataFrame(rows.items(), columns=["", "as recorded"])
+    frame = pd.DataFrame(rows.items(), columns=["property", "as recorded"])
     return Markdown(frame.to_markdown(index=False, disable_numparse=True))
 
 

@@ -10,8 +10,12 @@ from typing import TYPE_CHECKING, Any
 import torch
 from torch import nn
 
+from deepernets.analysis.statistics import seeds_half_width
 from deepernets.models.registry import build_model
 from deepernets.models.tracing import trace_layers
+from deepernets.papers.datasets import DATASETS
+from deepernets.papers.reports import REPORT_C_RUNNING_MEANS, REPORTED
+from deepernets.papers.resnet import CIFAR_10, RESNET_110_MEAN, RESNET_110_SD
 
 if TYPE_CHECKING:
     from IPython.display import HTML
@@ -33,6 +37,16 @@ KERNEL_LIMITS = {
     "kernel": {"min": 3, "max": 15},
     **{width: {"min": 1, "max": 4096} for width in ("input", "between", "output", "groups")},
     "side": {"min": 1, "max": 512},
+}
+
+REAL_LIMITS: dict[str, dict[str, Any]] = {
+    "first": {"text": "First accuracy, %", "min": 0, "max": 100, "step": 0.01},
+    "second": {"text": "Second accuracy, %", "min": 0, "max": 100, "step": 0.01},
+    "images": {"text": "Test images", "min": 1, "max": 1_000_000, "step": 1, "whole": True},
+    "agreement": {"text": "Agreement, % (empty: not known)", "min": 0, "max": 100, "step": 0.1},
+    "tries": {"text": "First is the best of … tries", "min": 1, "max": 1000, "step": 1, "whole": True},
+    "seeds": {"text": "Seeds of each", "min": 1, "max": 50, "step": 1, "whole": True},
+    "sd": {"text": "Standard deviation over seeds, points", "min": 0, "max": 50, "step": 0.01},
 }
 
 
@@ -72,6 +86,54 @@ def kernel_comparison() -> "HTML":
         "kernels", "One large kernel or several small ones", presets=KERNEL_PRESETS, first="VGG's comparison",
         limits=KERNEL_LIMITS,
     )  # fmt: skip
+
+
+def is_it_real() -> "HTML":
+    """Return the explorer that says whether one accuracy is really higher than another."""
+    most_seeds = REAL_LIMITS["seeds"]["max"]
+    return explorer(
+        "is-it-real", "Is it real? The difference of two accuracies", presets=_comparisons(),
+        first="Report B, MNIST: VGG-13 and VGG-16", limits=REAL_LIMITS,
+        halfWidths={seeds: round(seeds_half_width(1, seeds), 6) for seeds in range(2, most_seeds + 1)},
+    )  # fmt: skip
+
+
+def _comparisons() -> dict[str, dict[str, Any]]:
+    """Return pairs of accuracies from the reports and a paper, none of which states the agreement."""
+
+    def pair(first: float, second: float, data: str, **more: float) -> dict[str, Any]:
+        images = DATASETS[data].test_images
+        unstated = {"agreement": None, "tries": 1, "seeds": 1, "sd": 0}
+        return {"first": first, "second": second, "images": images, **unstated, **more}
+
+    reported = {name: row.test_accuracy for name, row in REPORTED.items()}
+    a, b, c = (f"report-{letter}" for letter in "abc")
+    means = REPORT_C_RUNNING_MEANS
+    last_epoch = round(50 * means[50] - 49 * means[49], 2)
+    return {
+        "Report B, MNIST: VGG-13 and VGG-16": pair(
+            reported[f"{b}/vgg-13-mnist/as-reported-scheduler"], reported[f"{b}/vgg-16-mnist/as-reported"], "mnist",
+            tries=12,
+        ),
+        "Report A: VGG-16 and ResNet-50": pair(
+            reported[f"{a}/vgg-16/as-reported"], reported[f"{a}/resnet-50/as-reported"], "cifar3"
+        ),
+        "Report B, CIFAR-10: ResNet-20 and ResNet-44": pair(
+            reported[f"{b}/resnet-20-cifar10/as-reported-scheduler"],
+            reported[f"{b}/resnet-44-cifar10/as-reported-scheduler"], "cifar10", tries=3,
+        ),
+        "Report C, MNIST: VGG-16 and ResNet-50": pair(
+            reported[f"{c}/vgg-16-mnist/as-reported"], reported[f"{c}/resnet-50-mnist/as-reported"], "mnist"
+        ),
+        "Report C, MNIST: the same, ResNet-50's last epoch alone": pair(
+            reported[f"{c}/vgg-16-mnist/as-reported"], last_epoch, "mnist"
+        ),
+        "ResNet-110: best of five runs, and their mean": pair(
+            round(100 - CIFAR_10[110].error, 2), round(100 - RESNET_110_MEAN, 2), "cifar10",
+            tries=5, seeds=5, sd=RESNET_110_SD,
+        ),
+        "half a point at 90 %, agreement on 95 %": pair(90.25, 89.75, "cifar10", agreement=95),
+    }  # fmt: skip
 
 
 def windows(name: str, side: int, **changes: Any) -> list[dict[str, Any]]:
