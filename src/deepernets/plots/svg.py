@@ -5,7 +5,6 @@ The labs show PNG, which GitHub and Colab can show. A page gets SVG where the en
 its value in either theme.
 """
 
-import os
 import re
 from collections.abc import Iterator
 from io import StringIO
@@ -13,10 +12,12 @@ from xml.etree import ElementTree
 
 import matplotlib.pyplot as plt
 from matplotlib.axes import Axes
+from matplotlib.axis import Axis
 from matplotlib.collections import QuadMesh
 from matplotlib.colors import to_hex
 from matplotlib.figure import Figure
 from matplotlib.text import Text
+from matplotlib.ticker import LogFormatterSciNotation
 
 from deepernets.plots import style
 
@@ -32,8 +33,18 @@ COLOURS = {
 }
 ON_IMAGE = "on-image"  # what is drawn over an image keeps its colours, as the image does
 NARROW, LARGE = 4.5, 11  # inches and points: 12 pixels on a phone, where a column is 358 pixels wide
-WIDE = 7.3  # inches: a column on a large screen
+WIDE = 7.15  # inches: a column on a large screen
 LEAST_SHARE = 0.5  # of the width of a narrow figure, for what is inside its axes
+LONG_LEGEND = 4  # entries; a longer one would hide what a narrow figure shows
+RAISED = str.maketrans("0123456789-−", "⁰¹²³⁴⁵⁶⁷⁸⁹⁻⁻")
+
+
+class PlainPowers(LogFormatterSciNotation):
+    """The labels of a logarithmic axis with exponents that are characters: set smaller, they would be illegible."""
+
+    def __call__(self, x: float, pos: int | None = None) -> str:
+        label = re.sub(r"\^\{(.*?)\}", lambda found: found[1].translate(RAISED), super().__call__(x, pos))
+        return re.sub(r"\$|\\mathdefault|[{}]", "", label).replace(r"\times", "×")
 
 
 def to_svg(figure: Figure) -> str:
@@ -68,14 +79,15 @@ def show_figures() -> None:
 
 
 def _fit(figure: Figure) -> None:
-    """Make a figure narrow enough for a phone if its axes remain wide enough, and enlarge its small texts."""
+    """Make a figure narrow enough for a phone if its panels remain wide enough, and enlarge its small texts."""
     width, height = figure.get_size_inches()
-    if len(figure.axes) == 1:
+    if _can_be_narrow(figure):
         sizes = [(text, text.get_fontsize()) for text in figure.findobj(Text)]
         figure.set_size_inches(min(width, NARROW), height)
         _enlarge(figure, LARGE)
         figure.draw_without_rendering()
         if figure.axes[0].get_position().width >= LEAST_SHARE:
+            _long_legend_above(figure)
             return
         for text, size in sizes:
             text.set_fontsize(size)
@@ -83,14 +95,40 @@ def _fit(figure: Figure) -> None:
     _enlarge(figure, style.SMALL)
 
 
+def _can_be_narrow(figure: Figure) -> bool:
+    """Return whether the figure has a single column of panels and is not to stay wide; a colour bar is no panel."""
+    columns = {spec.colspan.start for ax in figure.axes if (spec := ax.get_subplotspec())}
+    return columns == {0} and figure.get_gid() != style.STAY_WIDE
+
+
+def _long_legend_above(figure: Figure) -> None:
+    legend = figure.axes[0].get_legend()
+    if legend and len(legend.get_texts()) > LONG_LEGEND:
+        legend.remove()
+        width, height = figure.get_size_inches()
+        figure.set_size_inches(width, height + 0.13 * len(legend.get_texts()))
+        style.legend_outside(figure, columns=2)
+        _enlarge(figure, LARGE)
+
+
 def _enlarge(figure: Figure, least: float) -> None:
     for text in figure.findobj(Text):
         text.set_fontsize(max(text.get_fontsize(), least))
     for ax in figure.axes:
         for axis in (ax.xaxis, ax.yaxis):
+            _raise_exponents(axis)
             for which in ("major", "minor"):
                 size = max([least, *(label.get_fontsize() for label in axis.get_ticklabels(which=which))])
                 axis.set_tick_params(which=which, labelsize=size)
+
+
+def _raise_exponents(axis: Axis) -> None:
+    for formatter, place in (
+        (axis.get_major_formatter(), axis.set_major_formatter),
+        (axis.get_minor_formatter(), axis.set_minor_formatter),
+    ):
+        if type(formatter) is LogFormatterSciNotation:
+            place(PlainPowers(formatter._base, formatter.labelOnlyBase))
 
 
 def _mark_on_image(ax: Axes) -> None:
@@ -110,22 +148,28 @@ def _rewrite(element: ElementTree.Element, used: set[str], on_image: bool = Fals
     """Rewrite an element and what is in it for a page: names without a namespace, colours, numbers, identifiers."""
     element.tag = element.tag.split("}")[1]
     attributes = {name.split("}")[-1]: value for name, value in element.items()}
-    on_image = on_image or attributes.get("id", "").startswith(ON_IMAGE)
+    if attributes.get("id", "").startswith(ON_IMAGE):
+        on_image, attributes["class"] = True, ON_IMAGE
     if attributes.get("id") not in used:
         attributes.pop("id", None)
     for name, value in attributes.items():
-        if name == "style":
+        if name in {"style", "fill", "stroke"}:
             attributes[name] = _page_style(value, on_image)
         elif name in {"d", "x", "y", "transform", "points"}:
             attributes[name] = re.sub(r"(\.\d\d)\d+", r"\1", value)
     element.attrib.clear()
     element.attrib.update(attributes)
     element.tail = None
+    if element.tag not in {"text", "tspan", "style"}:
+        element.text = None
     for child in list(element):
         if child.tag.endswith("}metadata"):
             element.remove(child)
         else:
             _rewrite(child, used, on_image)
+    if element.tag == "pattern" and "--figure-series" in element[0].get("fill", ""):
+        for child in element[1:]:  # a hatch is dark on a colour, in the dark theme, too
+            child.set("style", child.get("style", "").replace("--figure-ink", "--figure-hatch"))
 
 
 def _page_style(declarations: str, on_image: bool) -> str:
@@ -134,7 +178,3 @@ def _page_style(declarations: str, on_image: bool) -> str:
 
     kept = [one for one in declarations.split("; ") if not one.startswith("font-family")]
     return "; ".join(kept if on_image else (re.sub(r"#[0-9a-f]{6}\b", variable, one) for one in kept))
-
-
-if os.environ.get("DEEPERNETS_FIGURES") == "svg":
-    show_figures()
