@@ -40,10 +40,9 @@ def page_figure(svg: str, description: str, prefix: str) -> str:
         description: The alternative text.
         prefix: For its identifiers, to tell them from other figures'.
 
-    >>> text = '<text style="font-size: 9px">A</text>'
-    >>> page = page_figure(f'<svg viewBox="0 0 90 50" width="90pt">{text}</svg>', "An A.", "a-")
+    >>> page = page_figure('<svg viewBox="0 0 90 50" width="90pt"></svg>', "A line.", "a-")
     >>> page.splitlines()[1]
-    '<svg role="img" aria-label="An A." viewBox="0 0 90 50" style="width: 132px; min-width: 120px">'
+    '<svg role="img" aria-label="A line." viewBox="0 0 90 50" style="width: 132px; min-width: 0px"></svg>'
     """
     before, inside = re.split(r"(?<=>)", svg, maxsplit=1)
     view = re.search(r'viewBox="[\d.]+ [\d.]+ ([\d.]+) [\d.]+"', before)

@@ -6,8 +6,10 @@ its value in either theme.
 """
 
 import re
+import warnings
 from collections.abc import Iterator
 from io import StringIO
+from typing import Any
 from xml.etree import ElementTree
 
 import matplotlib.pyplot as plt
@@ -43,6 +45,7 @@ class PlainPowers(LogFormatterSciNotation):
     """The labels of a logarithmic axis with exponents that are characters: set smaller, they would be illegible."""
 
     def __call__(self, x: float, pos: int | None = None) -> str:
+        """Return the label of a tick."""
         label = re.sub(r"\^\{(.*?)\}", lambda found: found[1].translate(RAISED), super().__call__(x, pos))
         return re.sub(r"\$|\\mathdefault|[{}]", "", label).replace(r"\times", "×")
 
@@ -57,7 +60,7 @@ def to_svg(figure: Figure) -> str:
         _mark_on_image(ax)
     written = StringIO()
     with plt.rc_context({"svg.fonttype": "none", "svg.hashsalt": "deepernets"}):
-        look = {"facecolor": "none", "bbox_inches": "tight", "pad_inches": 0.03}
+        look: dict[str, Any] = {"facecolor": "none", "bbox_inches": "tight", "pad_inches": 0.03}
         figure.savefig(written, format="svg", metadata={"Date": None}, **look)
     root = ElementTree.fromstring(written.getvalue())
     used = set(re.findall(r"#([\w-]+)", " ".join(_references(root))))
@@ -85,14 +88,24 @@ def _fit(figure: Figure) -> None:
         sizes = [(text, text.get_fontsize()) for text in figure.findobj(Text)]
         figure.set_size_inches(min(width, NARROW), height)
         _enlarge(figure, LARGE)
-        figure.draw_without_rendering()
-        if figure.axes[0].get_position().width >= LEAST_SHARE:
+        if _share_of_panels(figure) >= LEAST_SHARE:
             _long_legend_above(figure)
             return
         for text, size in sizes:
             text.set_fontsize(size)
     figure.set_size_inches(min(width, WIDE), height)
     _enlarge(figure, style.SMALL)
+
+
+def _share_of_panels(figure: Figure) -> float:
+    """Return the width of the panels as a share of the figure's; 0 if its names leave no room for them."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("error", UserWarning)
+        try:
+            figure.draw_without_rendering()
+        except UserWarning:
+            return 0.0
+    return float(figure.axes[0].get_position().width)
 
 
 def _can_be_narrow(figure: Figure) -> bool:
@@ -103,8 +116,10 @@ def _can_be_narrow(figure: Figure) -> bool:
 
 def _long_legend_above(figure: Figure) -> None:
     legend = figure.axes[0].get_legend()
+    figure.set_layout_engine("none")  # it is laid out; to do so once more takes as long as to draw it
     if legend and len(legend.get_texts()) > LONG_LEGEND:
         legend.remove()
+        figure.set_layout_engine("constrained")
         width, height = figure.get_size_inches()
         figure.set_size_inches(width, height + 0.13 * len(legend.get_texts()))
         style.legend_outside(figure, columns=2)
@@ -128,7 +143,7 @@ def _raise_exponents(axis: Axis) -> None:
         (axis.get_minor_formatter(), axis.set_minor_formatter),
     ):
         if type(formatter) is LogFormatterSciNotation:
-            place(PlainPowers(formatter._base, formatter.labelOnlyBase))
+            place(PlainPowers(getattr(axis.get_transform(), "base", 10), formatter.labelOnlyBase))
 
 
 def _mark_on_image(ax: Axes) -> None:
