@@ -1,10 +1,11 @@
-// Tables, code and formulas that are wider than their place say that they scroll: by a line of text at their top (in
+// Tables, figures, code and formulas that are wider than their place say that they scroll: by a line of text at their top (in
 // book.css), by a name for screen readers, and by a stop for the Tab key. The theme's logo gets the landmark it lacks.
 "use strict";
 
 (() => {
   const KINDS = {
     "#main-content .pst-scrollable-table-container": "Table",
+    "#main-content .figure-box": "Figure",
     "#main-content .cell_output > .output": "Output",
     "#main-content pre": "Code",
     "#main-content div.math": "Formula",

@@ -55,6 +55,12 @@ class Book:
         found = self.article(page).select("tr")
         return [[cell.get_text(strip=True) for cell in row.select("th, td")] for row in found]
 
+    def description(self, page: str, figure: str) -> str:
+        """Return the alternative text of the figure that the page names so."""
+        found = self.article(page).select_one(f"figure#{figure} svg[role=img]")
+        assert found is not None, f"{page} has no figure {figure}"
+        return str(found["aria-label"])
+
     def addresses(self, page: str, tags: str) -> list[str]:
         """Return what the chosen tags of a page point at."""
         found = _read(HTML / f"{page}.html").select(tags)

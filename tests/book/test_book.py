@@ -21,9 +21,9 @@ PAGES = [TOC["root"], *(chapter["file"] for part in TOC["parts"] for chapter in 
 def test_page_has_text_pictures_in_words_named_columns_and_needs_no_network(book: "Book", page: str) -> None:
     assert book.article(page).h1 is not None
     assert len(book.text(page).split()) > 30
-    for picture in book.article(page).select("img"):
-        words = str(picture.get("alt") or "").split()
-        assert len(words) > 3, f"{page}: {picture.get('src')} has the alternative text {words}"
+    for picture in book.article(page).select("img, .figure-box > svg"):
+        words = str(picture.get("alt") or picture.get("aria-label") or "").split()
+        assert len(words) > 3, f"{page}: {str(picture)[:200]} has the alternative text {words}"
     heads = book.article(page).select("th")
     assert all(head.get_text(strip=True) for head in heads), f"{page} has a table with an empty head"
     fetched = book.addresses(page, tags="img, script, iframe, link[rel=stylesheet]")
@@ -44,6 +44,14 @@ def test_links_inside_the_book_resolve(book: "Book") -> None:
                 assert unquote(parts.fragment) in there, (
                     f"{page}: {address} names a place that does not exist"
                 )
+
+
+@pytest.mark.parametrize("page", [page for page in PAGES if page.startswith("book/")])
+def test_the_figures_of_a_page_are_svg_without_a_name_twice(book: "Book", page: str) -> None:
+    article = book.article(page)
+    assert not article.select(".cell_output img")
+    names = [str(tag["id"]) for tag in article.select("[id]")]
+    assert len(names) == len(set(names))
 
 
 def test_the_book_holds_no_sources(book: "Book") -> None:

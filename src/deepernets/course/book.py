@@ -1,5 +1,6 @@
 """What the book's pages share: tables, numbers in sentences, and where a recorded run comes from."""
 
+import os
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
@@ -117,6 +118,10 @@ def record_summary(record: Record) -> "Markdown":
 
 def setup(app: Any) -> dict[str, bool]:
     """Make this module an extension of Sphinx, which is what the book is built with."""
+    from deepernets.course.figures import InlineFigures  # Sphinx is not imported by the pages' cells
+
+    os.environ.setdefault("DEEPERNETS_FIGURES", "svg")  # for the pages that Sphinx executes
+    app.add_post_transform(InlineFigures)
     app.connect("html-page-context", _without_thebe, priority=900)
     return {"parallel_read_safe": True, "parallel_write_safe": True}
 

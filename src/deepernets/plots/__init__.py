@@ -4,6 +4,8 @@
 such as `architecture.residual_blocks`.
 """
 
+import os
+
 from deepernets.plots.architecture import configuration_chart
 from deepernets.plots.data import class_samples
 from deepernets.plots.runs import confusion, curves, describe_run, learning_rate_range, mistakes
@@ -19,3 +21,8 @@ __all__ = [
     "mistakes",
     "save",
 ]
+
+if os.environ.get("DEEPERNETS_FIGURES") == "svg":  # in the cells of the book's pages
+    from deepernets.plots.svg import show_figures
+
+    show_figures()

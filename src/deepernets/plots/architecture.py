@@ -243,6 +243,7 @@ def copied_and_added_layers(shallow: nn.Module, deep: nn.Module, names: tuple[st
         for network in (shallow, deep)
     )
     figure, ax = style.single(8.5, 2.1)
+    figure.set_gid(style.STAY_WIDE)
     look: dict[str, Any] = {"edgecolor": style.INK, "linewidth": 0.6}
     full = {"facecolor": style.PALETTE[0], "label": "copied", **look}
     hatched = {"facecolor": style.PAPER, "hatch": "//////", "label": "added: passes on its input", **look}

@@ -84,7 +84,7 @@ def last_epoch_accuracies(runs: Mapping[str, Record], last: int = 5) -> Figure:
         ax.plot(accuracies, [row] * len(accuracies), "o", color=style.PALETTE[0], markersize=4, alpha=0.6)
         ax.plot(accuracies[-1], row, "D", color=style.PALETTE[1], markersize=8)
     ax.set_yticks(range(len(order)), order)
-    ax.set_xlabel(f"validation accuracy, last {last} epochs, % (diamond: the very last)")
+    ax.set_xlabel(f"validation accuracy in %, last {last} epochs\n(diamond: the very last)")
     style.whole_numbers(ax.xaxis)
     return figure
 
@@ -204,6 +204,7 @@ def reported_against_ours(shown: Sequence[Row]) -> Figure:
     heights = [sum(row.data == data for row in shown) for data in sets]
     height = 1.3 + 0.62 * len(shown) + 0.6 * len(sets)
     figure, axes = style.subplots(max(len(sets), 1), 1, width=7.5, height=height)
+    figure.set_gid(style.STAY_WIDE)
     if sets:
         axes[0, 0].get_gridspec().set_height_ratios([height + 0.6 for height in heights])
     for ax, data in zip(axes[:, 0], sets, strict=False):

@@ -38,7 +38,7 @@ def vgg_errors_by_scale() -> Figure:
             ax.plot(gained, place, **hollow)
             look = {"xytext": (-8, 0), "ha": "right", "bbox": style.PLAIN}
             style.annotate(ax, f"{gained}", (gained, place), **look)
-    ax.set(xlabel="top-1 error, % of the validation images", xlim=(24, 30.4))
+    ax.set(xlabel="top-1 error, % of the validation images", xlim=(23, 30.8))
     style.name_rows(ax, [f"{row.configuration}, S = {row.train}" for row in SINGLE_SCALE])
     style.legend_outside(figure)
     return figure
@@ -92,7 +92,9 @@ def resnet_imagenet_errors(multiply_adds: Mapping[str, float]) -> Figure:
         shift, side = (-10, "right") if row.network in LEFT else (10, "left")
         style.annotate(ax, row.network, (multiply_adds[row.network], row.top1), xytext=(shift, 0), ha=side)
     most = max(multiply_adds.values(), default=1.0)
-    ax.set(xlabel="billions of multiply-adds per image", ylabel="top-1 error, %", xlim=(0, 1.14 * most))
+    ax.set(xlabel="billions of multiply-adds per image", ylabel="top-1 error, %")
+    ax.set_xlim(-0.25 * most, 1.3 * most)  # room for the names
+    ax.xaxis.set_major_formatter(lambda value, _: f"{value:g}" if value >= 0 else "")
     style.legend_outside(figure)
     return figure
 

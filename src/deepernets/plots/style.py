@@ -48,6 +48,7 @@ SMALL = 9  # font size of legends, numbers and remarks
 CENTRED: dict[str, Any] = {"ha": "center", "va": "center"}
 # A background for numbers, so that no grid line runs through them.
 PLAIN: dict[str, Any] = {"facecolor": PAPER, "edgecolor": "none", "pad": 1.0}
+STAY_WIDE = "stay-wide"  # the `gid` of a figure that a phone shows in full size, to be scrolled
 NOTHING = "No runs have been recorded yet."
 
 
