@@ -87,7 +87,6 @@ MAP = {
     "glossary": Entry("What does a word mean?"),
     "references": Entry("Which papers are cited?"),
 }
-HEADS = ("chapter", "question", "minutes", "read before", "labs")
 _TIME = re.compile(r"Reading time: about (\d+)(?: to (\d+))? minutes|It takes (\d+) to (\d+) minutes")
 
 
@@ -176,28 +175,21 @@ class Course:
         names = [name for name, file in self._files.items() if file.startswith(f"{kind}/")]
         return [time for name in names if (time := self.minutes(name))]
 
-    def chapters(self) -> list[dict[str, Any]]:
+    def chapters(self) -> list[dict[str, str]]:
         """Return the rows of the table of chapters, with a row for each part."""
-        rows: list[dict[str, Any]] = []
+        rows = []
         for part, pages in self.parts.items():
-            names = [Path(page).name for page in pages]
-            timed = [(name, time) for name in names if (time := self.minutes(name)) and not name[0].isdigit()]
+            names = [Path(page).name for page in pages if page.startswith("book/")]
+            timed = [(name, time) for name in names if (time := self.minutes(name))]
             if timed:
-                rows.append(dict.fromkeys(HEADS, "") | {"chapter": f"**{part}**"})
+                rows.append({"chapter": f"**{part}**", "minutes": "", "read before": "", "labs": ""})
             rows += [
-                dict(
-                    zip(
-                        HEADS,
-                        (
-                            self.link(name),
-                            MAP[name].what,
-                            str(time),
-                            ", ".join(self.link(page) for page in MAP[name].needs),
-                            ", ".join(map(self.short_link, MAP[name].labs)),
-                        ),
-                        strict=True,
-                    )
-                )
+                {
+                    "chapter": f"{self.link(name)}: {MAP[name].what}",
+                    "minutes": str(time),
+                    "read before": ", ".join(self.link(page) for page in MAP[name].needs),
+                    "labs": ", ".join(map(self.short_link, MAP[name].labs)),
+                }
                 for name, time in timed
             ]
         return rows
@@ -209,8 +201,7 @@ class Course:
             earlier = [time for page in before(name) if (time := self.minutes(page))]
             rows.append(
                 {
-                    "lab": self.link(name),
-                    "what you do": MAP[name].what,
+                    "lab": f"{self.link(name)}: {MAP[name].what}",
                     "minutes": str(self.minutes(name)),
                     "you need": ", ".join(
                         f"lab {self.short_link(int(page[:2]))}" if page[0].isdigit() else self.link(page)
@@ -224,7 +215,7 @@ class Course:
     def reference(self) -> list[dict[str, Any]]:
         """Return the rows of the table of pages to look things up in."""
         untimed = [name for name in self._files if not self.minutes(name) and name != "map"]
-        return [{"page": self.link(name), "question": MAP[name].what} for name in untimed]
+        return [{"page": self.link(name), "what for": MAP[name].what} for name in untimed]
 
 
 def _text(page: Path) -> str:
