@@ -87,6 +87,7 @@ MAP = {
     "glossary": Entry("What does a word mean?"),
     "references": Entry("Which papers are cited?"),
 }
+FOR_INSTRUCTORS = ("Solutions", "Teaching")  # parts that the map leaves out: a student's book lacks them
 _TIME = re.compile(r"Reading time: about (\d+)(?: to (\d+))? minutes|It takes (\d+) to (\d+) minutes")
 
 
@@ -148,9 +149,9 @@ class Course:
         self._texts = {name: _text(root / page) for name, page in self._files.items()}
 
     def _mapped(self) -> Iterator[str]:
-        """Yield the pages of the map; a solution has the place of its lab."""
-        for pages in self.parts.values():
-            yield from (page for page in pages if not page.startswith("solutions/"))
+        for part, pages in self.parts.items():
+            if part not in FOR_INSTRUCTORS:
+                yield from pages
 
     def minutes(self, name: str) -> Minutes | None:
         """Return how long a page says that it takes; None for a page of reference."""
