@@ -2,7 +2,7 @@
 
 import json
 import re
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -143,15 +143,12 @@ class Course:
     def __init__(self, root: Path) -> None:
         contents = yaml.safe_load((root / "_toc.yml").read_text(encoding="utf-8"))
         self.parts: dict[str, list[str]] = {
-            part["caption"]: [page["file"] for page in part["chapters"]] for part in contents["parts"]
+            part["caption"]: [page["file"] for page in part["chapters"]]
+            for part in contents["parts"]
+            if part["caption"] not in FOR_INSTRUCTORS
         }
-        self._files = {Path(page).name: page for page in self._mapped()}
+        self._files = {Path(page).name: page for pages in self.parts.values() for page in pages}
         self._texts = {name: _text(root / page) for name, page in self._files.items()}
-
-    def _mapped(self) -> Iterator[str]:
-        for part, pages in self.parts.items():
-            if part not in FOR_INSTRUCTORS:
-                yield from pages
 
     def minutes(self, name: str) -> Minutes | None:
         """Return how long a page says that it takes; None for a page of reference."""
