@@ -64,7 +64,9 @@ def test_only_labs_are_opened_in_colab_and_downloaded(book: "Book") -> None:
     for page in pages(book):
         text = html(book, page)
         launched = re.findall(r'href="([^"]+)"[^>]*\s+title="Launch on Colab"', text)
-        expected = [f"https://colab.research.google.com/github/{SLUG}/blob/{CONFIG['repository']['branch']}/{page}.ipynb"]
+        expected = [
+            f"https://colab.research.google.com/github/{SLUG}/blob/{CONFIG['repository']['branch']}/{page}.ipynb"
+        ]
         assert launched == (expected if page.startswith(("labs/", "solutions/")) else []), page
         downloads = re.findall(r'href="([^"]+)" download', text)
         assert downloads == ([f"{Path(page).name}.ipynb"] if page.startswith("labs/") else []), page

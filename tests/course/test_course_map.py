@@ -25,7 +25,10 @@ def lab_text(name: str) -> str:
 
 def test_every_page_of_the_book_is_on_the_map_in_its_order() -> None:
     listed = [
-        Path(page["file"]).name for part in PARTS if part["caption"] != "Solutions" for page in part["chapters"]
+        Path(page["file"]).name
+        for part in PARTS
+        if part["caption"] != "Solutions"
+        for page in part["chapters"]
     ]
     assert list(MAP) == listed
 
@@ -48,7 +51,10 @@ def test_a_lab_needs_what_it_says_that_it_needs(name: str) -> None:
             found = TITLE.search((ROOT / "book" / f"{page}.md").read_text(encoding="utf-8"))
             assert found
             titles[found[1]] = page
-    labs = {next(lab for lab in LABS if int(lab[:2]) == int(number)) for number in re.findall(r"lab (\d+)", said[1])}
+    labs = {
+        next(lab for lab in LABS if int(lab[:2]) == int(number))
+        for number in re.findall(r"lab (\d+)", said[1])
+    }
     chapters = {titles[title] for title in re.findall(r"(?<!\*)\*([^*]+)\*(?!\*)", said[1])}
     assert set(MAP[name].needs) == labs | chapters
 
@@ -61,7 +67,9 @@ def test_labs_of_chapters_exist(course: Course) -> None:
 
 def test_times_are_those_that_the_pages_state(course: Course) -> None:
     assert course.minutes("vgg-in-one-page") == Minutes(10, 10)
-    assert "It takes 75 to 90 minutes" in " ".join(lab_text("01_receptive_fields").replace("\n# ", " ").split())
+    assert "It takes 75 to 90 minutes" in " ".join(
+        lab_text("01_receptive_fields").replace("\n# ", " ").split()
+    )
     assert course.minutes("01_receptive_fields") == Minutes(75, 90)
     assert course.minutes("glossary") is None
     assert len(course.timed("labs")) == len(LABS)
@@ -73,7 +81,15 @@ def test_every_chapter_and_lab_is_a_row_with_its_time(course: Course) -> None:
     assert all(row["minutes"] for row in course.labs())
     shown = " ".join(str(row) for row in (*rows, *course.labs(), *course.reference()))
     missing = [name for name in MAP if f"{name}." not in shown]
-    assert missing == ["map", *(Path(page["file"]).name for part in PARTS if part["caption"] == "Teaching" for page in part["chapters"])]
+    assert missing == [
+        "map",
+        *(
+            Path(page["file"]).name
+            for part in PARTS
+            if part["caption"] == "Teaching"
+            for page in part["chapters"]
+        ),
+    ]
     assert set(FOR_INSTRUCTORS) <= {part["caption"] for part in PARTS}
 
 

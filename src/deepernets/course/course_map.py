@@ -1,4 +1,4 @@
-"""The map of the course: what each chapter asks, what to read before it, which lab belongs to it, and how long it takes."""
+"""The map of the course: what each page is for, what to read before it, which labs belong to it, how long it takes."""
 
 import json
 import re
@@ -57,13 +57,13 @@ MAP = {
     "read-critically": Entry(
         "Which test catches which mistake?", ("resnet-family", "how-results-are-compared"), (4,)
     ),
-    "looking-inside": Entry(
-        "What does a network look at?", ("receptive-fields", "reading-results"), (9,)
-    ),
+    "looking-inside": Entry("What does a network look at?", ("receptive-fields", "reading-results"), (9,)),
     "one-machine": Entry("Where does the time of a training step go?", ("recipe",), (10,)),
     "many-machines": Entry("What do many machines send each other?", ("one-machine",), (10,)),
     "after-resnet": Entry("How has the block changed since?", ("resnet-family",), (4,)),
-    "01_receptive_fields": Entry("Write a convolution, check its gradient, follow the field", ("convolution",)),
+    "01_receptive_fields": Entry(
+        "Write a convolution, check its gradient, follow the field", ("convolution",)
+    ),
     "02_build_vgg": Entry(
         "Build six networks with exact counts", ("vgg-configurations", "01_receptive_fields")
     ),

@@ -132,7 +132,13 @@ def social_card() -> "Figure":
     words = {"color": "white", "va": "top"}
     ax.text(70, 95, "Deeper Networks", fontsize=42, weight="bold", **words)
     ax.text(70, 205, "from paper to practice", fontsize=34, **words)
-    ax.text(70, 340, "Build VGG and ResNet, train them,\nand learn which differences are real.", fontsize=20, **words)
+    ax.text(
+        70,
+        340,
+        "Build VGG and ResNet, train them,\nand learn which differences are real.",
+        fontsize=20,
+        **words,
+    )
     ax.text(70, 500, "A book, eleven labs and a Python package", fontsize=20, **{**words, "color": "#a9c9ec"})
     left, top, scale = 720, 110, 410 / SIDE
     ax.add_patch(FancyBboxPatch((left, top), 410, 410, boxstyle="round,pad=12", color="#2a6db3"))

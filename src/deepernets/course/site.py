@@ -13,11 +13,13 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
+from deepernets.course.course_map import MAP
+
 CARD, CARD_SIZE = "_static/social-card.png", (1200, 630)
 CARD_TEXT = "Deeper Networks, from paper to practice: nested squares, the receptive fields of VGG-16, grow over an image."
 LINKS = re.compile(r'\b(href|src|action|data-content_root)="([^"#][^"]*)"')
 COLAB = re.compile(r'(<a class="reference external" href="https://colab[^"]+">Open in Colab</a>)')
-SHORTEST, LONGEST = 40, 300  # characters of a description
+SHORTEST, LONGEST = 50, 320  # characters of a description
 NOT_FOUND = """<h1>Page not found</h1>
 <p>There is no page at this address. It may have moved, or the address may be incomplete.</p>
 <ul>
@@ -72,15 +74,34 @@ def at_root(html: str, folder: str) -> str:
     return LINKS.sub(changed, html)
 
 
-def first_sentence(doctree: Any) -> str:
-    """Return the first sentence of a page's text, without its reading time."""
+def first_sentence(text: str) -> str:
+    """Return the first sentence of a text, without citations.
+
+    >>> first_sentence("K. He and others [He et al., 2016] add 1.5 % to it. This helps.")
+    'K. He and others add 1.5 % to it.'
+    """
+    without = re.sub(r"\s*\[[^]]*\d{4}\]", "", " ".join(text.split()))
+    return re.split(r"(?<=[.?!])(?<!\b[A-Z]\.)\s", without)[0]
+
+
+def describe(page: str, doctree: Any) -> str:
+    """Return what the map says of a page, and the first sentence of its text."""
     from docutils import nodes
 
-    for paragraph in doctree.findall(nodes.paragraph):
-        text = " ".join(paragraph.astext().split())
-        if isinstance(paragraph.parent, nodes.section) and not text.startswith("Reading time"):
-            return re.split(r"(?<=[.?!])\s", text)[0]
-    return ""
+    name = posixpath.basename(page)
+    texts = (
+        paragraph.astext()
+        for paragraph in doctree.findall(nodes.paragraph)
+        if isinstance(paragraph.parent, nodes.section)
+    )
+    first = next((text for text in texts if not text.startswith("Reading time")), "")
+    what = MAP[name].what if name in MAP else ""
+    parts = [
+        "With solutions." * page.startswith("solutions/"),
+        f"{what}{'.' * what[-1:].isalpha()}",
+        first_sentence(first),
+    ]
+    return " ".join(filter(None, parts))
 
 
 def _set_address(app: Any, config: Any) -> None:
@@ -105,7 +126,7 @@ def _complete(app: Any, page: str, template: str, context: dict[str, Any], doctr
     if page == app.config.root_doc:
         context["pageurl"] = base
     if doctree is not None:
-        description = app.env.metadata[page].get("description") or first_sentence(doctree)
+        description = app.env.metadata[page].get("description") or describe(page, doctree)
         context["metatags"] = context.get("metatags", "") + _preview(context, base, description)
     if page.startswith("labs/"):
         link = f'<a href="{posixpath.basename(page)}.ipynb" download>Download the notebook</a>'
