@@ -48,7 +48,8 @@ def test_links_of_a_page_in_the_root_resolve(book: "Book", page: str) -> None:
 
 
 def test_every_page_describes_itself(book: "Book") -> None:
-    base, seen = site_address(CONFIG["repository"]["url"]), {}
+    base = site_address(CONFIG["repository"]["url"])
+    seen: dict[str, str] = {}
     for page in pages(book):
         head = html(book, page).split("</head>")[0]
         (description,) = re.findall(r'<meta name="description" content="([^"]+)"', head)

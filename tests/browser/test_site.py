@@ -60,7 +60,7 @@ def test_nothing_moves_for_those_who_want_less_motion(browser: Any) -> None:
 def test_the_figure_needs_no_javascript_and_is_printed(browser: Any) -> None:
     context = browser.new_context(offline=True, java_script_enabled=False)
     page = Reader(context.new_page()).open("index")
-    assert page.locator(".growth svg").bounding_box()["height"] > 100
+    assert page.locator(".growth svg").evaluate("drawing => drawing.clientHeight") > 100
     assert page.locator(".growth-pool").first.is_visible()
     assert f"sees {stages()[-1].field}×{stages()[-1].field}" in page.locator("figcaption").first.inner_text()
     page.emulate_media(media="print")
@@ -82,7 +82,7 @@ def test_the_title_is_read_once_and_the_logo_is_loaded(read: Reader) -> None:
     page = read.open("index")
     width = page.locator(".logo__image").first.evaluate("image => image.naturalWidth * image.clientWidth")
     assert width > 0
-    assert page.locator(".logo__title").bounding_box()["width"] <= 1
+    assert page.locator(".logo__title").evaluate("title => title.offsetWidth") <= 1
     assert page.get_by_role("link", name="Deeper Networks", exact=True).count() == 1
 
 

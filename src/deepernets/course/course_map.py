@@ -1,4 +1,4 @@
-"""The map of the course: what each page is for, what to read before it, which labs belong to it, how long it takes."""
+"""The map of the course: what each page is for, what to read before it, its labs, and how long it takes."""
 
 import json
 import re

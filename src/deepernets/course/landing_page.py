@@ -2,7 +2,7 @@
 
 import json
 from pathlib import Path
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import torch
 
@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 SIDE = 224
+SENTENCE = "Build VGG and ResNet, train them,\nand learn which differences are real."  # of the card
 BAR = 150  # length of the bar of a field as wide as the image
 # The course's own drawing of one of CIFAR's classes, on a square of 224 pixels.
 SHIP = """
@@ -129,7 +130,7 @@ def social_card() -> "Figure":
     ax = figure.add_axes((0, 0, 1, 1))
     ax.set(xlim=(0, 1200), ylim=(630, 0))
     ax.axis("off")
-    words = {"color": "white", "va": "top"}
+    words: dict[str, Any] = {"color": "white", "va": "top"}
     ax.text(70, 95, "Deeper Networks", fontsize=42, weight="bold", **words)
     ax.text(70, 205, "from paper to practice", fontsize=34, **words)
     ax.text(
@@ -145,7 +146,11 @@ def social_card() -> "Figure":
     for stage in stages():
         side, corner = stage.field * scale, stage.low * scale
         pool = "pool" in stage.name
-        look = {"linewidth": 3 if pool else 1, "edgecolor": "white", "facecolor": (1, 1, 1, 0.06)}
+        look: dict[str, Any] = {
+            "linewidth": 3 if pool else 1,
+            "edgecolor": "white",
+            "facecolor": (1, 1, 1, 0.06),
+        }
         ax.add_patch(Rectangle((left + corner, top + corner), side, side, **look))
     return figure
 

@@ -1,7 +1,7 @@
 """The book as a web site: an extension of Sphinx, next to `deepernets.course.book`.
 
-It writes the first page to the root of the site as well, and a page for addresses that lead nowhere. Every page gets a
-description for search engines and previews. Labs get their notebooks to download.
+It writes the first page to the root of the site as well, and a page for addresses that lead nowhere. Every page
+gets a description for search engines and previews. Labs get their notebooks to download.
 """
 
 import posixpath
@@ -16,7 +16,7 @@ from urllib.parse import urlsplit
 from deepernets.course.course_map import MAP
 
 CARD, CARD_SIZE = "_static/social-card.png", (1200, 630)
-CARD_TEXT = "Deeper Networks, from paper to practice: nested squares, the receptive fields of VGG-16, grow over an image."
+CARD_TEXT = "Deeper Networks, from paper to practice, with the receptive fields of VGG-16 as nested squares."
 LINKS = re.compile(r'\b(href|src|action|data-content_root)="([^"#][^"]*)"')
 COLAB = re.compile(r'(<a class="reference external" href="https://colab[^"]+">Open in Colab</a>)')
 SHORTEST, LONGEST = 50, 320  # characters of a description
@@ -60,8 +60,8 @@ def site_address(repository: str) -> str:
 def at_root(html: str, folder: str) -> str:
     """Return a page that is shown in a folder as it must be in the root: with its relative links changed.
 
-    >>> at_root('<a href="data.html#x"> <img src="../_static/a.png"> <a href="#top"> <a href="https://a.b">', "book")
-    '<a href="book/data.html#x"> <img src="_static/a.png"> <a href="#top"> <a href="https://a.b">'
+    >>> at_root('<a href="data.html#x"> <img src="../_static/a.png"> <a href="#top"> <a href="//a.b">', "book")
+    '<a href="book/data.html#x"> <img src="_static/a.png"> <a href="#top"> <a href="//a.b">'
     """
 
     def changed(link: re.Match[str]) -> str:
@@ -86,14 +86,11 @@ def first_sentence(text: str) -> str:
 
 def describe(page: str, doctree: Any) -> str:
     """Return what the map says of a page, and the first sentence of its text."""
-    from docutils import nodes
-
     name = posixpath.basename(page)
-    texts = (
-        paragraph.astext()
-        for paragraph in doctree.findall(nodes.paragraph)
-        if isinstance(paragraph.parent, nodes.section)
+    paragraphs = doctree.findall(
+        lambda node: node.tagname == "paragraph" and node.parent.tagname == "section"
     )
+    texts = (paragraph.astext() for paragraph in paragraphs)
     first = next((text for text in texts if not text.startswith("Reading time")), "")
     what = MAP[name].what if name in MAP else ""
     parts = [
