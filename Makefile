@@ -111,3 +111,8 @@ _build/executed-for: $(READY) $(RUN) $(SOURCES) $(RECORDS) book/references.bib _
 book/_static/configurations.png: $(READY) src/deepernets/plots/architecture.py src/deepernets/models/vgg.py
 	$(BIN)/python -c "from pathlib import Path; from deepernets import plots; \
 	  plots.save(plots.configuration_chart(), Path('$@'))"
+
+# What messengers show next to a link to the book.
+book/_static/social-card.png: $(READY) src/deepernets/course/landing_page.py
+	$(BIN)/python -c "from pathlib import Path; from deepernets.course.landing_page import write_social_card; \
+	  write_social_card(Path('$@'))"

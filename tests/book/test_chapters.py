@@ -2,16 +2,20 @@
 
 import re
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import pytest
 import yaml
+
+if TYPE_CHECKING:
+    from tests.book.conftest import Book
 
 ROOT = Path(__file__).parents[2]
 TOC = yaml.safe_load((ROOT / "_toc.yml").read_text(encoding="utf-8"))
 CHAPTERS = [
     chapter["file"]
     for part in TOC["parts"]
-    if part["caption"] not in ("The two papers", "Labs", "Solutions", "Teaching", "Reference")
+    if part["caption"] not in ("Start", "The two papers", "Labs", "Solutions", "Teaching", "Reference")
     for chapter in part["chapters"]
 ]
 
@@ -28,10 +32,15 @@ def source(page: str) -> str:
     return (ROOT / f"{page}.md").read_text(encoding="utf-8")
 
 
-def test_the_first_page_lists_every_chapter() -> None:
+def test_the_map_shows_every_chapter_with_its_reading_time(book: "Book") -> None:
     assert len(CHAPTERS) >= 15
-    listed = re.findall(r"^\| \[\]\(([\w-]+)\.md\) \|", source("book/welcome"), re.MULTILINE)
-    assert listed == [page.removeprefix("book/") for page in (*SUMMARIES, *CHAPTERS)]
+    rows = {row[0].split(":")[0]: row[1] for row in book.rows("book/map") if len(row) > 1}
+    for page in (*SUMMARIES, *CHAPTERS):
+        title = re.search(r"^# (.+)$", source(page), re.MULTILINE)
+        minutes = re.search(READING_TIME, source(page))
+        assert title
+        assert minutes
+        assert next(time for name, time in rows.items() if name == title[1].split(":")[0]) == minutes[1]
 
 
 PARTS = (

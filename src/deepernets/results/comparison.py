@@ -146,6 +146,16 @@ def compare_reported(found: Sequence[Record], reported: Mapping[str, Reported] =
     return [_row(name, result, found) for name, result in reported.items()]
 
 
+def best_of_each_network(rows: Iterable[Row]) -> list[Row]:
+    """Return, for each report, network and data, the row with the best reported accuracy."""
+    best: dict[tuple[str, str, str], Row] = {}
+    for row in rows:
+        key = row.report, row.model, row.data
+        if key not in best or row.reported.test_accuracy > best[key].reported.test_accuracy:
+            best[key] = row
+    return list(best.values())
+
+
 def best_group(name: str, found: Iterable[Record]) -> list[Record]:
     """Return the best group of a recipe's runs on equal terms, one run per seed; empty if there is none.
 
