@@ -117,6 +117,8 @@ def record_summary(record: Record) -> "Markdown":
 
 def setup(app: Any) -> dict[str, bool]:
     """Make this module an extension of Sphinx, which is what the book is built with."""
+    for part in ("editions",):
+        app.setup_extension(f"deepernets.course.{part}")
     app.connect("html-page-context", _without_thebe, priority=900)
     return {"parallel_read_safe": True, "parallel_write_safe": True}
 
