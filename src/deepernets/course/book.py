@@ -117,7 +117,7 @@ def record_summary(record: Record) -> "Markdown":
 
 def setup(app: Any) -> dict[str, bool]:
     """Make this module an extension of Sphinx, which is what the book is built with."""
-    for part in ("editions",):
+    for part in ("editions", "glossary", "search_texts"):
         app.setup_extension(f"deepernets.course.{part}")
     app.connect("html-page-context", _without_thebe, priority=900)
     return {"parallel_read_safe": True, "parallel_write_safe": True}
