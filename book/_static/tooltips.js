@@ -51,7 +51,8 @@
     document.addEventListener("pointerdown", (event) => {
       const term = termAt(event);
       tapped = event.pointerType === "touch" && term !== link ? term : null;
-      if (!term && !tooltip.contains(event.target)) hide();
+      const selects = event.pointerType !== "touch" && tooltip.contains(event.target);
+      if (!term && !selects) hide();
     });
     document.addEventListener("click", (event) => {
       const term = termAt(event);

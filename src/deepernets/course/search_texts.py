@@ -12,7 +12,13 @@ from typing import Any
 
 TEXTS = "search-texts.js"
 ARTICLE = re.compile(r"<article\b.*</article>", re.DOTALL)
-SILENT = re.compile(r'<(script|style|svg|button)\b.*?</\1>|<a class="headerlink".*?</a>|\\[()\[\]]', re.DOTALL)
+SILENT = re.compile(
+    r"<(script|style|svg|button)\b.*?</\1>"
+    r'|<details class="[^"]*above-input">.*?</details>'  # code that only draws a figure
+    r'|<a class="headerlink".*?</a>'
+    r"|\\[()\[\]]",  # around formulas
+    re.DOTALL,
+)
 OTHER_TAGS = re.compile(r"<(?!/?section\b|dt\b|/dd\b)[^>]*>")
 
 
@@ -23,14 +29,14 @@ def readable(page: str) -> str:
         page: The page's HTML.
 
     >>> readable('<article><section class="a" id="b"><h1>Title</h1><p>Some <b>text</b>.</p></section></article>')
-    '<section id="b">Title Some text.</section>'
+    '<section id="b">Title Some text. </section>'
     """
     article = ARTICLE.search(page)
     text = SILENT.sub("", article[0] if article else "")
     text = re.sub(r"<dt\b", "<section", text).replace("</dd>", "</section>")  # a term and its definition
     text = re.sub(r"<section\b[^>]*?( id=[^ >]*)?>", r"<section\1>", text)
-    text = re.sub(r"</(p|h\d|li|td|th|tr|div|pre)>", " ", text)
-    return re.sub(r"\s+(?=</)|(?<=>)\s+", "", re.sub(r"\s+", " ", OTHER_TAGS.sub("", text)))
+    text = re.sub(r"</(p|h\d|li|td|th|tr|div|pre|dt)>", " ", text)
+    return re.sub(r"\s+", " ", OTHER_TAGS.sub("", text)).strip()
 
 
 def setup(app: Any) -> dict[str, bool]:
