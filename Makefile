@@ -1,7 +1,9 @@
 # make book    the book, as HTML; EDITION=instructor adds the solutions and the teaching part
+# make pdf     the same edition as one PDF, printed by Chromium (`apt install chromium`)
 # make test    all checks, those of the book included
 # make test-browser     the explorers in Chromium, which `apt install chromium` brings
 # make test-elsewhere   the tests with the instructions of other processors, and on a busy one
+# make test-editions    the tests of the book's pages, in the instructor edition
 # make test-hand-out    the hand-out for students: installed in a new environment, its book built, its labs run
 # make fuzz    damage 10,000 files of each kind and read them; EXAMPLES=100 for fewer
 # make clean   delete the book and the runs made for it (make distclean: the environment, too)
@@ -25,7 +27,7 @@ EXECUTED = $(shell grep -ls '^file_format: mystnb' $(PAGES:%=%.md))
 SUITABLE := import sys; sys.exit(not (3, 11) <= sys.version_info[:2] <= (3, 13))
 VERSION := import platform; print(platform.python_version())
 
-.PHONY: book test checks test-browser test-elsewhere test-hand-out fuzz clean distclean
+.PHONY: book pdf test checks test-browser test-editions test-elsewhere test-hand-out fuzz clean distclean
 .DELETE_ON_ERROR:
 
 # Containers often set it. Every process then compiles all of PyTorch's sources again, which takes longer than most
@@ -51,6 +53,10 @@ _build/toc.yml: $(READY)
 	$(if $(filter student instructor,$(EDITION)),,$(error EDITION is $(EDITION); expected student or instructor))
 	@$(BIN)/python -m deepernets.course.editions $(EDITION)
 
+pdf: book
+	@$(BIN)/python -m pip install --quiet playwright pypdf
+	@$(BIN)/python -m deepernets.course.pdf _build
+
 # The linters run while the book is built, whose last step uses one core.
 test: $(READY)
 	@$(MAKE) --no-print-directory --jobs=2 checks book
@@ -67,6 +73,10 @@ checks: $(READY)
 test-browser: book
 	$(BIN)/python -m pip install --quiet playwright
 	DEEPERNETS_BROWSER=required $(BIN)/pytest tests/browser
+
+test-editions:
+	$(MAKE) --no-print-directory book EDITION=instructor
+	DEEPERNETS_BOOK=required $(BIN)/pytest tests/book/test_book.py
 
 test-elsewhere: book
 	@DEEPERNETS_BOOK=required $(BIN)/python tests/elsewhere.py $(TESTS)

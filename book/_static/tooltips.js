@@ -51,10 +51,10 @@
     document.addEventListener("pointerdown", (event) => {
       const term = termAt(event);
       tapped = event.pointerType === "touch" && term !== link ? term : null;
-      const selects = event.pointerType !== "touch" && tooltip.contains(event.target);
-      if (!term && !selects) hide();
+      if (!term && !tooltip.contains(event.target)) hide();
     });
     document.addEventListener("click", (event) => {
+      if (tooltip.contains(event.target)) hide(); // not when it is pressed: the click would go to what is under it
       const term = termAt(event);
       if (!term || term !== tapped) return;
       event.preventDefault(); // the second tap follows the link

@@ -61,7 +61,7 @@ def join_pages(html: Path, toc: dict[str, Any]) -> str:
         f'<!DOCTYPE html><html lang="en" data-theme="light"><head><meta charset="utf-8"><title>{title}</title>{head}'
         f'<link rel="stylesheet" href="../html/_static/print.css"></head><body><header class="title-page">'
         f"<h1>{title}</h1><p>{escape(EDITIONS[edition_of(toc)])}</p></header>"
-        f'<nav class="contents"><h1>Contents</h1>{"".join(_contents(toc, articles))}</nav>{body}</body></html>'
+        f'<nav class="book-contents"><h1>Contents</h1>{"".join(_contents(toc, articles))}</nav>{body}</body></html>'
     )
 
 
@@ -152,7 +152,7 @@ def print_pdf(source: Path, target: Path) -> int:
         page.pdf(**options)
         numbers, _ = page_numbers(target)
         page.evaluate(
-            """numbers => document.querySelectorAll(".contents a").forEach((link) => {
+            """numbers => document.querySelectorAll(".book-contents a").forEach((link) => {
               link.nextElementSibling.textContent = numbers[link.hash.slice(1)];
             })""",
             numbers,
