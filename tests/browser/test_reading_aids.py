@@ -65,7 +65,9 @@ def test_the_focus_shows_a_definition_and_escape_hides_it(read: Reader) -> None:
 
 
 @pytest.mark.parametrize("read", [("phone", "dark"), ("small phone", "light")], indirect=True)
-def test_the_first_tap_shows_a_definition_inside_the_screen_and_the_second_follows_the_link(read: Reader) -> None:
+def test_the_first_tap_shows_a_definition_inside_the_screen_and_the_second_follows_the_link(
+    read: Reader,
+) -> None:
     page = read.open(PAGE)
     for link in page.locator("article a[data-definition]").all():
         link.tap()

@@ -92,7 +92,12 @@ def write_student_edition(course: Path) -> None:
 
 
 def _files(course: Path, pages: Collection[str]) -> Iterator[Path]:
-    return (path for page in pages for suffix in (".md", ".ipynb") if (path := course / f"{page}{suffix}").is_file())
+    return (
+        path
+        for page in pages
+        for suffix in (".md", ".ipynb")
+        if (path := course / f"{page}{suffix}").is_file()
+    )
 
 
 def write_toc(edition: str, course: Path = Path()) -> None:
@@ -112,7 +117,7 @@ def write_toc(edition: str, course: Path = Path()) -> None:
 
 
 def setup(app: Any) -> dict[str, bool]:
-    """Make this module an extension of Sphinx: pages say which edition they are, and have no links to missing ones."""
+    """Make this module an extension of Sphinx: pages name their edition and link to no page that it lacks."""
     app.add_config_value("edition", "", "env")  # pages are read again when it changes
     app.connect("config-inited", _say_which)
     app.connect("source-read", _without_links)
@@ -130,4 +135,4 @@ def _without_links(app: Any, page: str, source: list[str]) -> None:
 
 
 if __name__ == "__main__":
-    write_toc(*sys.argv[1:])
+    write_toc(sys.argv[1])

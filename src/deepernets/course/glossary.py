@@ -39,7 +39,9 @@ def setup(app: Any) -> dict[str, bool]:
 def _collect(app: Any, env: Any) -> list[str]:
     """Collect the definitions; if they changed, every page is written again."""
     terms = {page for kind, page in _term_places(env)}
-    found = {name: text for page in sorted(terms) for name, text in definitions_in(env.get_doctree(page)).items()}
+    found = {
+        name: text for page in sorted(terms) for name, text in definitions_in(env.get_doctree(page)).items()
+    }
     changed = found != getattr(env, "definitions", None)
     env.definitions = found
     return list(env.found_docs) if changed else []

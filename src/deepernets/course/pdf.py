@@ -1,8 +1,8 @@
 """One PDF of the book: the built pages, joined in the order of the contents and printed by Chromium.
 
 The pages are those of ``_build/html`` as a reader without JavaScript sees them, so that an explorer is its static
-figure. Sphinx's own single page gives sections and figures of different pages the same names; here each name has that
-of its page before it, and every link leads to the right place.
+figure. Sphinx's own single page gives sections and figures of different pages the same names. Here each name starts
+with that of its page, and every link leads to the right place.
 """
 
 import shutil
@@ -51,14 +51,17 @@ def join_pages(html: Path, toc: dict[str, Any]) -> str:
 
     pages = pages_in(toc)
     articles = {
-        page: _article(BeautifulSoup((html / f"{page}.html").read_text(encoding="utf-8"), "html.parser"), page, pages)
+        page: _article(
+            BeautifulSoup((html / f"{page}.html").read_text(encoding="utf-8"), "html.parser"), page, pages
+        )
         for page in pages
     }
     first = (html / f"{pages[0]}.html").read_text(encoding="utf-8")
     head = "".join(_styles_and_formulas(BeautifulSoup(first, "html.parser"), pages[0]))
     title, body = _title(articles[pages[0]]), "".join(map(str, articles.values()))
     return (
-        f'<!DOCTYPE html><html lang="en" data-theme="light"><head><meta charset="utf-8"><title>{title}</title>{head}'
+        f'<!DOCTYPE html><html lang="en" data-theme="light"><head><meta charset="utf-8"><title>{title}</title>'
+        f"{head}"
         f'<link rel="stylesheet" href="../html/_static/print.css"></head><body><header class="title-page">'
         f"<h1>{title}</h1><p>{escape(EDITIONS[edition_of(toc)])}</p></header>"
         f'<nav class="book-contents"><h1>Contents</h1>{"".join(_contents(toc, articles))}</nav>{body}</body></html>'
@@ -78,7 +81,8 @@ def _contents(toc: dict[str, Any], articles: dict[str, "Tag"]) -> Iterator[str]:
     for part in [{"chapters": [{"file": toc["root"]}]}, *toc.get("parts", [])]:
         yield f"<h2>{escape(part['caption'])}</h2><ol>" if "caption" in part else "<ol>"
         for page in (chapter["file"] for chapter in part["chapters"]):
-            yield f'<li><a href="#{_place(page)}">{_title(articles[page])}</a><span class="page-number"></span></li>'
+            link = f'<a href="#{_place(page)}">{_title(articles[page])}</a>'
+            yield f'<li>{link}<span class="page-number"></span></li>'
         yield "</ol>"
 
 
@@ -112,7 +116,7 @@ def _article(soup: "BeautifulSoup", page: str, pages: list[str]) -> "Tag":
     for tag in article.select("details"):
         tag["open"] = ""
     for tag in article.select(".dropdown"):
-        tag["class"] = [name for name in tag["class"] if name not in ("dropdown", "toggle")]
+        tag["class"] = " ".join(name for name in tag["class"] if name not in ("dropdown", "toggle"))
     for tag in article.select("[id]"):
         tag["id"] = _place(page, str(tag["id"]))
     article["id"] = _place(page)
@@ -148,7 +152,12 @@ def print_pdf(source: Path, target: Path) -> int:
         page.set_default_timeout(PATIENCE)
         page.goto(source.absolute().as_uri())
         page.evaluate(FORMULAS)
-        options = {"path": target, "prefer_css_page_size": True, "outline": True, "tagged": True}
+        options: dict[str, Any] = {
+            "path": target,
+            "prefer_css_page_size": True,
+            "outline": True,
+            "tagged": True,
+        }
         page.pdf(**options)
         numbers, _ = page_numbers(target)
         page.evaluate(
@@ -169,7 +178,8 @@ def page_numbers(pdf: Path) -> tuple[dict[str, int], int]:
     reader = PdfReader(pdf)
     places = reader.named_destinations
     return {
-        name.removeprefix("/"): (reader.get_destination_page_number(place) or 0) + 1 for name, place in places.items()
+        name.removeprefix("/"): (reader.get_destination_page_number(place) or 0) + 1
+        for name, place in places.items()
     }, len(reader.pages)
 
 

@@ -1,7 +1,7 @@
 """Excerpts for the search, also in a book that is opened from its files.
 
-Sphinx's search fetches each page that it found, to show an excerpt. Browsers refuse that to a page opened from a file.
-So the texts of all pages are written into one script that only the search page loads, and
+Sphinx's search fetches each page that it found, to show an excerpt. Browsers refuse that to a page opened from a
+file. So the texts of all pages are written into one script that only the search page loads, and
 ``book/_static/search-excerpts.js`` hands them to Sphinx's search.
 """
 
