@@ -1,7 +1,9 @@
-# make book    the book, as HTML
+# make book    the book, as HTML; EDITION=instructor adds the solutions and the teaching part
+# make pdf     the same edition as one PDF, printed by Chromium (`apt install chromium`)
 # make test    all checks, those of the book included
 # make test-browser     the explorers in Chromium, which `apt install chromium` brings
 # make test-elsewhere   the tests with the instructions of other processors, and on a busy one
+# make test-editions    the tests of the book's pages, in the instructor edition
 # make test-hand-out    the hand-out for students: installed in a new environment, its book built, its labs run
 # make fuzz    damage 10,000 files of each kind and read them; EXAMPLES=100 for fewer
 # make clean   delete the book and the runs made for it (make distclean: the environment, too)
@@ -9,6 +11,7 @@
 # A step runs again only when its inputs have changed. Another Python: make book PYTHON=python3.12
 
 PYTHON ?= python3
+EDITION ?= student
 WORKERS ?= 2
 TESTS := --nbval --numprocesses $(WORKERS) --dist loadscope --max-worker-restart 0 --ignore=tests/browser
 BIN := .venv/bin
@@ -17,13 +20,14 @@ RUN := runs/quick/vgg/quick-seed0/record.json
 
 SOURCES := $(shell find src -name '*.py')
 RECORDS := $(shell find results benchmarks/figures)
-EXECUTED := $(shell grep -l '^file_format: mystnb' book/*.md)
-PAGES := $(shell sed -nE 's/^[- ]*(root|file): *//p' _toc.yml)
+# Known once _build/toc.yml is written: the edition's pages, and those of them that are executed.
+PAGES = $(shell sed -nE 's/^[- ]*(root|file): *//p' _build/toc.yml)
+EXECUTED = $(shell grep -ls '^file_format: mystnb' $(PAGES:%=%.md))
 
 SUITABLE := import sys; sys.exit(not (3, 11) <= sys.version_info[:2] <= (3, 13))
 VERSION := import platform; print(platform.python_version())
 
-.PHONY: book test checks test-browser test-elsewhere test-hand-out fuzz clean distclean
+.PHONY: book pdf test checks test-browser test-editions test-elsewhere test-hand-out fuzz clean distclean
 .DELETE_ON_ERROR:
 
 # Containers often set it. Every process then compiles all of PyTorch's sources again, which takes longer than most
@@ -35,14 +39,24 @@ unexport PYTHONDONTWRITEBYTECODE
 book: export JUPYTERCACHE = _build/.jupyter_cache
 book: export OMP_NUM_THREADS = 1
 book: export DEEPERNETS_FIGURES = svg
-book: $(READY) $(RUN) _build/executed-for
+book: $(READY) $(RUN) _build/executed-for _build/toc.yml
 	@yes | $(BIN)/jcache notebook add --reader myst_nb_md $(EXECUTED) >/dev/null
 	@$(BIN)/jcache project execute --executor local-parallel --timeout 900 --verbosity WARNING >/dev/null
-	@$(BIN)/jupyter-book build . -W -n --keep-going --quiet || { rm -rf _build/.doctrees; exit 1; }
+	@$(BIN)/jupyter-book build . --toc _build/toc.yml -W -n --keep-going --quiet || { rm -rf _build/.doctrees; exit 1; }
 	@for page in $(PAGES); do \
 	  test -s _build/html/$$page.html || { echo "The page $$page of _toc.yml was not built." >&2; exit 1; }; \
 	done
-	@echo "The book is built. Open $(CURDIR)/_build/html/index.html"
+	@echo "The $(EDITION) edition of the book is built. Open $(CURDIR)/_build/html/index.html"
+
+# Written at every build, because EDITION may have changed.
+.PHONY: _build/toc.yml
+_build/toc.yml: $(READY)
+	$(if $(filter student instructor,$(EDITION)),,$(error EDITION is $(EDITION); expected student or instructor))
+	@$(BIN)/python -m deepernets.course.editions $(EDITION)
+
+pdf: book
+	@$(BIN)/python -m pip install --quiet playwright pypdf
+	@$(BIN)/python -m deepernets.course.pdf _build
 
 # The linters run while the book is built, whose last step uses one core.
 test: $(READY)
@@ -60,6 +74,10 @@ checks: $(READY)
 test-browser: book
 	$(BIN)/python -m pip install --quiet playwright axe-playwright-python
 	DEEPERNETS_BROWSER=required $(BIN)/pytest tests/browser
+
+test-editions:
+	$(MAKE) --no-print-directory book EDITION=instructor
+	DEEPERNETS_BOOK=required $(BIN)/pytest tests/book/test_book.py
 
 test-elsewhere: book
 	@DEEPERNETS_BOOK=required $(BIN)/python tests/elsewhere.py $(TESTS)

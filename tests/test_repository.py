@@ -3,6 +3,7 @@
 import re
 import tomllib
 from pathlib import Path
+from typing import Any
 
 import pytest
 import yaml
@@ -12,6 +13,8 @@ from deepernets.course.forks import repository
 
 ROOT = Path(__file__).parents[1]
 WORKFLOWS = sorted((ROOT / ".github" / "workflows").glob("*.yml"))
+TARGETS = set(re.findall(r"^([\w-]+):", (ROOT / "Makefile").read_text(encoding="utf-8"), re.MULTILINE))
+MAY_WRITE = {"deploy": {"pages", "id-token"}, "publish": {"contents"}}  # jobs, and what
 NAMED = ["README.md", "CONTRIBUTING.md", "SECURITY.md", ".github/pull_request_template.md"]
 
 
@@ -32,6 +35,36 @@ def test_a_workflow_may_only_read_and_its_actions_are_pinned_to_commits(path: Pa
     assert used
     assert all(re.fullmatch(r"[\w-]+/[\w-]+@[0-9a-f]{40}", action) for action in used), used
     assert yaml.safe_load(text)["permissions"] == {"contents": "read"}
+
+
+def jobs_of(workflow: Path) -> dict[str, Any]:
+    return yaml.safe_load(workflow.read_text(encoding="utf-8"))["jobs"]
+
+
+@pytest.mark.parametrize("path", WORKFLOWS, ids=lambda path: path.name)
+def test_only_the_jobs_that_publish_may_write(path: Path) -> None:
+    for name, job in jobs_of(path).items():
+        writes = {scope for scope, right in job.get("permissions", {}).items() if right != "read"}
+        assert writes == MAY_WRITE.get(name, set()), name
+        assert job["timeout-minutes"] <= 60
+        assert set(job.get("needs", [])) <= set(jobs_of(path))
+
+
+@pytest.mark.parametrize("path", WORKFLOWS, ids=lambda path: path.name)
+def test_a_workflow_calls_targets_and_scripts_that_exist(path: Path) -> None:
+    steps = [step for job in jobs_of(path).values() for step in job["steps"]]
+    commands = "\n".join(step.get("run", "") for step in steps)
+    targets = {word for line in re.findall(r"^make (.+)", commands, re.MULTILINE) for word in line.split()}
+    scripts = re.findall(r"^bash (\S+)", commands, re.MULTILINE)
+    assert scripts
+    assert targets <= TARGETS
+    assert all((ROOT / script).is_file() for script in scripts)
+
+
+def test_an_action_is_the_same_version_in_every_workflow() -> None:
+    text = "".join(path.read_text(encoding="utf-8") for path in WORKFLOWS)
+    used = set(re.findall(r"uses: (\S+)@(\S+) # (v[\d.]+)\n", text))
+    assert len(used) == len({action for action, _, _ in used}) == len(set(re.findall(r"uses: (\S+)@", text)))
 
 
 @pytest.mark.parametrize("name", NAMED)

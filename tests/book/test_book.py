@@ -1,5 +1,6 @@
 """The built book: its pages, pictures and links. What a chapter shows is tested in a file of its own."""
 
+import json
 import re
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -8,13 +9,16 @@ from urllib.parse import unquote, urlsplit
 import pytest
 import yaml
 
+from deepernets.course.editions import edition_of, instructor_pages, pages_in, read_toc
+
 if TYPE_CHECKING:
     from tests.book.conftest import Book
 
 ROOT = Path(__file__).parents[2]
 CONFIG = yaml.safe_load((ROOT / "_config.yml").read_text(encoding="utf-8"))
-TOC = yaml.safe_load((ROOT / "_toc.yml").read_text(encoding="utf-8"))
-PAGES = [TOC["root"], *(chapter["file"] for part in TOC["parts"] for chapter in part["chapters"])]
+BUILT = ROOT / "_build" / "toc.yml"  # the contents of the edition that is built
+TOC = read_toc(BUILT if BUILT.is_file() else ROOT / "_toc.yml")
+PAGES = pages_in(TOC)
 
 
 @pytest.mark.parametrize("page", PAGES)
@@ -46,12 +50,36 @@ def test_links_inside_the_book_resolve(book: "Book") -> None:
                 )
 
 
+<<<<<<< HEAD
 @pytest.mark.parametrize("page", [page for page in PAGES if page.startswith("book/")])
 def test_the_figures_of_a_page_are_svg_without_a_name_twice(book: "Book", page: str) -> None:
     article = book.article(page)
     assert not article.select(".cell_output img")
     names = [str(tag["id"]) for tag in article.select("[id]")]
     assert len(names) == len(set(names))
+=======
+def test_the_book_has_the_pages_of_its_edition_and_says_which_it_is(book: "Book") -> None:
+    edition, instructors = edition_of(TOC), instructor_pages(read_toc(ROOT / "_toc.yml"))
+    there = [page for page in sorted(instructors) if (book.html / f"{page}.html").exists()]
+    assert there == (sorted(instructors) if edition == "instructor" else [])
+    for page in PAGES:
+        text = (book.html / f"{page}.html").read_text(encoding="utf-8")
+        assert f'<p class="edition">{edition.capitalize()} edition' in text, page
+
+
+def test_the_search_has_the_text_of_every_page(book: "Book") -> None:
+    script = (book.html / "_static" / "search-texts.js").read_text(encoding="utf-8")
+    texts = json.loads(script.removeprefix("window.searchTexts = ").removesuffix(";\n"))
+    assert sorted(texts) == sorted(PAGES)
+    assert all(len(text.split()) > 30 for text in texts.values())
+    assert len(script.encode()) < 1_500_000
+
+
+def test_links_to_the_glossary_bring_the_definition(book: "Book") -> None:
+    links = [link for page in PAGES for link in book.article(page).select("a.internal[href*='#term-']")]
+    assert len(links) > 100
+    assert [str(link) for link in links if len(str(link.get("title") or "").split()) < 4] == []
+>>>>>>> l28b
 
 
 def test_the_book_holds_no_sources(book: "Book") -> None:

@@ -70,7 +70,11 @@ def read(browser: "Browser", request: pytest.FixtureRequest) -> Iterator[Reader]
     """Return a reader; the parameter, if there is one, is (screen, colour scheme)."""
     screen, scheme = getattr(request, "param", ("desk", "light"))
     width, height = SCREENS[screen]
-    options: dict[str, Any] = {"viewport": {"width": width, "height": height}, "color_scheme": scheme}
+    options: dict[str, Any] = {
+        "viewport": {"width": width, "height": height},
+        "color_scheme": scheme,
+        "has_touch": "phone" in screen,
+    }
     context = browser.new_context(offline=True, **options)
     context.set_default_timeout(60_000)  # far above what anything takes, also beside other work
     yield Reader(context.new_page())

@@ -12,6 +12,7 @@ import yaml
 
 from deepernets import cli
 from deepernets.course import forks, labs
+from deepernets.course.editions import edition_of
 from deepernets.errors import UserError
 
 ROOT = Path(__file__).parents[2]
@@ -71,7 +72,11 @@ def test_a_hand_out_holds_the_labs_and_no_solution(course: Path, tmp_path: Path)
     listed = [page["file"] for part in pages["parts"] for page in part["chapters"]]
     assert not [page for page in listed if page.startswith("solutions/")]
     assert all(list(made.glob(f"{page}.*")) for page in [*listed, pages["root"]])
-    assert not [page for page in made.glob("book/*.md") if "../solutions/" in page.read_text()]
+    assert edition_of(pages) == "student"
+    assert not (made / "book" / "teaching.md").exists()
+    assert not [
+        page for page in made.glob("book/*.md") if re.search("../solutions/|teaching.md", page.read_text())
+    ]
     assert forks.repository(made) == (FORK, "v2")
     assert f"git+{FORK}@v2" in _text(made / "labs")
     assert forks.repository(course) == forks.repository(ROOT)

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, NamedTuple
 
-import yaml
+from deepernets.course.editions import for_students, read_toc
 
 
 @dataclass(frozen=True)
@@ -87,7 +87,6 @@ MAP = {
     "glossary": Entry("What does a word mean?"),
     "references": Entry("Which papers are cited?"),
 }
-FOR_INSTRUCTORS = ("Solutions", "Teaching")  # parts that the map leaves out: a student's book lacks them
 _TIME = re.compile(r"Reading time: about (\d+)(?: to (\d+))? minutes|It takes (\d+) to (\d+) minutes")
 
 
@@ -138,14 +137,12 @@ def before(name: str) -> list[str]:
 
 
 class Course:
-    """The pages of a copy of the course, with the parts that they are in, their titles and their times."""
+    """The pages of a copy of the course that students get, with the parts that they are in, their titles and their times."""
 
     def __init__(self, root: Path) -> None:
-        contents = yaml.safe_load((root / "_toc.yml").read_text(encoding="utf-8"))
         self.parts: dict[str, list[str]] = {
             part["caption"]: [page["file"] for page in part["chapters"]]
-            for part in contents["parts"]
-            if part["caption"] not in FOR_INSTRUCTORS
+            for part in for_students(read_toc(root / "_toc.yml"))["parts"]
         }
         self._files = {Path(page).name: page for pages in self.parts.values() for page in pages}
         self._texts = {name: _text(root / page) for name, page in self._files.items()}

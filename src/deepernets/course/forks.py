@@ -4,10 +4,10 @@ import re
 import shutil
 from pathlib import Path
 from tempfile import TemporaryDirectory
-from typing import Any
 
 import yaml
 
+from deepernets.course.editions import write_student_edition
 from deepernets.errors import UserError
 from deepernets.files import write_atomically
 
@@ -81,7 +81,7 @@ def _replace(path: Path, changes: dict[str, str]) -> None:
 
 
 def hand_out(root: Path, target: Path, url: str | None = None, ref: str | None = None) -> Path:
-    """Write a copy of the course without solutions, ready to be pushed to a repository for students.
+    """Write the student edition of the course, without solutions, ready to be pushed to a repository for students.
 
     Args:
         root: The repository; it stays as it is.
@@ -103,18 +103,8 @@ def hand_out(root: Path, target: Path, url: str | None = None, ref: str | None =
                 shutil.copytree(source, made / name, ignore=IGNORED)
             elif source.is_file():
                 shutil.copy(source, made / name)
-        pages = _without_solutions(yaml.safe_load((made / "_toc.yml").read_text(encoding="utf-8")))
-        (made / "_toc.yml").write_text(yaml.safe_dump(pages, sort_keys=False), encoding="utf-8")
+        write_student_edition(made)
         (made / "README.md").write_text(README.format(url=repository(root)[0]), encoding="utf-8")
         point_at(made, url, ref)
         shutil.copytree(made, target, dirs_exist_ok=True)
     return target
-
-
-def _without_solutions(pages: dict[str, Any]) -> dict[str, Any]:
-    """Return a table of contents without the pages that show solutions, and without parts that held only those."""
-    parts = [
-        {**part, "chapters": [page for page in part["chapters"] if not page["file"].startswith("solutions/")]}
-        for part in pages["parts"]
-    ]
-    return {**pages, "parts": [part for part in parts if part["chapters"]]}
