@@ -39,7 +39,7 @@ KERNEL_LIMITS = {
 }
 
 SIGNAL_NETWORK = {"units": 50, "images": 50, "classes": 10, "epsilon": nn.BatchNorm2d(1).eps}
-SIGNAL_PRESETS = {
+SIGNAL_PRESETS: dict[str, dict[str, Any]] = {
     "30 layers, variance 0.01": {"depth": 30, "sigma": 0.1},
     "50 layers, batch normalisation": {"depth": 50, "sigma": 0.2, "batch": True},
     "50 layers, shortcuts": {"depth": 50, "sigma": 0.2, "shortcut": True},
@@ -53,7 +53,7 @@ SIGNAL_LIMITS = {
     "gamma": {"min": 0, "max": 2, "step": 0.01},
     "seed": {"min": 1, "max": 9999},
 }
-ANATOMY_PRESETS = {
+ANATOMY_PRESETS: dict[str, tuple[dict[str, Any], dict[str, Any]]] = {
     "VGG-19 and ResNet-152": ({"network": "E"}, {"network": "152"}),
     "ResNet-50, v1 and v1.5": ({"network": "50"}, {"network": "50", "stride": "3x3"}),
     "ResNet-34, options A and C": (
@@ -116,7 +116,7 @@ def kernel_comparison() -> "HTML":
 
 def signal_and_gradient() -> "HTML":
     """Return the explorer of a deep network's responses and gradients at its initial weights."""
-    units = SIGNAL_NETWORK["units"]
+    units = int(SIGNAL_NETWORK["units"])
     stds = {"He": he_std(units, units, 1), "Glorot": glorot_std(units, units, 1), "VGG, variance 0.01": 0.1}
     start = {"batch": False, "shortcut": False, "gamma": 1, "seed": 1}
     return explorer(
