@@ -13,7 +13,7 @@ from deepernets.models.counting import activation_bytes, count_multiply_adds, co
 from deepernets.models.layers import he_std
 from deepernets.models.registry import build_model
 from tests.browser.conftest import Reader
-from tests.browser.test_explorers import EVERYWHERE, explorer, run_its_python, set_field
+from tests.browser.test_explorers import EVERYWHERE, FIELDS, KERNELS, explorer, run_its_python, set_field
 
 if TYPE_CHECKING:
     from pandas import DataFrame
@@ -354,6 +354,14 @@ def test_the_tasks_of_the_anatomy_are_solved_by_mouse(read: Reader) -> None:
     explorer(page).locator("fieldset").last.get_by_label("Network").select_option("cifar")
     set_field(page, "n", 18)
     assert "ResNet-110 has" in explorer(page).locator(".explorer-summary").inner_text()
+
+
+@pytest.mark.parametrize("read", [("phone", "dark")], indirect=True)
+@pytest.mark.parametrize("chapter", [SIGNAL, ANATOMY, FIELDS, KERNELS])
+def test_in_dark_mode_an_explorer_has_the_background_of_the_page(read: Reader, chapter: str) -> None:
+    page = read.open(chapter)
+    script = "box => getComputedStyle(box.parentElement).backgroundColor"
+    assert explorer(page).evaluate(script) == "rgba(0, 0, 0, 0)"
 
 
 @pytest.mark.parametrize(

@@ -10,6 +10,7 @@
   const QUANTITIES = {
     parameters: "parameters", multiplyAdds: "multiply-adds", memory: "bytes of its output", side: "side of its map",
   };
+  const UNITS = { memory: "bytes", side: "pixels" };
   const CHOICES = {
     head: [["paper", "4096, 4096, classes"], ["cifar", "classes alone"]],
     stem: [["imagenet", "7×7, stride 2, pool"], ["cifar", "3×3, stride 1"]],
@@ -32,6 +33,9 @@
       answer: "Solved. A stride changes how often a weight is used, and not how many weights there are.",
     },
   ];
+
+  /** Count the layers with weights of a VGG: its convolutions and three fully-connected layers. */
+  const depthOf = (layers) => layers.split("conv").length - 1 + 3;
 
   /** Return which options a network has. */
   function optionsOf({ network }, tables) {
@@ -110,10 +114,10 @@
     const summary = element("p", { role: "status", class: "explorer-summary" });
     const totals = element("tbody", { class: "explorer-totals" });
     const heads = element("tr");
-    const layers = element("div", { class: "explorer-sides" });
+    const layers = element("div");
     const tasks = element("ol", { class: "explorer-tasks" });
     const networks = [
-      ...Object.keys(tables.vgg).map((name) => [name, `VGG ${name}`]),
+      ...Object.keys(tables.vgg).map((name) => [name, `VGG ${name} (VGG-${depthOf(tables.vgg[name])})`]),
       ...Object.keys(tables.imagenet).map((depth) => [depth, `ResNet-${depth}`]),
       ["cifar", "ResNet of depth 6n + 2"],
     ];
@@ -196,20 +200,29 @@
       const label = `${title}: ${QUANTITIES[state.shown]} of each layer, from the image on the left to the classes on the right. The table has the numbers.`;
       return element("div", {}, element("strong", {}, title),
         shape("svg", { viewBox: `0 0 ${width} ${height + 1}`, role: "img", "aria-label": label }, ...parts),
-        element("span", { class: "explorer-note" }, `full height: ${written(most)} ${state.shown === "side" ? "pixels" : state.shown === "memory" ? "bytes" : QUANTITIES[state.shown]}`));
+        note(`full height: ${written(most)} ${UNITS[state.shown] ?? QUANTITIES[state.shown]}`));
     }
 
     function table({ title, found: { rows, dead } }) {
-      const cell = ({ value, sum }) => element("td", {}, written(value), element("span", { class: "explorer-note" }, sum));
-      const body = rows.map((row) => element("tr", {}, element("th", { scope: "row" }, row.name, element("span", { class: "explorer-note" }, windowOf(row))),
-        cell(row.side), element("td", {}, written(row.output[0])), cell(row.parameters), cell(row.multiplyAdds), cell(row.memory)));
+      const cell = ({ value, sum }) => element("td", {}, written(value), note(sum));
+      const body = rows.map((row) => element("tr", {}, element("th", { scope: "row" }, row.name, note(windowOf(row))),
+        element("td", {}, sizeOf(row), note(row.side.sum)), cell(row.parameters), cell(row.multiplyAdds), cell(row.memory)));
       if (dead) {
         body.push(element("tr", { class: "explorer-dead" }, element("th", { scope: "row" }, `✗ ${dead.name}`),
-          element("td", { colspan: 5 }, `its window of ${dead.kernel}×${dead.kernel} does not fit on ${dead.before}×${dead.before}`)));
+          element("td", { colspan: 4 }, `its window of ${dead.kernel}×${dead.kernel} does not fit on ${dead.before}×${dead.before}`)));
       }
-      const columns = ["layer", "side", "channels", "parameters", "multiply-adds", "bytes"].map((text) => element("th", { scope: "col" }, text));
-      return element("div", { class: "explorer-scroll", tabindex: "0", role: "region", "aria-label": `Layers of ${title}; the table scrolls` },
-        element("table", {}, element("caption", {}, title), element("thead", {}, element("tr", {}, ...columns)), element("tbody", {}, ...body)));
+      const columns = ["layer", "output", "parameters", "multiply-adds", "bytes"].map((text) => element("th", { scope: "col" }, text));
+      return element("div", {}, element("strong", {}, `Layers of ${title}`),
+        element("div", { class: "explorer-scroll", tabindex: "0", role: "region", "aria-label": `Layers of ${title}; the table scrolls` },
+          element("table", {}, element("thead", {}, element("tr", {}, ...columns)), element("tbody", {}, ...body))));
+    }
+
+    function note(text) {
+      return element("span", { class: "explorer-note" }, text);
+    }
+
+    function sizeOf({ kind, output: [width, side] }) {
+      return kind === "linear" ? written(width) : `${written(width)}×${side}×${side}`;
     }
 
     function windowOf({ kind, kernel, stride }) {

@@ -280,8 +280,8 @@ for number, (y, w) in enumerate(zip(responses, weights), 1):
     section.append(
       element("div", { class: "explorer-row" }, choice("Start from", Object.keys(presets).map((name) => [name, name]), first, start)),
       inputs, charts,
-      element("p", { class: "explorer-legend" }, legend("measured", "measured"), legend("predicted", "predicted"),
-        legend("weights", "by the weights (right)")),
+      element("p", { class: "explorer-legend" }, legend("measured", "the responses, measured"),
+        legend("predicted", "predicted"), legend("weights", "the gradient by the weights")),
       summary, sums,
       element("details", {}, element("summary", {}, "The numbers of every layer"),
         element("div", { class: "explorer-scroll", tabindex: "0", role: "region", "aria-label": "Numbers by layer; the table scrolls" },

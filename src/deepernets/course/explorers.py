@@ -54,7 +54,7 @@ SIGNAL_LIMITS = {
     "seed": {"min": 1, "max": 9999},
 }
 ANATOMY_PRESETS: dict[str, tuple[dict[str, Any], dict[str, Any]]] = {
-    "VGG-19 and ResNet-152": ({"network": "E"}, {"network": "152"}),
+    "VGG E (VGG-19) and ResNet-152": ({"network": "E"}, {"network": "152"}),
     "ResNet-50, v1 and v1.5": ({"network": "50"}, {"network": "50", "stride": "3x3"}),
     "ResNet-34, options A and C": (
         {"network": "34", "shortcut": "A"}, {"network": "34", "shortcut": "C"},
