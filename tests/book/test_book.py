@@ -50,14 +50,14 @@ def test_links_inside_the_book_resolve(book: "Book") -> None:
                 )
 
 
-<<<<<<< HEAD
 @pytest.mark.parametrize("page", [page for page in PAGES if page.startswith("book/")])
 def test_the_figures_of_a_page_are_svg_without_a_name_twice(book: "Book", page: str) -> None:
     article = book.article(page)
     assert not article.select(".cell_output img")
     names = [str(tag["id"]) for tag in article.select("[id]")]
     assert len(names) == len(set(names))
-=======
+
+
 def test_the_book_has_the_pages_of_its_edition_and_says_which_it_is(book: "Book") -> None:
     edition, instructors = edition_of(TOC), instructor_pages(read_toc(ROOT / "_toc.yml"))
     there = [page for page in sorted(instructors) if (book.html / f"{page}.html").exists()]
@@ -79,7 +79,6 @@ def test_links_to_the_glossary_bring_the_definition(book: "Book") -> None:
     links = [link for page in PAGES for link in book.article(page).select("a.internal[href*='#term-']")]
     assert len(links) > 100
     assert [str(link) for link in links if len(str(link.get("title") or "").split()) < 4] == []
->>>>>>> l28b
 
 
 def test_the_book_holds_no_sources(book: "Book") -> None:

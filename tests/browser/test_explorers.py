@@ -42,7 +42,7 @@ def number(text: str) -> float:
     return float(text.replace(",", "").replace("−", "-"))
 
 
-def set_field(page: "Page", label: str, value: int) -> None:
+def set_field(page: "Page", label: str, value: float) -> None:
     explorer(page).get_by_label(label, exact=True).fill(str(value))
 
 

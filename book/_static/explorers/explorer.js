@@ -33,12 +33,12 @@ window.deepernets = (() => {
     return element("label", {}, element("span", {}, text), input);
   }
 
-  /** Make a field for a whole number; `changed` is called with numbers inside the limits only. */
+  /** Make a field for a number; `changed` is called with multiples of the step inside the limits only. */
   function numberField(text, { value, min, max, step = 1 }, changed) {
-    const input = element("input", { type: "number", value, min, max, step, inputmode: "numeric" });
+    const input = element("input", { type: "number", value, min, max, step, inputmode: Number.isInteger(step) ? "numeric" : "decimal" });
     input.addEventListener("input", () => {
       const number = Number(input.value);
-      const right = input.value !== "" && Number.isInteger(number) && input.checkValidity();
+      const right = input.value !== "" && input.checkValidity();
       input.setAttribute("aria-invalid", String(!right));
       if (right) changed(number);
     });

@@ -118,15 +118,12 @@ def record_summary(record: Record) -> "Markdown":
 
 def setup(app: Any) -> dict[str, bool]:
     """Make this module an extension of Sphinx, which is what the book is built with."""
-<<<<<<< HEAD
     from deepernets.course.figures import InlineFigures  # Sphinx is not imported by the pages' cells
 
     os.environ.setdefault("DEEPERNETS_FIGURES", "svg")  # for the pages that Sphinx executes
     app.add_post_transform(InlineFigures)
-=======
     for part in ("editions", "glossary", "search_texts"):
         app.setup_extension(f"deepernets.course.{part}")
->>>>>>> l28b
     app.connect("html-page-context", _without_thebe, priority=900)
     return {"parallel_read_safe": True, "parallel_write_safe": True}
 

@@ -137,7 +137,7 @@ def before(name: str) -> list[str]:
 
 
 class Course:
-    """The pages of a copy of the course that students get, with the parts that they are in, their titles and their times."""
+    """The pages of the course that students get, with the parts that they are in and their times."""
 
     def __init__(self, root: Path) -> None:
         self.parts: dict[str, list[str]] = {

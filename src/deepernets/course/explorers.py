@@ -11,8 +11,11 @@ import torch
 from torch import nn
 
 from deepernets.analysis.statistics import seeds_half_width
+from deepernets.models.layers import glorot_std, he_std
 from deepernets.models.registry import build_model
+from deepernets.models.resnet import BLOCKS, CIFAR_WIDTHS, IMAGENET, IMAGENET_WIDTHS, STEMS
 from deepernets.models.tracing import trace_layers
+from deepernets.models.vgg import CONFIGURATIONS, HEADS
 from deepernets.papers.datasets import DATASETS
 from deepernets.papers.reports import REPORT_C_RUNNING_MEANS, REPORTED
 from deepernets.papers.resnet import CIFAR_10, RESNET_110_MEAN, RESNET_110_SD
@@ -47,6 +50,42 @@ REAL_LIMITS: dict[str, dict[str, Any]] = {
     "tries": {"text": "First is the best of … tries", "min": 1, "max": 1000, "step": 1, "whole": True},
     "seeds": {"text": "Seeds of each", "min": 1, "max": 50, "step": 1, "whole": True},
     "sd": {"text": "Standard deviation over seeds, points", "min": 0, "max": 50, "step": 0.01},
+}
+SIGNAL_NETWORK = {"units": 50, "images": 50, "classes": 10, "epsilon": nn.BatchNorm2d(1).eps}
+SIGNAL_PRESETS: dict[str, dict[str, Any]] = {
+    "30 layers, variance 0.01": {"depth": 30, "sigma": 0.1},
+    "50 layers, batch normalisation": {"depth": 50, "sigma": 0.2, "batch": True},
+    "50 layers, shortcuts": {"depth": 50, "sigma": 0.2, "shortcut": True},
+    "50 layers, batch normalisation, shortcuts": {
+        "depth": 50, "sigma": 0.2, "batch": True, "shortcut": True,
+    },
+}  # fmt: skip
+SIGNAL_LIMITS = {
+    "depth": {"min": 4, "max": 100, "step": 2},
+    "sigma": {"min": 0.01, "max": 1, "step": 0.001},
+    "gamma": {"min": 0, "max": 2, "step": 0.01},
+    "seed": {"min": 1, "max": 9999},
+}
+ANATOMY_PRESETS: dict[str, tuple[dict[str, Any], dict[str, Any]]] = {
+    "VGG E (VGG-19) and ResNet-152": ({"network": "E"}, {"network": "152"}),
+    "ResNet-50, v1 and v1.5": ({"network": "50"}, {"network": "50", "stride": "3x3"}),
+    "ResNet-34, options A and C": (
+        {"network": "34", "shortcut": "A"}, {"network": "34", "shortcut": "C"},
+    ),
+    "ResNet-20 and ResNet-110": (
+        {"network": "cifar", "shortcut": "A"}, {"network": "cifar", "shortcut": "A", "n": 18},
+    ),
+    "a digit of 28×28": ({"network": "D"}, {"network": "18", "stem": "cifar"}),
+}  # fmt: skip
+ANATOMY_IMAGES = {  # where it is not 224×224 pixels of 1000 classes
+    "ResNet-20 and ResNet-110": {"side": 32, "channels": 3, "classes": 10},
+    "a digit of 28×28": {"side": 28, "channels": 1, "classes": 10},
+}
+ANATOMY_LIMITS = {
+    "side": {"min": 1, "max": 1024},
+    "channels": {"min": 1, "max": 512},
+    "classes": {"min": 1, "max": 100_000},
+    "n": {"min": 1, "max": 200},
 }
 
 
@@ -134,6 +173,46 @@ def _comparisons() -> dict[str, dict[str, Any]]:
         ),
         "half a point at 90 %, agreement on 95 %": pair(90.25, 89.75, "cifar10", agreement=95),
     }  # fmt: skip
+
+
+def signal_and_gradient() -> "HTML":
+    """Return the explorer of a deep network's responses and gradients at its initial weights."""
+    units = int(SIGNAL_NETWORK["units"])
+    stds = {"He": he_std(units, units, 1), "Glorot": glorot_std(units, units, 1), "VGG, variance 0.01": 0.1}
+    start = {"batch": False, "shortcut": False, "gamma": 1, "seed": 1}
+    return explorer(
+        "signal", "Signal and gradient", presets={name: {**start, **one} for name, one in SIGNAL_PRESETS.items()},
+        first=next(iter(SIGNAL_PRESETS)), limits=SIGNAL_LIMITS, network=SIGNAL_NETWORK,
+        initialisations={f"{rule}: σ = {round(std, 3)}": round(std, 3) for rule, std in stds.items()},
+    )  # fmt: skip
+
+
+def network_anatomy() -> "HTML":
+    """Return the explorer that takes two networks apart, layer by layer."""
+    start = {"head": "paper", "stem": "imagenet", "shortcut": "B", "stride": "1x1", "n": 3}
+    large = {"side": 224, "channels": 3, "classes": 1000}
+    presets = {
+        title: {
+            "image": ANATOMY_IMAGES.get(title, large),
+            "left": {**start, **left},
+            "right": {**start, **right},
+            "shown": "multiplyAdds",
+        }
+        for title, (left, right) in ANATOMY_PRESETS.items()
+    }
+    tables = {
+        "vgg": {name: layers for name, layers in CONFIGURATIONS.items() if "LRN" not in layers},
+        "heads": HEADS,
+        "imagenet": IMAGENET,
+        "imagenetWidths": IMAGENET_WIDTHS,
+        "cifarWidths": CIFAR_WIDTHS,
+        "blocks": BLOCKS,
+        "stems": STEMS,
+    }
+    return explorer(
+        "anatomy", "Anatomy of a network", presets=presets, first=next(iter(presets)), limits=ANATOMY_LIMITS,
+        tables=tables,
+    )  # fmt: skip
 
 
 def windows(name: str, side: int, **changes: Any) -> list[dict[str, Any]]:
