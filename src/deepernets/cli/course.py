@@ -91,15 +91,15 @@ def build(
 ) -> None:
     """Make the solutions' and the students' notebooks from their masters.
 
-    A notebook is executed if its code changed. With --repository or --ref nothing is executed: links, set-up cells
-    and _config.yml are changed to the fork.
+    A notebook is executed if its code changed; after a change of text alone its outputs are kept. With --repository
+    or --ref nothing is executed: links, set-up cells and _config.yml are changed to the fork.
 
     Args:
         names: Labs to make, by the start of their name, such as 03; without names all of them.
         check: Write nothing; fail if a notebook differs from what its master makes.
         execute: Execute notebooks whose code did not change, too, as after a change of the package.
         repository: Address of the fork, https://github.com/OWNER/NAME.
-        ref: Its branch or tag.
+        ref: Its branch or tag; without it the tag of the newest version, or main.
         without_solutions: New folder for a hand-out without masters and solutions; --repository and --ref then
             change this copy alone.
     """
@@ -115,7 +115,9 @@ def build(
     if without_solutions:
         print(f"The hand-out is in {forks.hand_out(Path(), without_solutions, repository, ref)}")
     elif pointing:
-        forks.point_at(Path(), repository, ref)
+        print(*forks.point_at(Path(), repository, ref), sep="\n")
+        url, where = forks.repository(Path())
+        print(f"Links and set-up cells lead to {url} at {where}, which has to be there; --ref chooses another.")
     elif check:
         made.check()
     else:
