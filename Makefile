@@ -34,6 +34,7 @@ unexport PYTHONDONTWRITEBYTECODE
 # the build finds their outputs. A page that fails is executed again by the build, which prints its error.
 book: export JUPYTERCACHE = _build/.jupyter_cache
 book: export OMP_NUM_THREADS = 1
+book: export TQDM_DISABLE = 1
 book: $(READY) $(RUN) _build/executed-for
 	@yes | $(BIN)/jcache notebook add --reader myst_nb_md $(EXECUTED) >/dev/null
 	@$(BIN)/jcache project execute --executor local-parallel --timeout 900 --verbosity WARNING >/dev/null

@@ -105,13 +105,10 @@ def test_the_caption_below_a_figure_is_its_alternative_text() -> None:
         "# %% [markdown]\n# *Two bars,\n# one long.*\n#\n# On.",
     )
     text = "\n\n".join(cells_as_text)
-    cells = assemble(cells_of(text), "labs/01_a_lab.ipynb", "https://github.com/a/b", "main").cells
+    links = "https://github.com/a/b", "main", "https://a.github.io/b"
+    cells = assemble(cells_of(text), "labs/01_a_lab.ipynb", *links).cells
     assert cells[3].metadata.mystnb.image.alt == "Two bars, one long."
-    assert (
-        not assemble(cells_of(MASTER), "labs/01_a_lab.ipynb", "https://github.com/a/b", "main")
-        .cells[3]
-        .metadata
-    )
+    assert not assemble(cells_of(MASTER), "labs/01_a_lab.ipynb", *links).cells[3].metadata
 
 
 def test_a_build_executes_what_changed_and_says_so(root: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -1,5 +1,6 @@
 """What the book's pages share: tables, numbers in sentences, and where a recorded run comes from."""
 
+import os
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
@@ -117,8 +118,17 @@ def record_summary(record: Record) -> "Markdown":
 
 def setup(app: Any) -> dict[str, bool]:
     """Make this module an extension of Sphinx, which is what the book is built with."""
+    os.environ.setdefault("TQDM_DISABLE", "1")  # for the pages' kernels: a page shows no progress bars
+    app.connect("html-page-context", _with_links_inside, priority=900)
     app.connect("html-page-context", _without_thebe, priority=900)
     return {"parallel_read_safe": True, "parallel_write_safe": True}
+
+
+def _with_links_inside(app: Any, page: str, template: str, context: dict[str, Any], doctree: Any) -> None:
+    """Let the labs' links to chapters of the published book lead to those of this one."""
+    if "body" in context and (address := app.config.html_baseurl.rstrip("/")):
+        top = context["pathto"]("", resource=True).rstrip("/") or "."
+        context["body"] = context["body"].replace(f'href="{address}/book/', f'href="{top}/book/')
 
 
 def _without_thebe(app: Any, page: str, template: str, context: dict[str, Any], doctree: Any) -> None:

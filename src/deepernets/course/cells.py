@@ -27,9 +27,9 @@ _failures: dict[str, Failure] = {}  # by each name that the cell binds
 
 
 def bound_names(source: str) -> set[str]:
-    """Return the names that a cell binds at its top level, also if Python cannot read the cell.
+    r"""Return the names that a cell binds at its top level, also if Python cannot read the cell.
 
-    >>> sorted(bound_names("mean, std = 1, 2\\ndef step(:\\n    inner = 1"))
+    >>> sorted(bound_names("mean, std = 1, 2\ndef step(:\n    inner = 1"))
     ['mean', 'std', 'step']
     """
     found = {name for groups in BOUND.findall(source) for name in groups if name}

@@ -127,7 +127,9 @@ def point_at(root: Path, url: str | None, ref: str | None) -> list[str]:
     changes = {old: new for old, new in changes.items() if old != new}
     files = ["_config.yml", "README.md", "labs/*.ipynb", "solutions/*.ipynb"]
     paths = [path for pattern in files for path in sorted(root.glob(pattern))]
-    return [f"{path.relative_to(root).as_posix()}: {what}" for path in paths for what in _replace(path, changes)]
+    return [
+        f"{path.relative_to(root).as_posix()}: {what}" for path in paths for what in _replace(path, changes)
+    ]
 
 
 def _replace(path: Path, changes: dict[str, str]) -> Iterator[str]:

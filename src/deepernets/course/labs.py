@@ -84,7 +84,7 @@ def build(
     execute_all: bool = False,
     report: Callable[[str], Any] = lambda line: None,
 ) -> list[Path]:
-    """Build the notebooks of every master in ``solutions/``, or of those `wanted`; execute those whose code changed.
+    """Build the notebooks of every master in ``solutions/``, or those `wanted`; execute what changed.
 
     Args:
         root: The repository.

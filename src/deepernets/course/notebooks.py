@@ -26,7 +26,9 @@ CAPTION = re.compile(
     r"\*([^*]+)\*(?:\n\n|$)"
 )  # the sentence in italics below a figure is its alternative text
 CHAPTER = re.compile(r"\]\(book:([\w-]+)")  # a master's link to a chapter
-SAME_COLOUR = 1.0  # of 255, on average over a picture: what another processor or version of the library may change
+SAME_COLOUR = (
+    1.0  # of 255, on average over a picture: what another processor or version of the library may change
+)
 QUICK = {"DEEPERNETS_PROFILE": "quick", "OMP_NUM_THREADS": "1", "TQDM_DISABLE": "1"}
 
 
@@ -117,7 +119,7 @@ def take_outputs(notebook: NotebookNode, before: NotebookNode, end: int | None =
 
 
 def keep_pictures(notebook: NotebookNode, before: NotebookNode) -> NotebookNode:
-    """Replace pictures of unchanged cells that look as in `before` by those, so that version control sees no change."""
+    """Replace pictures of unchanged cells by those in `before` where they look alike, and return the notebook."""
     stored = {cell.source: cell.outputs for cell in code_of(before)}
     for cell in code_of(notebook):
         for new, old in zip(cell.outputs, stored.get(cell.source, []), strict=False):

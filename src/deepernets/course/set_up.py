@@ -6,7 +6,7 @@ from string import Template
 
 import deepernets
 
-CELL = Template('''\
+CELL = Template("""\
 # In Colab and on Kaggle this installs the course. Anywhere else it checks that the course is installed.
 import os
 import sys
@@ -18,7 +18,7 @@ try:
     from deepernets.course.set_up import set_up
 except ImportError:
     sys.exit(f"The course is not installed. Run `%pip install {COURSE}`, then restart the kernel.")
-set_up("$version", COURSE)''')
+set_up("$version", COURSE)""")
 
 
 def set_up(version: str, course: str) -> None:
