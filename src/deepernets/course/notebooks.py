@@ -26,9 +26,8 @@ CAPTION = re.compile(
     r"\*([^*]+)\*(?:\n\n|$)"
 )  # the sentence in italics below a figure is its alternative text
 CHAPTER = re.compile(r"\]\(book:([\w-]+)")  # a master's link to a chapter
-SAME_COLOUR = (
-    1.0  # of 255, on average over a picture: what another processor or version of the library may change
-)
+# of 255, on average over a picture: what another processor or version of the library may change
+SAME_COLOUR = 1.0
 QUICK = {"DEEPERNETS_PROFILE": "quick", "OMP_NUM_THREADS": "1", "TQDM_DISABLE": "1"}
 
 
@@ -50,15 +49,15 @@ def assemble(cells: list[NotebookNode], place: str, url: str, ref: str, book: st
     for cell in cells:
         if cell.cell_type == "markdown":
             cell.source = CHAPTER.sub(rf"]({book}/book/\1.html", cell.source)
-    set_up = new_code_cell(CELL.substitute(url=url, ref=ref, version=deepernets.__version__))
-    set_up.metadata["tags"] = ["nbval-ignore-output"]
-    title, *rest = cells
-    cells = [title, new_markdown_cell(badge), set_up, *rest]
     for cell, below in pairwise(cells):
         if cell.cell_type == "code" and (caption := CAPTION.match(below.source)):
             cell.metadata["mystnb"] = {"image": {"alt": " ".join(caption[1].split())}}
         if "nbval-ignore-output" in cell.metadata.get("tags", []):
             cell.metadata["unchanged"] = fingerprint(cell.source)  # graders need not run it again
+    set_up = new_code_cell(CELL.substitute(url=url, ref=ref, version=deepernets.__version__))
+    set_up.metadata["tags"] = ["nbval-ignore-output"]
+    title, *rest = cells
+    cells = [title, new_markdown_cell(badge), set_up, *rest]
     stem = re.sub(r"\W", "-", place.removesuffix(".ipynb"))
     for number, cell in enumerate(cells):
         cell["id"] = f"{stem}-{number:02}"

@@ -53,8 +53,8 @@ def write_explanations(submissions: list[Submission], lab: str, out: Path) -> No
     students = sum(one.lab == lab for one in submissions)
     page = PAGE.substitute(
         title=html.escape(f"{lab}: answers to the questions"),
-        summary=f"{len(answers)} questions, {students} students. Points typed here are not saved: print the page, "
-        "or save it as PDF.",
+        summary=f"Questions: {len(answers)}. Students: {students}. Points that you type here are not saved: print "
+        "the page, or save it as PDF.",
         table="\n".join(parts),
         remarks="",
     )
