@@ -39,6 +39,7 @@ unexport PYTHONDONTWRITEBYTECODE
 book: export JUPYTERCACHE = _build/.jupyter_cache
 book: export OMP_NUM_THREADS = 1
 book: export DEEPERNETS_FIGURES = svg
+book: export TQDM_DISABLE = 1
 book: $(READY) $(RUN) _build/executed-for _build/toc.yml
 	@yes | $(BIN)/jcache notebook add --reader myst_nb_md $(EXECUTED) >/dev/null
 	@$(BIN)/jcache project execute --executor local-parallel --timeout 900 --verbosity WARNING >/dev/null

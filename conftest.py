@@ -31,6 +31,15 @@ def pytest_collectstart(collector: pytest.Collector) -> None:
 
 
 @pytest.hookimpl(wrapper=True)
+def pytest_runtest_setup(item: Any) -> Generator[None, None, None]:
+    """Start the kernels of notebooks without progress bars, as those that are stored were made."""
+    with pytest.MonkeyPatch.context() as patch:
+        if hasattr(item, "test_outputs"):
+            patch.setenv("TQDM_DISABLE", "1")
+        yield
+
+
+@pytest.hookimpl(wrapper=True)
 def pytest_runtest_call(item: Any) -> Generator[None, None, None]:
     """Compare the pictures of a notebook's cell in number, kind and size, also where its text is not compared.
 

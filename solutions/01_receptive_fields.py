@@ -6,8 +6,8 @@
 # convolution. No network is trained. It takes 75 to 90 minutes.
 #
 # **You need** Python, PyTorch tensors, and the idea of a convolution with a kernel, a stride and a padding (chapter
-# *Convolution by numbers*). **You get** a convolution of your own, a test for gradients that works for any
-# function, and a rule for receptive fields.
+# [Convolution by numbers](book:convolution)). **You get** a convolution of your own, a test for
+# gradients that works for any function, and a rule for receptive fields.
 #
 # How the exercises work: replace each `...` with your answer, run the cell, then run the check below it. The lab runs
 # to the end whether or not you have solved an exercise.

@@ -6,7 +6,8 @@
 # costs, and turn the fully-connected layers into convolutions, as the paper does at test time. It takes 75 to 90
 # minutes.
 #
-# **You need** lab 1, PyTorch's `nn.Sequential`, and the chapter *VGG: the configurations*, which explains the table.
+# **You need** lab 1, PyTorch's `nn.Sequential`, and the chapter
+# [VGG: the configurations](book:vgg-configurations), which explains the table.
 # **You get** the six networks with exact counts, a table of costs by layer, and a network for images of any size.
 #
 # How the exercises work: replace each `...` with your answer, run the cell, then run the check below it. The lab runs

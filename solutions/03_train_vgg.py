@@ -6,8 +6,10 @@
 # curves, confusion matrix, top-k error, and the mistakes that the network was most confident of. It takes 60 to 90
 # minutes.
 #
-# **You need** PyTorch's `nn.Module` and `Tensor`, and to know what a gradient is. The chapter *VGG: the
-# configurations* explains the network. **You get** functions that train and evaluate any image classifier.
+# **You need** PyTorch's `nn.Module` and `Tensor`, and to know what a gradient is. The chapter
+# [VGG: the configurations](book:vgg-configurations) explains the network, and
+# [VGG: training and evaluation](book:vgg-training) its training. **You get** functions that train and evaluate any
+# image classifier.
 #
 # How the exercises work: replace each `...` with your answer, run the cell, then run the check below it. The lab runs
 # to the end whether or not you have solved an exercise.

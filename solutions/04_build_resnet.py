@@ -6,8 +6,9 @@
 # they are right: the number of parameters is exact, and other people's networks give the same output when they get
 # the same weights. It takes 60 to 90 minutes.
 #
-# **You need** lab 2, where you built VGG, and to know what a convolution and batch normalisation do. No network is
-# trained here. **You get** ResNet-20, 44 and 50 made of your own functions.
+# **You need** lab 2, where you built VGG, and to know what a convolution and batch normalisation do. The chapters
+# [Residual learning](book:residual-learning) and [The ResNet family](book:resnet-family) explain the networks. None of
+# them is trained here. **You get** ResNet-20, 44 and 50 made of your own functions.
 #
 # How the exercises work: replace each `...` with your answer, run the cell, then run the check below it. The lab runs
 # to the end whether or not you have solved an exercise.

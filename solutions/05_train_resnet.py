@@ -7,7 +7,8 @@
 # difference. It takes 60 to 90 minutes.
 #
 # **You need** lab 3 (training a network), and you know what a mean, a standard deviation and a probability are. The
-# chapters *Residual learning* and *The ResNet family* explain the network. **You get** five tools for comparing any
+# chapters [Residual learning](book:residual-learning) and [The ResNet family](book:resnet-family) explain the network,
+# and [Reading a result](book:reading-results) the statistics. **You get** five tools for comparing any
 # two networks.
 #
 # How the exercises work: replace each `...` with your answer, run the cell, then run the check below it. The lab

@@ -5,9 +5,9 @@
 # 100 images. In this lab you find out what such accuracies are worth: how many images a tenth of a per cent is, what
 # a model without depth reaches, and which digits are confused. It takes 60 to 90 minutes.
 #
-# **You need** lab 3: training a network and the confusion matrix. Lab 5 explains the interval that the charts below
-# draw. **You get** a comparison of four deep networks with two baselines, on equal terms, and ways to read results near
-# 100 %.
+# **You need** lab 3: training a network and the confusion matrix. Lab 5 and the chapter
+# [Reading a result](book:reading-results) explain the interval that the charts below draw. **You get** a
+# comparison of four deep networks with two baselines, on equal terms, and ways to read results near 100 %.
 #
 # How the exercises work: replace each `...` with your answer, run the cell, then run the check below it. The lab runs
 # to the end whether or not you have solved an exercise.

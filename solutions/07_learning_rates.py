@@ -6,7 +6,8 @@
 # write one step of SGD and one of Adam by hand, and compare schedules, optimizers and batch sizes.
 # It takes 60 to 90 minutes.
 #
-# **You need** lab 3: the training step. The chapter *The recipe* explains momentum and weight decay.
+# **You need** lab 3: the training step. The chapter [The recipe](book:recipe) explains momentum and weight
+# decay.
 # **You get** a range test, a schedule and two optimizers that agree with PyTorch's.
 #
 # How the exercises work: replace each `...` with your answer, run the cell, then run the check below it. The lab runs

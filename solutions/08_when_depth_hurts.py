@@ -5,8 +5,10 @@
 # up worse, even on the images that it was trained on. In this lab you find out what does *not* explain this, measure
 # signals and gradients in deep networks, and see how a shortcut lets a layer do nothing. It takes 75 to 90 minutes.
 #
-# **You need** lab 4: the residual block and batch normalisation. **You get** a diagnosis for deeper networks, a way to
-# make a trained network deeper without changing what it computes, and two measurements of untrained networks.
+# **You need** lab 4: the residual block and batch normalisation. The chapter
+# [When depth hurts](book:when-depth-hurts) has the measurements of the paper. **You get** a diagnosis for deeper
+# networks, a way to make a trained network deeper without changing what it computes, and two measurements of untrained
+# networks.
 #
 # How the exercises work: replace each `...` with your answer, run the cell, then run the check below it. The lab runs
 # to the end whether or not you have solved an exercise.

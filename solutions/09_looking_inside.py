@@ -5,7 +5,8 @@
 # filters, its feature maps, the regions that support a class, how far its confidence can be trusted, and how it
 # arranges the classes. Then you teach it new classes with a few images. It takes 75 to 90 minutes.
 #
-# **You need** lab 3: training, gradients and the softmax. **You get** Grad-CAM, the calibration error, principal
+# **You need** lab 3: training, gradients and the softmax. The chapter
+# [Looking inside](book:looking-inside) explains the methods. **You get** Grad-CAM, the calibration error, principal
 # components, and fine-tuning of a trained network.
 #
 # How the exercises work: replace each `...` with your answer, run the cell, then run the check below it. The lab runs

@@ -5,7 +5,8 @@
 # fault rarely stops with an error. It trains, only worse, and nothing says so. In this lab you write small tools that
 # each reveal one kind of fault, and find with them what is wrong with six trainings. It takes 60 to 90 minutes.
 #
-# **You need** lab 3: the training step and the loss at the start. **You get** five tools that work for any PyTorch
+# **You need** lab 3: the training step and the loss at the start. The chapter
+# [The recipe](book:recipe) explains the settings of a training. **You get** five tools that work for any PyTorch
 # network, and a checklist.
 #
 # How the exercises work: replace each `...` with your answer, run the cell, then run the check below it. The lab runs

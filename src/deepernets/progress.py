@@ -3,6 +3,7 @@
 import os
 import sys
 import warnings
+from importlib.util import find_spec
 from typing import Any
 
 from tqdm import TqdmWarning
@@ -17,6 +18,8 @@ PASSED_ON = "DEEPERNETS_BAR_PASSED_ON"  # 1 in a process whose messages its pare
 
 def tqdm(iterable: Any = None, *, disable: bool = False, **options: Any) -> Any:
     """Return a progress bar of the tqdm library, switched off where it would fill a log, or by `TQDM_DISABLE`."""
+    if in_notebook() and find_spec("ipywidgets") is None:
+        options.setdefault("file", sys.stdout)  # notebooks show what goes to stderr in a red box, like errors
     return bar_or_widget(iterable, disable=disable or is_silent() or writes_log(), **options)
 
 
@@ -32,8 +35,13 @@ def writes_log() -> bool:
     """Return whether messages go to a file or another program, where a bar would become thousands of lines."""
     if sys.stderr.isatty() or os.environ.get(PASSED_ON) == "1":
         return False
+    return not in_notebook()
+
+
+def in_notebook() -> bool:
+    """Return whether IPython runs this, in a notebook or in a terminal."""
     shell = sys.modules.get("IPython")  # imported by every notebook
-    return shell is None or shell.get_ipython() is None
+    return shell is not None and shell.get_ipython() is not None
 
 
 def format_duration(seconds: float) -> str:

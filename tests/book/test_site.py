@@ -10,7 +10,7 @@ import pytest
 import yaml
 
 from deepernets.course.course_map import MAP
-from deepernets.course.site import CARD, LONGEST, SHORTEST, site_address
+from deepernets.course.site import CARD, LONGEST, SHORTEST
 
 if TYPE_CHECKING:
     from tests.book.conftest import Book
@@ -48,7 +48,7 @@ def test_links_of_a_page_in_the_root_resolve(book: "Book", page: str) -> None:
 
 
 def test_every_page_describes_itself(book: "Book") -> None:
-    base = site_address(CONFIG["repository"]["url"])
+    base = f"{CONFIG['html']['baseurl']}/"
     seen: dict[str, str] = {}
     for page in pages(book):
         head = html(book, page).split("</head>")[0]

@@ -7,8 +7,8 @@ from urllib.parse import urlsplit
 
 import pytest
 
+from deepernets.course.forks import book_address
 from deepernets.course.landing_page import stages
-from deepernets.course.site import site_address
 from tests.browser.conftest import HTML, Reader
 
 if TYPE_CHECKING:
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 SCREENS = [("desk", "light"), ("small phone", "dark")]
 FIRST = ["index", "book/welcome"]
-SITE = site_address("https://github.com/deepernets/deepernets")
+SITE = f"{book_address(Path(__file__).parents[2])}/"
 
 
 def field(page: "Page") -> float:

@@ -10,12 +10,21 @@ from pathlib import Path
 import nbformat
 import pytest
 from nbformat import NotebookNode
+from nbformat.v4 import new_code_cell, new_notebook, new_output
 from PIL import Image
 
-from deepernets.course import checks, labs
-from deepernets.course.forks import repository
+import deepernets
+from deepernets.course import checks, forks, labs
+from deepernets.course.forks import book_address, repository
 from deepernets.course.masters import cells_of, with_stubs
-from deepernets.course.notebooks import assemble, joined, text_of
+from deepernets.course.notebooks import (
+    assemble,
+    first_to_execute,
+    joined,
+    keep_pictures,
+    take_outputs,
+    text_of,
+)
 from deepernets.errors import UserError
 
 ROOT = Path(__file__).parents[2]
@@ -74,11 +83,16 @@ def root(built: Path, tmp_path: Path) -> Path:
 
 def _printed(path: Path) -> str:
     cells = nbformat.read(path, as_version=4).cells
-    return "".join(output.get("text", "") for cell in cells for output in cell.get("outputs", []))
+    outputs = [output for cell in cells for output in cell.get("outputs", [])]
+    return "\n".join(output.get("text") or output.data["text/plain"] for output in outputs)
 
 
 def test_the_solution_is_right_and_the_lab_is_not_attempted(root: Path) -> None:
-    assert _printed(root / "solutions/01_a_lab.ipynb") == "top_k_error: right.\nconfusion: right.\n"
+    printed = _printed(root / "solutions/01_a_lab.ipynb").splitlines()
+    assert printed == [
+        f"✓ {name}: right. {count} of 7 exercises are right."
+        for count, name in enumerate(("top_k_error", "confusion"), 1)
+    ]
     assert _printed(root / "labs/01_a_lab.ipynb").count("not attempted") == 2
 
 
@@ -95,7 +109,24 @@ def test_badge_and_set_up_come_from_the_configuration(root: Path) -> None:
     assert f"colab.research.google.com/github/{url.split('.com/')[1]}/blob/{ref}/labs/01_a_lab.ipynb" in (
         cells[1].source
     )
-    assert f"%pip install --quiet git+{url}@{ref}" in cells[2].source
+    assert f'COURSE = "git+{url}@{ref}"' in cells[2].source
+    assert f'set_up("{deepernets.__version__}", COURSE)' in cells[2].source
+    assert cells[2].outputs == [], "what it says depends on the machine"
+
+
+def test_a_link_to_a_chapter_leads_to_the_published_book(root: Path) -> None:
+    master = root / "solutions/01_a_lab.py"
+    master.write_text(
+        MASTER.replace("# # A lab", "# # A lab\n#\n# See [Data](book:data) and [more](book:data#x).")
+    )
+    with pytest.raises(UserError, match=r"01_a_lab\.py: there is no chapter book/data\.md"):
+        labs.build(root)
+    (root / "book").mkdir()
+    (root / "book/data.md").touch()
+    labs.build(root)
+    page = f"{book_address(root)}/book/data.html"
+    source = nbformat.read(root / "labs/01_a_lab.ipynb", as_version=4).cells[0].source
+    assert f"[Data]({page}) and [more]({page}#x)" in source
 
 
 def test_the_caption_below_a_figure_is_its_alternative_text() -> None:
@@ -105,13 +136,10 @@ def test_the_caption_below_a_figure_is_its_alternative_text() -> None:
         "# %% [markdown]\n# *Two bars,\n# one long.*\n#\n# On.",
     )
     text = "\n\n".join(cells_as_text)
-    cells = assemble(cells_of(text), "labs/01_a_lab.ipynb", "https://github.com/a/b", "main").cells
+    links = "https://github.com/a/b", "main", "https://a.github.io/b"
+    cells = assemble(cells_of(text), "labs/01_a_lab.ipynb", *links).cells
     assert cells[3].metadata.mystnb.image.alt == "Two bars, one long."
-    assert (
-        not assemble(cells_of(MASTER), "labs/01_a_lab.ipynb", "https://github.com/a/b", "main")
-        .cells[3]
-        .metadata
-    )
+    assert not assemble(cells_of(MASTER), "labs/01_a_lab.ipynb", *links).cells[3].metadata
 
 
 def test_a_build_executes_what_changed_and_says_so(root: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -126,21 +154,70 @@ def test_a_build_executes_what_changed_and_says_so(root: Path, monkeypatch: pyte
     monkeypatch.setattr(labs, "execute", execute)
     said: list[str] = []
     labs.build(root, report=said.append)
-    assert said == [f"{path.relative_to(root)}: code unchanged, outputs kept" for path in paths]
+    assert said == ["solutions/01_a_lab.ipynb: unchanged", "labs/01_a_lab.ipynb: unchanged"]
     assert [path.read_text() for path in paths] == before, "a second build changes no source and no cell id"
 
     (root / "solutions/01_a_lab.py").write_text(MASTER.replace("Why three?", "Why 3?"))
-    labs.build(root)
+    labs.build(root, report=said.append)
     labs.check(root)
-    assert not executed, "an edit of the text executes nothing"
+    assert said[2:] == [f"{path.relative_to(root)}: text changed, outputs kept" for path in paths]
+    forks.point_at(root, "https://github.com/c/d", "v2")
+    monkeypatch.setattr(deepernets, "__version__", "2.0")
+    labs.build(root)
+    assert not executed, "an edit of the text executes nothing, and neither does another set-up cell"
     assert "Why 3?" in paths[1].read_text()
+    assert 'set_up(\\"2.0\\", COURSE)' in paths[1].read_text()
+    assert _printed(paths[0]).startswith("✓ top_k_error: right.")
 
     labs.build(root, execute_all=True)
     assert executed == [path.parent for path in paths]
-    paths[0].write_text(before[0])
+    for path, text in zip(paths, before, strict=True):
+        path.write_text(text)
     (root / "solutions/01_a_lab.py").write_text(MASTER.replace("import math", "import cmath"))
-    labs.build(root)
-    assert executed[2:] == [root / "solutions", root / "labs"], "the notebook without outputs, too"
+    labs.build(root, report=said.append)
+    assert executed[2:] == [root / "solutions"], "the student's notebook does not have the line"
+    assert said[-2:] == [
+        "solutions/01_a_lab.ipynb: executing, because In [3] changed",
+        "labs/01_a_lab.ipynb: text changed, outputs kept",
+    ]
+
+
+def _png(colour: int, size: tuple[int, int] = (4, 4)) -> str:
+    Image.new("RGB", size, (colour, 0, 0)).save(stream := io.BytesIO(), "PNG")
+    return base64.b64encode(stream.getvalue()).decode()
+
+
+def _notebook(pictures: dict[str, str], count: int) -> NotebookNode:
+    """Return a notebook with a cell for each picture, executed as number `count` and so on."""
+    cells = [new_code_cell("set-up")]
+    for number, (source, picture) in enumerate(pictures.items(), count):
+        output = new_output("execute_result", {"image/png": picture}, execution_count=number)
+        cells.append(new_code_cell(source, outputs=[output], execution_count=number))
+    return new_notebook(cells=cells)
+
+
+def _pictures(notebook: NotebookNode) -> list[str]:
+    return [output.data["image/png"] for cell in notebook.cells for output in cell.outputs]
+
+
+def test_cells_above_the_first_change_keep_their_outputs_and_pictures_that_look_alike_stay() -> None:
+    before = _notebook({"a": _png(10), "b": _png(20), "c": _png(30), "d": _png(40), "e": _png(50)}, count=2)
+    drawn = {"a": _png(99), "b": _png(20), "x": _png(30), "d": _png(41), "e": _png(99)}
+    after = _notebook(drawn, count=2)
+    first = first_to_execute(after, before)
+    assert first == 3
+    kept = take_outputs(keep_pictures(after, before), before, first)
+    assert _pictures(kept) == [_png(10), _png(20), _png(30), _png(40), _png(99)]
+    larger = _notebook({"a": _png(10, (4, 5))}, count=2)
+    assert _pictures(keep_pictures(larger, before)) == [_png(10, (4, 5))]
+
+
+def test_an_added_or_a_removed_cell_is_a_change() -> None:
+    short, long = (_notebook(dict.fromkeys(sources, _png(1)), count=2) for sources in ("ab", "abc"))
+    assert first_to_execute(long, short) == first_to_execute(short, long) == 3
+    assert first_to_execute(short, short) is None
+    short.cells[1].execution_count = None
+    assert first_to_execute(long, short) == 1
 
 
 def test_a_changed_master_or_notebook_is_noticed(root: Path) -> None:

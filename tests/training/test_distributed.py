@@ -20,8 +20,7 @@ from deepernets.training import distributed
 sys.path.insert(0, str(Path(__file__).parent))
 import two_processes  # type: ignore[import-not-found]  # which both processes run as a script
 
-LOOPBACK = "lo" if sys.platform == "linux" else "lo0"
-ENVIRONMENT = {**os.environ, "GLOO_SOCKET_IFNAME": LOOPBACK, "OMP_NUM_THREADS": "1"}
+ENVIRONMENT = {**os.environ, **distributed.local_connection(), "OMP_NUM_THREADS": "1"}
 Found = dict[str, Any]
 
 
@@ -166,3 +165,25 @@ def test_several_processes_take_no_named_device(monkeypatch: pytest.MonkeyPatch)
     monkeypatch.setattr(distributed, "num_processes", lambda: 2)
     with pytest.raises(UserError, match="--device is cpu, and several processes take one device each"):
         distributed.use_device("cpu")
+
+
+@pytest.mark.parametrize(
+    ("system", "interfaces", "expected"),
+    [
+        ("linux", ["eth0", "lo"], {"GLOO_SOCKET_IFNAME": "lo"}),
+        ("darwin", ["lo0", "en0"], {"GLOO_SOCKET_IFNAME": "lo0"}),
+        ("linux", None, {}),
+        ("win32", ["loopback_0", "ethernet_32769"], {"USE_LIBUV": "0"}),
+    ],
+)
+def test_processes_of_one_machine_use_an_interface_that_exists(
+    system: str, interfaces: list[str] | None, expected: dict[str, str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def listed() -> list[tuple[int, str]]:
+        if interfaces is None:
+            raise OSError
+        return list(enumerate(interfaces))
+
+    monkeypatch.setattr(socket, "if_nameindex", listed)
+    monkeypatch.setattr(sys, "platform", system)
+    assert distributed.local_connection() == expected

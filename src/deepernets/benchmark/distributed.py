@@ -25,13 +25,13 @@ from torch.nn.parallel import DistributedDataParallel
 from deepernets.errors import UserError
 from deepernets.models.counting import count_parameters
 from deepernets.models.registry import build_model
+from deepernets.training.distributed import local_connection
 from deepernets.training.timing import median_seconds
 
 MODULE = "deepernets.benchmark.distributed"  # __name__ is "__main__" in a child process
 PROCESSES = 2
 MESSAGES = (4_096, 65_536, 524_288, 2_097_152)  # bytes
 BOTH_COMPUTE = ("half_at_once", "shared")  # what both processes do at the same time
-LOOPBACK = "lo" if sys.platform == "linux" else "lo0"
 
 
 @dataclass(frozen=True)
@@ -92,7 +92,7 @@ def measure(networks: Sequence[str], images: int = 64, repeats: int = 3) -> Scal
     with tempfile.TemporaryDirectory() as folder:
         meeting = (Path(folder) / "meeting").as_uri()
         command = [sys.executable, "-m", MODULE, *networks, "--child", meeting, str(images), str(repeats)]
-        quiet = {"OMP_NUM_THREADS": "1", "GLOO_SOCKET_IFNAME": LOOPBACK, "CUDA_VISIBLE_DEVICES": ""}
+        quiet = {"OMP_NUM_THREADS": "1", **local_connection(), "CUDA_VISIBLE_DEVICES": ""}
         children = [
             subprocess.Popen(
                 [*command, str(rank)],

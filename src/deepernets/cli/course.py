@@ -9,6 +9,7 @@ from cyclopts import App, Parameter
 
 from deepernets.course.grading.gradebooks import Format, read_roster, unmatched, write_gradebook
 from deepernets.course.grading.isolation import Limits, Sandbox, choose
+from deepernets.course.grading.pages import explanations_path
 from deepernets.errors import UserError
 from deepernets.files import require_writable
 
@@ -36,8 +37,8 @@ def grade(  # noqa: PLR0913
 
     Args:
         folder: Folder of the notebooks, which may have any names and be in subfolders.
-        out: The table to write, with a row per exercise and one for the total; a page of feedback per student is
-            written to a folder next to it.
+        out: The table to write, with a row per exercise and one for the total; next to it are written a folder with
+            a page of feedback per student, and a page with all answers to the questions marked Explain.
         lab: The lab to grade, such as 3; without it that of most notebooks.
         seed: Seed of the hidden inputs; without it a new one every time.
         limits: What each notebook may use.
@@ -76,6 +77,7 @@ def grade(  # noqa: PLR0913
         print(f"not on the roster: {student}")
     graded = sum(row[5] == "graded" for row in totals)
     print(f"{graded} of {len(totals)} notebooks graded; sandbox: {choose(sandbox)}\n{out}")
+    print(explanations_path(out))
     if format != "table":
         print(write_gradebook(rows, out, format, people))
 
@@ -91,15 +93,15 @@ def build(
 ) -> None:
     """Make the solutions' and the students' notebooks from their masters.
 
-    A notebook is executed if its code changed. With --repository or --ref nothing is executed: links, set-up cells
-    and _config.yml are changed to the fork.
+    A notebook is executed if its code changed; after a change of text alone its outputs are kept. With --repository
+    or --ref nothing is executed: links, set-up cells and _config.yml are changed to the fork.
 
     Args:
         names: Labs to make, by the start of their name, such as 03; without names all of them.
         check: Write nothing; fail if a notebook differs from what its master makes.
         execute: Execute notebooks whose code did not change, too, as after a change of the package.
         repository: Address of the fork, https://github.com/OWNER/NAME.
-        ref: Its branch or tag.
+        ref: Its branch or tag; without it the tag of the newest version, or main.
         without_solutions: New folder for a hand-out without masters and solutions; --repository and --ref then
             change this copy alone.
     """
@@ -115,7 +117,11 @@ def build(
     if without_solutions:
         print(f"The hand-out is in {forks.hand_out(Path(), without_solutions, repository, ref)}")
     elif pointing:
-        forks.point_at(Path(), repository, ref)
+        print(*forks.point_at(Path(), repository, ref), sep="\n")
+        url, where = forks.repository(Path())
+        print(
+            f"Links and set-up cells lead to {url} at {where}, which has to be there; --ref chooses another."
+        )
     elif check:
         made.check()
     else:

@@ -124,8 +124,17 @@ def setup(app: Any) -> dict[str, bool]:
     app.add_post_transform(InlineFigures)
     for part in ("editions", "glossary", "search_texts"):
         app.setup_extension(f"deepernets.course.{part}")
+    os.environ.setdefault("TQDM_DISABLE", "1")  # for the pages' kernels: a page shows no progress bars
+    app.connect("html-page-context", _with_links_inside, priority=900)
     app.connect("html-page-context", _without_thebe, priority=900)
     return {"parallel_read_safe": True, "parallel_write_safe": True}
+
+
+def _with_links_inside(app: Any, page: str, template: str, context: dict[str, Any], doctree: Any) -> None:
+    """Let the labs' links to chapters of the published book lead to those of this one."""
+    if "body" in context and (address := app.config.html_baseurl.rstrip("/")):
+        top = context["pathto"]("", resource=True).rstrip("/") or "."
+        context["body"] = context["body"].replace(f'href="{address}/book/', f'href="{top}/book/')
 
 
 def _without_thebe(app: Any, page: str, template: str, context: dict[str, Any], doctree: Any) -> None:

@@ -5,11 +5,12 @@ the lab always goes on.
 """
 
 import ctypes
+import html
 import re
 import sys
 import threading
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cache
 from importlib import import_module
 from pkgutil import iter_modules
@@ -21,6 +22,7 @@ from typing import Any, Literal
 import torch
 
 import deepernets.course.exercises as exercise_modules
+from deepernets.course import cells
 from deepernets.course.exercises import judging
 from deepernets.course.exercises.judging import Exercise, Finding
 from deepernets.course.exercises.values import NotAttempted, TooLong, describe
@@ -30,6 +32,12 @@ WIDTH = 80  # characters to a line, as wide as a cell of the book
 SECONDS = 20.0  # of processor time: exercises are a few lines on tiny inputs, so a longer one does not end
 WALL_CLOCK_SECONDS = 120.0  # for an answer that waits and computes nothing
 
+COLOURS = {
+    "right": "#2e8b57",
+    "wrong": "#d9480f",
+    "not attempted": "#868e96",
+}  # visible on white and on black
+MARKS = {"right": "✓", "wrong": "✗", "not attempted": "–"}
 NOT_ATTEMPTED = "Replace the `...` above, then run both cells again."
 
 Status = Literal["right", "wrong", "not attempted"]
@@ -68,6 +76,8 @@ class Verdict:
 
 
 Outcome = Finding | BaseException | None
+_statuses: dict[str, Status] = {}  # of each exercise, when it was last checked
+cells.watch()
 
 
 @cache
@@ -87,16 +97,47 @@ def exercises() -> dict[str, Exercise]:
 
 
 def check(name: str, answer: Any) -> Verdict:
-    """Judge an answer, print the verdict and return it. Never raises.
+    """Judge an answer, show the verdict and return it. Never raises.
 
-    >>> verdict = check("top_k_error", ...)
+    >>> verdict = check("top_k_error", ...)  # doctest: +ELLIPSIS
     top_k_error: not attempted. Replace the `...` above, then run both cells again.
+    ... of 7 exercises are right.
     >>> verdict.or_reference() is verdict.reference
     True
     """
     verdict = judge(name, answer)
-    print(fill(repr(verdict), WIDTH))
+    failure = cells.failure_of(verdict.name)
+    if failure and (verdict.status == "not attempted" or not failure.ran):
+        hint = f"The cell with your answer stopped ({failure.reason}). Correct it, then run both cells again."
+        verdict = replace(verdict, status="wrong", hint=hint, mistake="failed cell")
+    _show(verdict)
     return verdict
+
+
+def _show(verdict: Verdict) -> None:
+    """Print a verdict and how many exercises of its lab are right; in a notebook with a mark and a colour."""
+    if verdict.name in exercises():
+        _statuses[verdict.name] = verdict.status
+    text = f"{verdict!r}{_count(verdict.name)}"
+    if (shell := cells.notebook()) is None:
+        print(fill(text, WIDTH))
+        return
+    mark, colour = MARKS[verdict.status], COLOURS[verdict.status]
+    plain = fill(f"{mark} {text}", WIDTH)
+    page = (
+        f'<div style="border-left: 0.3em solid {colour}; padding-left: 0.6em">'
+        f'<span aria-hidden="true">{mark}</span> {html.escape(text)}</div>'
+    )
+    shell.display_pub.publish({"text/plain": plain, "text/html": page})
+
+
+def _count(name: str) -> str:
+    """Return a sentence about the exercises of the lab that `name` is of; empty if there is no such exercise."""
+    lab = next((known for known in labs().values() if name in known), None)
+    if lab is None:
+        return ""
+    right = sum(_statuses.get(exercise) == "right" for exercise in lab)
+    return f" {right} of {len(lab)} exercises are right."
 
 
 def judge(name: str, answer: Any, seed: int = 0) -> Verdict:

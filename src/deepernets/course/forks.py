@@ -2,9 +2,12 @@
 
 import re
 import shutil
+import subprocess
+from collections.abc import Iterator
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
+import nbformat
 import yaml
 
 from deepernets.course.editions import write_student_edition
@@ -13,22 +16,44 @@ from deepernets.files import write_atomically
 
 GITHUB = re.compile(r"https://github\.com/[\w.-]+/[\w.-]+")
 IN_HAND_OUT = (
-    *("benchmarks", "book", "labs", "results", "src"),
+    *(".binder", ".devcontainer", "benchmarks", "book", "labs", "results", "src"),
     *("LICENSE", "_config.yml", "_toc.yml", "pyproject.toml", "requirements.txt"),
 )
 IGNORED = shutil.ignore_patterns("__pycache__", ".ipynb_checkpoints", "*.part")
+TESTS_OF_DEVELOPERS = re.compile(r"# The tests\.\ndev = \[\n.*?^\]\n", re.MULTILINE | re.DOTALL)
+GITIGNORE = """.venv/
+_build/
+runs/
+__pycache__/
+*.egg-info/
+.ipynb_checkpoints/
+"""
 README = """# Deeper Networks, from paper to practice
 
-The labs of the course are in [labs/](labs). Open one in Colab with the link at its top, or at home:
+{count} lab notebooks on VGG and ResNet, with their book. Solutions are not included.
+
+{labs}
+
+## At home
+
+Python 3.11, 3.12 or 3.13 and 6 GB of disk:
 
 ```shell
+git clone {url}
+cd {name}
 python3 -m venv .venv
-.venv/bin/pip install -r requirements.txt
-.venv/bin/jupyter lab labs
+.venv/bin/python -m pip install -r requirements.txt    # on Windows: .venv\\Scripts\\python
+.venv/bin/python -m jupyter lab labs
 ```
 
-`.venv/bin/jupyter-book build .` builds the book in `_build/html`, `.venv/bin/pytest --nbval-lax labs` runs every
-lab as a test. The course itself: {url}
+On Linux without a GPU, PyTorch's build for CPUs is much smaller. Install `torch` and `torchvision` first with the
+command that [pytorch.org](https://pytorch.org/get-started/locally/) gives for it.
+
+`.venv/bin/jupyter-book build .` builds the book in `_build/html`.
+
+## Licence
+
+Code and text are free under the [MIT licence](LICENSE).{origin}
 """
 
 
@@ -38,19 +63,52 @@ def repository(root: Path) -> tuple[str, str]:
     return settings["url"].rstrip("/"), settings.get("branch", "main")
 
 
-def point_at(root: Path, url: str | None, ref: str | None) -> None:
+def book_address(root: Path) -> str:
+    """Return the address of the published book from ``_config.yml``, without a slash at the end."""
+    settings = yaml.safe_load((root / "_config.yml").read_text(encoding="utf-8"))
+    address: str = settings.get("html", {}).get("baseurl") or pages_of(repository(root)[0])
+    return address.rstrip("/")
+
+
+def pages_of(url: str) -> str:
+    """Return where GitHub publishes the pages of a repository."""
+    owner, name = url.removeprefix("https://github.com/").split("/")
+    return f"https://{owner.lower()}.github.io/{name}"
+
+
+def newest_tag(root: Path) -> str | None:
+    """Return the tag of the newest version, such as ``v1.2.0``; None without git or without one."""
+    try:
+        done = subprocess.run(
+            ["git", "-C", root, "tag", "--list", "v[0-9]*", "--sort=-version:refname"],
+            capture_output=True,
+            text=True,
+            check=True,
+        )
+    except (OSError, subprocess.CalledProcessError):
+        return None
+    return next(iter(done.stdout.split()), None)
+
+
+def point_at(root: Path, url: str | None, ref: str | None) -> list[str]:
     """Point ``_config.yml``, the notebooks' links and set-up cells and the README at a fork; run nothing.
+
+    The published book is then where GitHub publishes the fork's pages, unless it has an address of its own.
 
     Args:
         root: The repository, or a hand-out.
         url: The fork, ``https://github.com/owner/name``; None keeps the present address.
-        ref: Branch or tag; None keeps the present one.
+        ref: Branch or tag; None for that of the newest version, or main if there is none.
+
+    Returns:
+        A line about each file that changed.
 
     Raises:
         UserError: Colab cannot open notebooks from that address.
     """
     old_url, old_ref = repository(root)
-    url, ref = (url or old_url).rstrip("/").removesuffix(".git"), ref or old_ref
+    url = (url or old_url).rstrip("/").removesuffix(".git")
+    ref = ref or newest_tag(root) or "main"
     if not GITHUB.fullmatch(url) or not re.fullmatch(r"[\w./-]+", ref):
         raise UserError(
             f"Links cannot point at {url!r}, {ref!r}: Colab opens notebooks from GitHub; give --repository "
@@ -59,25 +117,30 @@ def point_at(root: Path, url: str | None, ref: str | None) -> None:
     slug, old_slug = (address.removeprefix("https://github.com/") for address in (url, old_url))
     changes = {
         f"/github/{old_slug}/blob/{old_ref}/": f"/github/{slug}/blob/{ref}/",
+        f"/gh/{old_slug}/{old_ref}?": f"/gh/{slug}/{ref}?",  # Binder
+        f"codespaces.new/{old_slug}": f"codespaces.new/{slug}",
         f"git+{old_url}@{old_ref}": f"git+{url}@{ref}",
         f"//github.com/{old_slug}": f"//github.com/{slug}",
+        pages_of(old_url): pages_of(url),
         f"branch: {old_ref}": f"branch: {ref}",
     }
-    for path in (
-        root / "_config.yml",
-        root / "README.md",
-        *root.glob("labs/*.ipynb"),
-        *root.glob("solutions/*.ipynb"),
-    ):
-        if path.is_file():
-            _replace(path, changes)
+    changes = {old: new for old, new in changes.items() if old != new}
+    files = ["_config.yml", "README.md", "labs/*.ipynb", "solutions/*.ipynb"]
+    paths = [path for pattern in files for path in sorted(root.glob(pattern))]
+    return [
+        f"{path.relative_to(root).as_posix()}: {what}" for path in paths for what in _replace(path, changes)
+    ]
 
 
-def _replace(path: Path, changes: dict[str, str]) -> None:
-    text = path.read_text(encoding="utf-8")
+def _replace(path: Path, changes: dict[str, str]) -> Iterator[str]:
+    """Change a file, and yield how many changes that were, unless it was none."""
+    text, count = path.read_text(encoding="utf-8"), 0
     for old, new in changes.items():
+        count += text.count(old)
         text = text.replace(old, new)
-    write_atomically(path, lambda temporary: temporary.write_text(text, encoding="utf-8"))
+    if count:
+        write_atomically(path, lambda temporary: temporary.write_text(text, encoding="utf-8"))
+        yield f"{count} {'address' if count == 1 else 'addresses'} changed"
 
 
 def hand_out(root: Path, target: Path, url: str | None = None, ref: str | None = None) -> Path:
@@ -87,7 +150,7 @@ def hand_out(root: Path, target: Path, url: str | None = None, ref: str | None =
         root: The repository; it stays as it is.
         target: Folder to make, outside of `root/labs`; it must not exist yet, or be empty.
         url: Where students will find the copy; None for the repository's own address.
-        ref: Branch or tag of it; None for the repository's own.
+        ref: Branch or tag of it; None for main if there is a `url`, and for the repository's own otherwise.
 
     Raises:
         UserError: `target` is not empty, or Colab cannot open notebooks from the address.
@@ -104,7 +167,36 @@ def hand_out(root: Path, target: Path, url: str | None = None, ref: str | None =
             elif source.is_file():
                 shutil.copy(source, made / name)
         write_student_edition(made)
-        (made / "README.md").write_text(README.format(url=repository(root)[0]), encoding="utf-8")
-        point_at(made, url, ref)
+        point_at(made, url, ref or ("main" if url else repository(root)[1]))
+        _leave_out_tools(made)
+        (made / "README.md").write_text(_readme(made, repository(root)[0]), encoding="utf-8")
         shutil.copytree(made, target, dirs_exist_ok=True)
     return target
+
+
+def _leave_out_tools(made: Path) -> None:
+    """Leave the tools of developers out of a hand-out's settings and requirements."""
+    project = made / "pyproject.toml"
+    text, _, _ = project.read_text(encoding="utf-8").partition("\n[tool.ruff]")
+    project.write_text(TESTS_OF_DEVELOPERS.sub("", text), encoding="utf-8")
+    (made / "requirements.txt").write_text(
+        "# The package, the labs and the book.\n-e .[course]\n", encoding="utf-8"
+    )
+    (made / ".gitignore").write_text(GITIGNORE, encoding="utf-8")
+
+
+def _readme(made: Path, origin: str) -> str:
+    """Return the README of a hand-out: its labs with their links, and how to install it."""
+    url, ref = repository(made)
+    colab = f"https://colab.research.google.com/github/{url.removeprefix('https://github.com/')}/blob/{ref}"
+    rows = ["| lab | |", "|---|---|"]
+    for path in sorted(made.glob("labs/*.ipynb")):
+        title = nbformat.read(path, as_version=4).cells[0].source.splitlines()[0].lstrip("# ")
+        rows.append(f"| [{title}](labs/{path.name}) | [open in Colab]({colab}/labs/{path.name}) |")
+    return README.format(
+        count=len(rows) - 2,
+        labs="\n".join(rows),
+        url=url,
+        name=url.rsplit("/", 1)[1],
+        origin=f" The course is developed at {origin}." if origin != url else "",
+    )

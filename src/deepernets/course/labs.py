@@ -13,9 +13,19 @@ from typing import Any
 import nbformat
 from nbformat import NotebookNode
 
-from deepernets.course.forks import repository
+from deepernets.course.forks import book_address, repository
 from deepernets.course.masters import cells_of, complaints_about, for_students, given, solutions
-from deepernets.course.notebooks import assemble, differences, execute, text_of, with_outputs_of, write
+from deepernets.course.notebooks import (
+    CHAPTER,
+    assemble,
+    differences,
+    execute,
+    first_to_execute,
+    keep_pictures,
+    take_outputs,
+    text_of,
+    write,
+)
 from deepernets.errors import UserError
 
 MINIMUM_LENGTH = 12  # characters of a solution line that must not be visible; shorter lines occur anywhere
@@ -39,10 +49,11 @@ class Lab:
         """The master's cells."""
         return cells_of(self.master.read_text(encoding="utf-8"))
 
-    def notebooks(self, url: str, ref: str) -> tuple[NotebookNode, NotebookNode]:
+    def notebooks(self) -> tuple[NotebookNode, NotebookNode]:
         """Return the solution and the students' notebook, not executed."""
         solution, lab = (f"{path.parent.name}/{path.name}" for path in self.paths)
-        return assemble(self.cells, solution, url, ref), assemble(for_students(self.cells), lab, url, ref)
+        links = *repository(self.root), book_address(self.root)
+        return assemble(self.cells, solution, *links), assemble(for_students(self.cells), lab, *links)
 
 
 def labs_in(root: Path, wanted: tuple[str, ...] = ()) -> list[Lab]:
@@ -73,7 +84,7 @@ def build(
     execute_all: bool = False,
     report: Callable[[str], Any] = lambda line: None,
 ) -> list[Path]:
-    """Build the notebooks of every master in ``solutions/``, or of those `wanted`.
+    """Build the notebooks of every master in ``solutions/``, or those `wanted`; execute what changed.
 
     Args:
         root: The repository.
@@ -90,13 +101,25 @@ def build(
     labs = labs_in(root, wanted)
     _refuse([what for lab in labs for what in _complaints(lab)])
     for lab in labs:
-        for notebook, path in zip(lab.notebooks(*repository(root)), lab.paths, strict=True):
-            kept = None if execute_all else with_outputs_of(path, notebook)
-            report(
-                f"{path.relative_to(root)}: {'executing' if kept is None else 'code unchanged, outputs kept'}"
-            )
-            write(kept or execute(notebook, path.parent), path)
+        for notebook, path in zip(lab.notebooks(), lab.paths, strict=True):
+            write(_with_outputs(notebook, path, execute_all, report), path)
     return [path for lab in labs for path in lab.paths]
+
+
+def _with_outputs(
+    notebook: NotebookNode, path: Path, execute_all: bool, report: Callable[[str], Any]
+) -> NotebookNode:
+    """Return a notebook with the outputs that are stored at `path`, executed only if its code changed."""
+    name = f"{path.parent.name}/{path.name}"
+    before = nbformat.read(path, as_version=4) if path.is_file() else None
+    first = 0 if before is None or execute_all else first_to_execute(notebook, before)
+    if before is not None and first is None:
+        changed = any(differences(notebook, path))
+        report(f"{name}: {'text changed, outputs kept' if changed else 'unchanged'}")
+        return take_outputs(notebook, before)
+    report(f"{name}: executing{f', because In [{first + 1}] changed' if first else ''}")
+    executed = execute(notebook, path.parent)
+    return executed if before is None else take_outputs(keep_pictures(executed, before), before, first)
 
 
 def check(root: Path = Path()) -> list[Path]:
@@ -112,7 +135,7 @@ def check(root: Path = Path()) -> list[Path]:
     labs = labs_in(root)
     complaints = [what for lab in labs for what in _complaints(lab)]
     for lab in labs:
-        for notebook, path in zip(lab.notebooks(*repository(root)), lab.paths, strict=True):
+        for notebook, path in zip(lab.notebooks(), lab.paths, strict=True):
             complaints += [
                 f"{path.name} in {path.parent.name}: {what}" for what in differences(notebook, path)
             ]
@@ -138,7 +161,10 @@ def leaks(labs: list[Lab]) -> Iterator[str]:
 
 
 def _complaints(lab: Lab) -> list[str]:
-    return [f"{lab.master.name}: {complaint}" for complaint in complaints_about(lab.cells)]
+    chapters = {name for cell in lab.cells for name in CHAPTER.findall(cell.source)}
+    missing = [name for name in sorted(chapters) if not (lab.root / "book" / f"{name}.md").is_file()]
+    complaints = [*complaints_about(lab.cells), *(f"there is no chapter book/{name}.md" for name in missing)]
+    return [f"{lab.master.name}: {complaint}" for complaint in complaints]
 
 
 def _refuse(complaints: list[str]) -> None:

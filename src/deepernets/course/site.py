@@ -14,6 +14,7 @@ from typing import Any
 from urllib.parse import urlsplit
 
 from deepernets.course.course_map import MAP
+from deepernets.course.forks import pages_of
 
 CARD, CARD_SIZE = "_static/social-card.png", (1200, 630)
 CARD_TEXT = "Deeper Networks, from paper to practice, with the receptive fields of VGG-16 as nested squares."
@@ -45,16 +46,6 @@ def setup(app: Any) -> dict[str, bool]:
     app.connect("build-finished", _write_index, priority=400)  # before a redirect would be written
     app.connect("build-finished", _copy_labs)
     return {"parallel_read_safe": True, "parallel_write_safe": True}
-
-
-def site_address(repository: str) -> str:
-    """Return where GitHub Pages publishes a repository.
-
-    >>> site_address("https://github.com/Some-One/course")
-    'https://some-one.github.io/course/'
-    """
-    owner, name = urlsplit(repository).path.strip("/").split("/")
-    return f"https://{owner.lower()}.github.io/{name}/"
 
 
 def at_root(html: str, folder: str) -> str:
@@ -103,8 +94,8 @@ def describe(page: str, doctree: Any) -> str:
 
 def _set_address(app: Any, config: Any) -> None:
     repository = (config.html_theme_options or {}).get("repository_url")
-    if repository and not config.html_baseurl:
-        config.html_baseurl = site_address(repository)
+    if repository:
+        config.html_baseurl = f"{(config.html_baseurl or pages_of(repository)).rstrip('/')}/"
 
 
 def _not_found(app: Any) -> Iterator[tuple[str, dict[str, Any], str]]:

@@ -5,6 +5,8 @@ functions here return their argument or do nothing.
 """
 
 import os
+import socket
+import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -20,6 +22,20 @@ from deepernets.errors import UserError
 
 DEVICES = ("cpu", "cuda", "mps", "xpu")
 _chosen = "auto"
+
+
+def local_connection() -> dict[str, str]:
+    """Return the environment variables with which processes of one machine find each other, without a network."""
+    try:
+        interfaces = {name for _, name in socket.if_nameindex()}
+    except OSError:
+        interfaces = set()
+    found = {}
+    if loopback := {"lo", "lo0"} & interfaces:  # without it, Gloo chooses an interface itself
+        found["GLOO_SOCKET_IFNAME"] = loopback.pop()
+    if sys.platform == "win32":
+        found["USE_LIBUV"] = "0"  # PyTorch for Windows is built without it
+    return found
 
 
 def state() -> PartialState:

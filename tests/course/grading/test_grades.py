@@ -206,6 +206,7 @@ ENDINGS = [
     "    except OSError: pass",
     CONFUSION,
     "check('top_k_error', top_k_error); check('confusion', confusion)",
+    "def mean_and_sd(values)\n    return 0, 0",
 ]
 LIMITS = Limits(seconds=60, cell_seconds=4, memory=3 * 2**30, output=2**20)
 POINTS = {"honest": 6, "escapes": 1, "forgeries": 0, "endings": 2}
@@ -298,6 +299,13 @@ def test_every_notebook_gets_the_points_it_deserves(name: str, graded: Path) -> 
     total = rows["total"]
     assert (int(total["points"]), total["of"], total["status"]) == (POINTS[name], "6", "graded"), rows
     assert f"{POINTS[name]} of 6 exercises are right." in _page(graded, name)
+
+
+def test_an_answer_with_a_syntax_error_is_shown_as_what_it_is(graded: Path) -> None:
+    row = _of(graded, "endings")["mean_and_sd"]
+    assert row["status"] == "wrong"
+    assert row["remark"] == "Cell 7, which has your answer, stopped with SyntaxError in line 1: expected ':'"
+    assert _of(graded, "endings")["he_std"]["status"] == "not attempted"
 
 
 def test_honest_cells_run_as_in_a_notebook(graded: Path) -> None:

@@ -215,3 +215,33 @@ def test_bad_folders_are_refused_in_a_sentence(tmp_path: Path) -> None:
             choose_lab([], wanted)
     with pytest.raises(UserError, match="None of the notebooks is of a lab"):
         choose_lab([Submission("a", {1: "2"})], None)
+
+
+def _asked(*cells: str) -> dict[str, str]:
+    """Return the answers of a notebook with these Markdown cells, by question."""
+    notebook = {
+        "cells": [
+            {"cell_type": "code", "metadata": {}, "source": CODE},
+            *({"cell_type": "markdown", "metadata": {}, "source": cell} for cell in cells),
+        ]
+    }
+    return dict(submissions._parsed(json.dumps(notebook).encode(), "ada").answers)
+
+
+def test_the_answers_to_questions_are_the_cells_up_to_the_rubric_or_the_next_heading() -> None:
+    rubric = "<details><summary>Rubric</summary>\n\n* Names it.\n</details>"
+    assert _asked(
+        "*A figure.*\n\n**Explain.** Why\nthree?",
+        "*Your answer:* Because\nof two.",
+        "And of one.",
+        rubric,
+        "More.",
+        "**Explain**, in two sentences: why four?",
+        "*Your answer:*",
+        "## The next part",
+        "Text.",
+    ) == {
+        "Explain. Why three?": "Because\nof two.\n\nAnd of one.",
+        "Explain, in two sentences: why four?": "",
+    }
+    assert len(_asked(*(f"**Explain.** {number}?" for number in range(1000)))) == submissions.MOST_QUESTIONS

@@ -10,13 +10,13 @@ from concurrent.futures import ThreadPoolExecutor, as_completed
 from dataclasses import dataclass, field, replace
 from hashlib import sha256
 from pathlib import Path
-from string import Template
 
 from deepernets.course.checks import labs
 from deepernets.course.grading import judge
 from deepernets.course.grading.gradebooks import Row, write_table
 from deepernets.course.grading.isolation import Limits, Sandbox, choose
 from deepernets.course.grading.judge import Result
+from deepernets.course.grading.pages import PAGE, write_explanations
 from deepernets.course.grading.sandbox import interrupted
 from deepernets.course.grading.submissions import Submission, choose_lab, printable, read_folder
 from deepernets.errors import UserError
@@ -35,26 +35,6 @@ READS_ANSWERS = re.compile(
     r"exercises\.(?:judging|values)|course\.grading|checks\.(?:labs|exercises|judge)|EXERCISES|\.reference\b|getsource"
 )
 NO_SANDBOX = "Graded without a sandbox."
-PAGE = Template("""<!doctype html>
-<html lang="en">
-<head><meta charset="utf-8"><meta name="viewport" content="width=device-width, initial-scale=1">
-<title>$title</title>
-<style>
-body { font: 1rem/1.5 system-ui, sans-serif; max-width: 46rem; margin: 2rem auto; padding: 0 1rem; }
-body { overflow-wrap: anywhere; }
-table { border-collapse: collapse; width: 100%; }
-th, td { text-align: left; vertical-align: top; padding: .4rem .6rem; border-bottom: 1px solid #999; }
-td:nth-child(2) { white-space: nowrap; }
-@media (max-width: 30rem) { tr, td { display: block; } th { display: none; } td { border: 0; padding: .1rem 0; }
-  tr { border-bottom: 1px solid #999; padding: .4rem 0; } }
-</style></head>
-<body>
-<h1>$title</h1>
-<p>$summary</p>
-$table
-$remarks
-</body></html>
-""")
 
 
 @dataclass(frozen=True)
@@ -126,13 +106,13 @@ def grade_folder(  # noqa: PLR0913
     sandbox: Sandbox = "auto",
     resume: bool = False,
 ) -> list[Row]:
-    """Grade all notebooks of a folder; write a table, and a page per student into a folder beside it.
+    """Grade all notebooks of a folder; write a table, a page per student, and one with the answers to questions.
 
     The rows of a submission are written as soon as it is graded.
 
     Args:
         folder: Submissions, also in folders of folders.
-        out: The table (CSV); pages go to ``<its name>-feedback/``.
+        out: The table (CSV); pages go to ``<its name>-feedback/`` and ``<its name>-explain.html``.
         lab: The lab to grade, such as ``3``; without it the one that most notebooks are of.
         seed: Where hidden inputs come from; drawn where it is None.
         limits: What each notebook may use.
@@ -153,6 +133,7 @@ def grade_folder(  # noqa: PLR0913
     rows = _complete_rows(out) if resume else []
     known = {row[0] for row in rows}
     write_table(rows, out, COLUMNS)  # so that a place that cannot be written to is found now
+    write_explanations(submissions, chosen, out)
     flags = _flags(submissions, exercises)
     first = secrets.randbelow(2**31) + 1 if seed is None else seed
     seeds = [first + number for number in range(SEEDS)]

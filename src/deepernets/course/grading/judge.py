@@ -9,6 +9,7 @@ from time import monotonic
 from typing import Any
 
 from deepernets.course import checks
+from deepernets.course.cells import bound_names
 from deepernets.course.exercises.judging import Exercise, Finding, Outcome
 from deepernets.course.exercises.values import LONGEST_MESSAGE, attempt
 from deepernets.course.grading.isolation import Limits, counts_processes
@@ -94,7 +95,14 @@ def run(
         else:
             judging.result.remarks.append("The process ended before the first cell, or after the last.")
             break
-    judging.result.remarks += judging.failures
+    judging.result.remarks += [
+        f"Cell {cell} stopped with {error}" for cell, error in judging.failures.items()
+    ]
+    for cell, source in submission.cells.items():
+        if cell in judging.failures:
+            for name in bound_names(source) & set(exercises):
+                hint = f"Cell {cell}, which has your answer, stopped with {judging.failures[cell]}"
+                judging.note(name, "wrong", hint)
     for name in exercises:
         status, hint = ("not attempted", "") if judging.done else ("not graded", NOT_REACHED)
         judging.result.verdicts.setdefault(name, (status, hint))
@@ -118,7 +126,7 @@ class _Judging:
         self.cell, self.name = 0, ""
         self.started = 0.0  # processor time at the first cell
         self.seconds = 0.0  # how much it may use from there
-        self.failures: list[str] = []
+        self.failures: dict[int, str] = {}  # by the number of the cell
 
     def listen(self, process: Process, seconds: float) -> None:
         """Follow a sandbox until its notebook is done.
@@ -137,7 +145,7 @@ class _Judging:
                 self._allow(process, self.limits.cell_seconds + TO_END)
             elif "failed" in message:
                 if len(self.failures) < MOST_REMARKS:
-                    self.failures.append(f"Cell {_whole(message['failed'])} stopped with {_said(message)}")
+                    self.failures[_whole(message["failed"])] = _said(message)
             elif "check" in message:
                 self._check(process, str(message["check"]), str(message.get("of", "")))
             elif "done" in message:

@@ -7,8 +7,8 @@ import re
 import stat
 import zipfile
 from collections import Counter
-from collections.abc import Iterator
-from dataclasses import dataclass, field
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, field, replace
 from hashlib import sha256
 from pathlib import Path
 from typing import Any
@@ -24,6 +24,9 @@ CHECKED = re.compile(r"""\bcheck\(\s*["'](\w+)["']""")
 TITLE = re.compile(r"^#\s*Lab\s+(\d+)\b", re.MULTILINE)
 NOTEBOOK = re.compile(r"\.ipynb(?=$|[ .(_-])", re.IGNORECASE)  # browsers rename: .ipynb.txt, .ipynb (1)
 OTHER = (".py", ".pdf", ".docx", ".rar", ".7z", ".tar", ".gz")
+QUESTION = "**Explain"
+PLACEHOLDER = "*Your answer:*"
+MOST_QUESTIONS = 50  # of a notebook
 IGNORED = {".ipynb_checkpoints", "__MACOSX"}
 
 
@@ -37,12 +40,14 @@ class Submission:
             student has not changed.
         lab: The lab it is of, as `deepernets.course.checks.labs` names it; empty where it is of none.
         problem: Why it cannot be graded; empty where it can.
+        answers: The questions marked **Explain**, and what was written below each.
     """
 
     student: str
     cells: dict[int, str] = field(default_factory=dict)
     lab: str = ""
     problem: str = ""
+    answers: tuple[tuple[str, str], ...] = ()
 
 
 class UnreadableError(Exception):
@@ -180,7 +185,24 @@ def _parsed(content: bytes, student: str) -> Submission:
     code = {number: source for number, (kind, source) in cells.items() if kind == "code"}
     if not any(source.strip() for source in code.values()):
         raise UnreadableError("The notebook holds no code.")
-    return Submission(student, code, lab=_lab_of("\n".join(source for _, source in cells.values())))
+    lab = _lab_of("\n".join(source for _, source in cells.values()))
+    return Submission(student, code, lab, answers=tuple(_answers(source for _, source in cells.values())))
+
+
+def _answers(sources: Iterable[str]) -> list[tuple[str, str]]:
+    """Return each question, on one line, and the cells below it up to the rubric or the next heading."""
+    found: list[tuple[str, list[str]]] = []
+    in_answer = False
+    for source in sources:
+        if QUESTION in source and len(found) < MOST_QUESTIONS:
+            question = source[source.index(QUESTION) :].replace("**", "")
+            found.append((" ".join(question.split()), []))
+            in_answer = True
+        elif source.lstrip().startswith(("<details", "#")):
+            in_answer = False
+        elif in_answer:
+            found[-1][1].append(source)
+    return [(question, "\n\n".join(cells).removeprefix(PLACEHOLDER).strip()) for question, cells in found]
 
 
 def _encoding(content: bytes) -> str:
@@ -217,7 +239,7 @@ def _told_apart(submissions: list[Submission]) -> list[Submission]:
     for one in submissions:
         seen[one.student] += 1
         name = one.student if seen[one.student] == 1 else f"{one.student} ({seen[one.student]})"
-        result.append(Submission(name, one.cells, one.lab, one.problem))
+        result.append(replace(one, student=name))
     return result
 
 

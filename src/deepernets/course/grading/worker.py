@@ -14,6 +14,7 @@ from typing import Any, BinaryIO
 import torch
 
 from deepernets.course import checks
+from deepernets.course.cells import describe_failure
 from deepernets.course.exercises.judging import Outcome
 from deepernets.course.exercises.values import NotAttempted, Stopped, TooLong, Unsuitable
 from deepernets.course.grading.plain import (
@@ -115,7 +116,7 @@ class Worker:
         if error is None:
             return ""
         try:
-            return f"{type(error).__name__}: {error}"[:LONGEST_REMARK]
+            return describe_failure(error)[:LONGEST_REMARK]
         except BaseException:
             return "an exception that cannot be printed"
 

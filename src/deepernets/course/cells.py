@@ -1,0 +1,86 @@
+"""Which cells of a notebook failed, so that `check` does not take an answer that never ran for a missing one."""
+
+import re
+import sys
+from dataclasses import dataclass
+from typing import Any
+
+BOUND = re.compile(
+    r"^(?:(?:async\s+)?def\s+(\w+)|class\s+(\w+)|((?:\w+\s*,\s*)*\w+)\s*(?::[^=\n]+)?=(?!=))", re.MULTILINE
+)
+
+
+@dataclass(frozen=True)
+class Failure:
+    """How a cell failed.
+
+    Attributes:
+        reason: The exception as text.
+        ran: Whether Python got as far as running the cell; not where its syntax is wrong.
+    """
+
+    reason: str
+    ran: bool
+
+
+_failures: dict[str, Failure] = {}  # by each name that the cell binds
+
+
+def bound_names(source: str) -> set[str]:
+    r"""Return the names that a cell binds at its top level, also if Python cannot read the cell.
+
+    >>> sorted(bound_names("mean, std = 1, 2\ndef step(:\n    inner = 1"))
+    ['mean', 'std', 'step']
+    """
+    found = {name for groups in BOUND.findall(source) for name in groups if name}
+    return {name for group in found for name in re.findall(r"\w+", group)}
+
+
+def describe_failure(error: BaseException) -> str:
+    """Return an exception as text, with the line of a syntax error.
+
+    >>> describe_failure(ZeroDivisionError("division by zero"))
+    'ZeroDivisionError: division by zero'
+    """
+    kind = type(error).__name__
+    if isinstance(error, SyntaxError):
+        return f"{kind} in line {error.lineno}: {error.msg}" if error.lineno else f"{kind}: {error.msg}"
+    return f"{kind}: {error}"
+
+
+def failure_of(name: str) -> Failure | None:
+    """Return how the cell that binds a name failed when it was last run; None if it did not."""
+    return _failures.get(name)
+
+
+def notebook() -> Any:
+    """Return IPython's shell if this is a notebook, and None elsewhere, as in a terminal."""
+    shell = _shell()
+    return shell if hasattr(shell, "kernel") else None
+
+
+def watch() -> None:
+    """Take note of cells that fail from now on."""
+    shell = _shell()
+    if shell is not None:
+        shell.events.register("post_run_cell", _note)
+
+
+def _shell() -> Any:
+    module = sys.modules.get("IPython")  # imported by every notebook
+    return module.get_ipython() if module else None
+
+
+def _note(result: Any) -> None:
+    error = result.error_before_exec or result.error_in_exec
+    for name in bound_names(str(result.info.raw_cell)):
+        _failures.pop(name, None)
+        if error is not None:
+            _failures[name] = Failure(_reason(error), ran=result.error_before_exec is None)
+
+
+def _reason(error: BaseException) -> str:
+    try:
+        return describe_failure(error)[:300]
+    except BaseException:  # the message is the student's code
+        return "an exception that cannot be printed"
