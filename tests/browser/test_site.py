@@ -2,6 +2,7 @@
 
 import mimetypes
 import re
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
