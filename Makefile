@@ -5,6 +5,7 @@
 # make test-elsewhere   the tests with the instructions of other processors, and on a busy one
 # make test-editions    the tests of the book's pages, in the instructor edition
 # make test-hand-out    the hand-out for students: installed in a new environment, its book built, its labs run
+# make constraints  the newest versions of all packages, in .ci/constraints.txt, which .ci/run installs
 # make fuzz    damage 10,000 files of each kind and read them; EXAMPLES=100 for fewer
 # make clean   delete the book and the runs made for it (make distclean: the environment, too)
 #
@@ -27,7 +28,7 @@ EXECUTED = $(shell grep -ls '^file_format: mystnb' $(PAGES:%=%.md))
 SUITABLE := import sys; sys.exit(not (3, 11) <= sys.version_info[:2] <= (3, 13))
 VERSION := import platform; print(platform.python_version())
 
-.PHONY: book pdf test checks test-browser test-editions test-elsewhere test-hand-out fuzz clean distclean
+.PHONY: book pdf test checks test-browser test-editions test-elsewhere test-hand-out constraints fuzz clean distclean
 .DELETE_ON_ERROR:
 
 # Containers often set it. Every process then compiles all of PyTorch's sources again, which takes longer than most
@@ -88,6 +89,14 @@ test-hand-out: $(READY)
 	$(BIN)/deepernets labs build --without-solutions _build/hand-out
 	$(MAKE) -C _build/hand-out -f $(CURDIR)/Makefile book
 	cd _build/hand-out && .venv/bin/pytest --nbval-lax labs
+
+# For all systems and versions of Python. An index of its own may name builds such as +cpu, which others lack.
+constraints: $(READY)
+	@PATH="$$PATH:$(CURDIR)/$(BIN)" env -u UV_CONSTRAINT uv pip compile pyproject.toml --all-extras --universal \
+	  --upgrade --python-version 3.11 --no-header --no-annotate --quiet --output-file $(READY).constraints
+	@{ echo "# Versions with which all tests passed, for CI. Made by: make constraints"; \
+	  sed -E 's/\+[a-z0-9.]+//' $(READY).constraints; } >.ci/constraints.txt
+	@rm $(READY).constraints
 
 EXAMPLES ?= 10000
 fuzz: $(READY)

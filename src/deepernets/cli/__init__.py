@@ -12,6 +12,7 @@ from typing import Any
 from cyclopts import App, CycloptsError
 
 from deepernets.cli import bench, course, listing, results, runs, trained
+from deepernets.cli.columns import wrap
 from deepernets.errors import ImagesChangedWarning, UserError
 
 COURSE = ("jupytext", "nbclient", "nbformat", "tabulate", "yaml")  # what commands use of the extra `course`
@@ -30,26 +31,41 @@ _show_other_warning = warnings.showwarning
 def _show_warning(message: Warning | str, category: type[Warning], *place: Any, **more: Any) -> None:
     """Print a warning about the user's images as one sentence, without the line of code that gave it."""
     if issubclass(category, ImagesChangedWarning):
-        print(f"deepernets: {message}", file=sys.stderr)
+        _complain(str(message))
     else:
         _show_other_warning(message, category, *place, **more)
+
+
+def _complain(message: str) -> None:
+    """Print a sentence to standard error, wrapped for a terminal."""
+    print(wrap(f"deepernets: {message}", sys.stderr), file=sys.stderr)
+
+
+def _use_plain_help() -> None:
+    """Print help without colours and frames, which carry no meaning and which a screen reader reads aloud."""
+    from cyclopts.help import DefaultFormatter, PanelSpec
+    from rich.box import SIMPLE_HEAD
+    from rich.console import Console
+
+    app.console = Console(color_system=None)
+    app.help_formatter = DefaultFormatter(panel_spec=PanelSpec(box=SIMPLE_HEAD, padding=(0, 0, 0, 4)))
 
 
 def main(words: list[str] | None = None) -> None:
     """Run the command line; a `UserError` is printed as one sentence, with exit status 2."""
     warnings.showwarning = _show_warning
+    _use_plain_help()
     try:
         app(sys.argv[1:] if words is None else words, exit_on_error=False, print_error=False)
     except (UserError, CycloptsError) as error:
-        print(f"deepernets: {error}", file=sys.stderr)
+        _complain(str(error))
         sys.exit(2)
     except ImportError:
         if not (missing := [name for name in COURSE if find_spec(name) is None]):
             raise
-        print(
-            f"deepernets: This command needs packages that are not installed ({', '.join(missing)}); install "
-            "deepernets[course].",
-            file=sys.stderr,
+        _complain(
+            f"This command needs packages that are not installed ({', '.join(missing)}); install "
+            "deepernets[course]."
         )
         sys.exit(2)
     except KeyboardInterrupt:
@@ -58,5 +74,5 @@ def main(words: list[str] | None = None) -> None:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
     except OSError as error:  # such as a path that the file system does not accept
         place = f"{error.filename} cannot be used" if error.filename else "A file cannot be used"
-        print(f"deepernets: {place} ({error.strerror or error}); choose another path.", file=sys.stderr)
+        _complain(f"{place} ({error.strerror or error}); choose another path.")
         sys.exit(2)

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Annotated, Literal
 
 from cyclopts import App, Parameter
 
-from deepernets.cli.columns import align
+from deepernets.cli.columns import align, terminal_width, wrap
 
 if TYPE_CHECKING:
     from deepernets.benchmark.run import Benchmark
@@ -79,15 +79,18 @@ def _print(benchmark: "Benchmark") -> None:
     peaks = ", ".join(
         f"{peak / 1e9:,.0f} ({name})" for name, peak in benchmark.multiply_adds_per_second.items()
     )
-    print(f"{benchmark.machine}, {benchmark.date}, batches of {benchmark.size.batch_size}")
-    print(f"multiplying matrices, it reaches in billions of multiply-adds per second: {peaks}")
-    rows = [["ms per image", "", "", *PHASES, "all", "images/s", "MB", "of peak"]]
+    print(wrap(f"{benchmark.machine}, {benchmark.date}, batches of {benchmark.size.batch_size}"))
+    print(wrap(f"multiplying matrices, it reaches in billions of multiply-adds per second: {peaks}"))
+    times, speeds = [["ms per image", "", "", *PHASES, "all"]], [["", "", "", "images/s", "MB", "of peak"]]
     for row in benchmark.measurements:
+        variant = [row.network, row.way, row.precision]
         spent = [*(row.milliseconds[phase] for phase in PHASES), sum(row.milliseconds.values())]
-        times = [f"{time:.3f}" for time in spent]
+        times.append([*variant, *(f"{time:.3f}" for time in spent)])
         others = [f"{row.images_per_second:,.0f}", f"{row.peak_memory:,.0f}", f"{row.share_of_peak:.1%}"]
-        rows.append([row.network, row.way, row.precision, *times, *others])
-    print(f"\n{align(rows, left=3)}\n")
+        speeds.append([*variant, *others])
+    for rows in (times, speeds):
+        print(f"\n{align(rows, left=3, width=terminal_width())}")
+    print()
     for network in dict.fromkeys(row.network for row in benchmark.measurements):
         print(f"{network}: ours is {benchmark.ratio(network):.2f} times as fast as the plain loop")
     report = get_recipe("report-a/vgg-16/as-reported")

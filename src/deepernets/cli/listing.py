@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from cyclopts import App
 
-from deepernets.cli.columns import align
+from deepernets.cli.columns import align, terminal_width, wrap
 from deepernets.recipes import get_recipe, list_recipes
 
 if TYPE_CHECKING:
@@ -69,7 +69,8 @@ def _print_layers(spec: "NetworkSpec") -> None:
         rows.append([layer["name"], "×".join(map(str, layer["output_shape"])), *numbers, field])
     sums = [f"{layers[column].sum():,}" for column in ("parameters", "multiply_adds")]
     rows.append(["all layers", "", *sums, ""])
-    print(f"images of {'×'.join(map(str, spec.in_shape))}, {spec.classes} classes\n\n{align(rows)}")
+    print(f"images of {'×'.join(map(str, spec.in_shape))}, {spec.classes} classes\n")
+    print(align(rows, width=terminal_width()))
 
 
 @app.command
@@ -83,9 +84,11 @@ def recipes(name: str | None = None, /) -> None:
         for field, value in asdict(get_recipe(name)).items():
             print(f"{field:20} {value}")
         return
-    for known in list_recipes():
-        row = get_recipe(known)
-        print(f"{known:45} {row.model:20} {row.data:9} {row.epochs:4} epochs")
+    rows = [
+        [known, recipe.model, recipe.data, f"{recipe.epochs} epochs"]
+        for known, recipe in zip(list_recipes(), map(get_recipe, list_recipes()), strict=True)
+    ]
+    print(align(rows, left=3, width=terminal_width()))
 
 
 @data.command
@@ -98,4 +101,4 @@ def check(*, data_root: Path | None = None) -> None:
     from deepernets.data.datasets import check_datasets
 
     for availability in check_datasets(data_root):
-        print(availability)
+        print(wrap(str(availability), indent=" " * 10))

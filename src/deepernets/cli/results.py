@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Literal
 
 from cyclopts import App, Parameter
 
-from deepernets.cli.columns import align
+from deepernets.cli.columns import align, terminal_width, wrap
 from deepernets.cli.options import Folders, run_options
 from deepernets.errors import UserError
 from deepernets.progress import format_duration
@@ -103,12 +103,15 @@ def _print_costs(runs: list[PlannedRun], profile: Profile) -> None:
     from deepernets.results.costs import median_speed, training_multiply_adds
 
     records, total = load_records(), 0.0
+    rows = [["recipe", "seed", "multiply-adds", "on the recorded CPU"]]
     for run in runs:
         recipe = get_recipe(run.recipe)
         speed, cost = median_speed(records, recipe.model), training_multiply_adds(recipe.at(profile))
         total += cost / speed if speed else 0
-        about = f"about {format_duration(cost / speed)} on the recorded CPU" if speed else ""
-        print(f"{run.recipe:45} seed {run.seed}  {cost:.1e} multiply-adds  {about}")
+        about = f"about {format_duration(cost / speed)}" if speed else ""
+        rows.append([run.recipe, str(run.seed), f"{cost:.1e}", about])
+    if runs:
+        print(align(rows, width=terminal_width()))
     about = f", about {format_duration(total)} on the recorded CPU, one after the other" if total else ""
     print(f"{len(runs)} run{'s' * (len(runs) != 1)}{about}")
 
@@ -118,7 +121,7 @@ def table(*, format: Literal["text", "markdown", "csv"] = "text", results: Path 
     """Print the reports' and the papers' results next to ours, or the estimated cost of what was not run.
 
     Args:
-        format: text (at most 100 columns wide), markdown or csv, which state how our results were measured.
+        format: text, which fits 80 columns; or markdown or csv, which also state how our results were measured.
         results: Folder of the records; without it the course's own.
     """
     from deepernets.papers.reports import ALL_RESULTS
@@ -137,23 +140,27 @@ def table(*, format: Literal["text", "markdown", "csv"] = "text", results: Path 
 
 
 def _as_text(frame: "DataFrame") -> str:
-    """Return the table of results in at most 100 columns: a part for each report and data set."""
+    """Return the table of results, a part for each report and data set; it fits a terminal of 80 columns."""
     from deepernets.results.comparison import NOT_RUN
 
     lines = []
     for (report, data), part in frame.groupby(["report", "data"], sort=False):
-        rows = [["network", "recipe", "reported", "epochs", "their recipe", "our recipe"]]
+        rows = [["network, recipe", "reported", "epochs", "their recipe", "our recipe"]]
         for row in part.to_dict("records"):
             their_own = row["their recipe"]
             if their_own == NOT_RUN:
                 their_own = row["how measured"].partition(",")[0]  # the time it takes on a CPU
-            rows.append([row["model"], row["recipe"], row["reported"], str(row["epochs"]), their_own])
-            rows[-1].append(row["our recipe"])
+            first = f"{row['model']}, {row['recipe']}"
+            rows.append([first, row["reported"], str(row["epochs"]), their_own, row["our recipe"]])
+        if not any(row[-1] for row in rows[1:]):  # the papers' rows have no recipe of ours
+            rows = [row[:-1] for row in rows]
         name = f"report {report}" if report != "paper" else "the papers"
-        lines += [f"{name}, {data}", align(rows, left=2), ""]
+        lines += [f"{name}, {data}", align(rows, width=terminal_width()), ""]
     lines.append(
-        "Test accuracies in per cent; under their recipe, how long it would take on a CPU if it was not run.\n"
-        "--format csv adds how our results were measured, and the time on a GPU."
+        wrap(
+            "Test accuracies in per cent; under their recipe, how long it would take on a CPU if it was not run.\n"
+            "--format csv adds how our results were measured, and the time on a GPU."
+        )
     )
     return "\n".join(lines)
 

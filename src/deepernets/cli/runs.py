@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Annotated
 
 from cyclopts import App, Parameter
 
+from deepernets.cli.columns import wrap
 from deepernets.cli.options import AllOptions, Changes, Settings, changed_recipe, run_options
 from deepernets.cli.trained import draw, report
 from deepernets.files import require_writable
@@ -45,6 +46,7 @@ def train(
         scaled: Let several processes multiply batch size and learning rate by their number.
     """
     from deepernets.training import distributed
+    from deepernets.training.logs import log_path
     from deepernets.training.pretrained import keep_weights as keep
     from deepernets.training.pretrained import require_as_written
 
@@ -60,13 +62,18 @@ def train(
     if not distributed.is_main():
         return
     report(run.record)
+    if chosen.log:
+        print(wrap(f"Log: {log_path(run.folder, chosen.log)}"))
     if keep_weights:
         pretrained = keep(run)
         accuracy = pretrained.evaluate().accuracy
         print(
-            f"Weights: {pretrained.weights}; rounded to float16 they reach {accuracy:.2%} of the test images"
+            wrap(
+                f"Weights: {pretrained.weights}; "
+                f"rounded to float16 they classify {accuracy:.2%} of the test images correctly."
+            )
         )
-    print(f"Figures: {', '.join(str(path) for path in draw(run.record, run.folder, chosen.data_root))}")
+    print(wrap(f"Figures: {', '.join(map(str, draw(run.record, run.folder, chosen.data_root)))}"))
 
 
 def _train(recipe: Recipe, options: RunOptions) -> "Run":
@@ -78,13 +85,13 @@ def _train(recipe: Recipe, options: RunOptions) -> "Run":
     folder = options.folder(recipe)
     require_folder_name(folder)
     if is_finished(folder) and not options.fresh and distributed.is_main():
-        print(f"This run is finished; --fresh trains it again. Its record: {folder / RECORD}")
+        print(wrap(f"This run is finished; --fresh trains it again. Its record: {folder / RECORD}"))
     try:
         return train_recipe(recipe, options)
     except KeyboardInterrupt:
         kept = list_checkpoints(folder)
         what = f"{kept[-1]} is kept, and the same command goes on from there" if kept else "no epoch was done"
-        print(f"\nInterrupted: {what}.", file=sys.stderr)
+        print(wrap(f"\nInterrupted: {what}.", sys.stderr), file=sys.stderr)
         sys.exit(130)
 
 

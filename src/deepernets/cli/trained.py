@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 
 from cyclopts import App, Parameter
 
-from deepernets.cli.columns import align
+from deepernets.cli.columns import align, terminal_width, wrap
 from deepernets.errors import UserError
 from deepernets.files import require_writable
 from deepernets.progress import format_duration
@@ -39,9 +39,8 @@ def evaluate(run: Path, /, *, data_root: Path | None = None, device: str = "auto
     distributed.use_device(device)
     finished = _open(run, data_root)
     measured = finished.evaluate().accuracy
-    print(
-        f"{finished.record.label}\nrecorded  {finished.record.test['accuracy']:.2%}\nmeasured  {measured:.2%}"
-    )
+    print(wrap(finished.record.label))
+    print(f"recorded  {finished.record.test['accuracy']:.2%}\nmeasured  {measured:.2%}")
 
 
 def _open(run: Path, data_root: Path | None = None) -> "Run":
@@ -89,7 +88,7 @@ def predict(
         best = row.topk(min(top, len(classes)))
         named = zip(best.indices.tolist(), best.values.tolist(), strict=True)
         rows.append([str(image), *chain.from_iterable((classes[k], f"{share:.1%}") for k, share in named)])
-    print(align(rows, left=2))
+    print(align(rows, left=2, width=terminal_width()))
     if grad_cam:
         print(_draw_heat(trained, pixels, probabilities, grad_cam))
 
@@ -165,13 +164,25 @@ def _compare(records: Sequence[Record], folder: Path) -> None:
         )
     names = [f"run {number}" for number in range(1, len(records) + 1)]
     for name, record in zip(names, records, strict=True):
-        print(f"{name}: {record.label}")
+        print(wrap(f"{name}: {record.label}", indent="  "))
     rows = [["", *names]]
     for field, values in _fields(records).items():
         if len(set(values)) > 1:
             rows.append([field, *values])
-    print(f"\n{align(rows)}\n" if len(rows) > 1 else "\nThe runs have the same recipe and result.\n")
+    print(f"\n{_table(rows)}\n" if len(rows) > 1 else "\nThe runs have the same recipe and result.\n")
     print(plots.save(plots.curves(records, names), folder / "curves.png"))
+
+
+def _table(rows: Sequence[Sequence[str]]) -> str:
+    """Return rows as a table, or, where the terminal is too narrow for it, as a list."""
+    table, width = align(rows), terminal_width()
+    if width is None or len(table.partition("\n")[0]) <= width:
+        return table
+    (_, *names), *fields = rows
+    return "\n".join(
+        wrap("\n".join([field, *(f"  {name}: {value}" for name, value in zip(names, values, strict=True))]))
+        for field, *values in fields
+    )
 
 
 def _fields(records: Sequence[Record]) -> dict[str, list[str]]:
@@ -196,15 +207,32 @@ def _fields(records: Sequence[Record]) -> dict[str, list[str]]:
 def report(record: Record) -> None:
     """Print a record's label, its accuracy and its confusion matrix."""
     classes, confusion = record.data["classes"], record.test["confusion"]
-    print(record.label)
+    print(wrap(record.label))
     print(
         f"test accuracy {record.test['accuracy']:.2%}, loss {record.test['loss']:.4f}; "
         "rows: true, columns: predicted"
     )
-    width = max(len(str(cell)) for cell in chain(classes, *confusion)) + 2
-    print(" " * width + "".join(f"{name:>{width}}" for name in classes))
-    for name, row in zip(classes, confusion, strict=True):
-        print(f"{name:<{width}}" + "".join(f"{count:>{width}}" for count in row))
+    counts = [[str(count) for count in row] for row in confusion]
+    longest = max(len(cell) for cell in chain(classes, *counts))
+    names, heads, width = list(classes), list(classes), terminal_width()
+    if width is not None and (longest + 2) * (len(classes) + 1) > width:  # then columns have numbers
+        heads = [str(number) for number in range(len(classes))]
+        names = [f"{number} {name}" for number, name in zip(heads, classes, strict=True)]
+        longest = max(len(cell) for cell in chain(heads, *counts))
+    first = max(map(len, names))
+    if width is not None and first + (longest + 2) * len(classes) > width:
+        print(
+            wrap(
+                f"The confusion matrix of {len(classes)} classes is too wide for this terminal; see its figure."
+            )
+        )
+        return
+    rows = [["", *heads], *([name, *row] for name, row in zip(names, counts, strict=True))]
+    print(
+        "\n".join(
+            f"{row[0]:<{first}}" + "".join(f"{cell:>{longest + 2}}" for cell in row[1:]) for row in rows
+        )
+    )
 
 
 def draw(record: Record, folder: Path, data_root: Path | None) -> list[Path]:

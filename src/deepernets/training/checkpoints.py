@@ -22,6 +22,7 @@ from torch import nn
 from deepernets.errors import UserError
 from deepernets.files import LOCK, WRITE_ERRORS, flush_to_disk, lock_folder, reason
 from deepernets.training import distributed
+from deepernets.training.logs import delete_logs
 from deepernets.training.loop import Training
 from deepernets.training.records import RECORD
 
@@ -297,6 +298,7 @@ def delete_run(folder: Path) -> None:
             path.unlink(missing_ok=True)
     except OSError as error:
         raise UserError(f"{path} cannot be deleted ({reason(error)}); choose another --out.") from error
+    delete_logs(folder)
     delete_checkpoints(folder)
     if left := list_checkpoints(folder):
         raise UserError(f"{left[-1]} cannot be deleted; delete it, or choose another --out.")

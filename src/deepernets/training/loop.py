@@ -4,7 +4,7 @@ Nothing here depends on device or precision: `deepernets.training.preparation` p
 to Accelerate, which wraps their `forward` and `step`.
 """
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
@@ -172,7 +172,7 @@ def fit(
     validation: Batches | None,
     epochs: int,
     seed: int = 0,
-    callback: "Callback | None" = None,
+    callbacks: Sequence["Callback"] = (),
 ) -> None:
     """Train until `epochs` epochs are in the history, continuing after those that are there.
 
@@ -185,12 +185,16 @@ def fit(
         validation: Batches on which the network is evaluated after each epoch; None for no validation.
         epochs: Number of epochs in the end.
         seed: Seed of the run.
-        callback: Called after each step and each epoch.
+        callbacks: Called after each step and each epoch, in this order.
 
     Raises:
         UserError: the loss is not a finite number.
     """
-    callback = callback or Callback()
+
+    def after_step(meter: Meter) -> None:
+        for callback in callbacks:
+            callback.after_step(meter)
+
     training.started = training.started or datetime.now(UTC).isoformat(timespec="seconds")
     for epoch in range(len(training.history) + 1, epochs + 1):
         torch.manual_seed(torch_seed(seed * 10_007 + epoch))
@@ -202,7 +206,7 @@ def fit(
             training.criterion,
             training.optimizer,
             rates,
-            callback.after_step,
+            after_step,
             training.step,
         )
         meter.sum_over_processes()
@@ -223,7 +227,8 @@ def fit(
             "validation_seconds": perf_counter() - trained if held_out else 0.0,
         }
         training.history.append({"epoch": epoch} | {name: _rounded(value) for name, value in figures.items()})
-        callback.after_epoch(training)
+        for callback in callbacks:
+            callback.after_epoch(training)
 
 
 def _evaluate_held_out(training: Training, validation: Batches | None, epoch: int) -> Evaluation | None:

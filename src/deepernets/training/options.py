@@ -5,10 +5,13 @@ import unicodedata
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Literal
 
 from deepernets.errors import UserError
 from deepernets.recipes.recipe import Profile, Recipe
 from deepernets.training.records import Precision, Record, changes_to
+
+Log = Literal["csv", "tensorboard"]
 
 
 @dataclass(frozen=True)
@@ -26,6 +29,8 @@ class RunOptions:
         compile: Let PyTorch compile the network: a slow start for faster steps. Needs a C++ compiler.
         fresh: Delete the existing run, and start again.
         device: What to train on, such as cpu, cuda, cuda:1 or mps; auto takes a GPU if there is one.
+        log: Also write the figures of each epoch next to the record: csv writes log.csv, and tensorboard, which
+            needs the package of this name, event files.
 
     Raises:
         UserError: the seed is negative.
@@ -40,6 +45,7 @@ class RunOptions:
     compile: bool = False
     fresh: bool = False
     device: str = "auto"
+    log: Log | None = None
 
     def __post_init__(self) -> None:
         if self.seed < 0:

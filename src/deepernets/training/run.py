@@ -37,6 +37,7 @@ from deepernets.training.checkpoints import (
     save_weights,
 )
 from deepernets.training.cuda_graphs import CapturedStep, can_capture
+from deepernets.training.logs import EpochLog, require_log
 from deepernets.training.loop import Evaluation, Training, evaluate, evaluation_weights, fit
 from deepernets.training.metrics import summarise
 from deepernets.training.options import RunOptions, require_folder_name, require_same_run
@@ -163,6 +164,7 @@ def train(recipe: Recipe | str, options: RunOptions | None = None, **changes: An
     recipe = written.at(options.profile)
     folder = options.folder(written)
     distributed.use_device(options.device)
+    require_log(options.log)
     if options.compile:
         hardware.require_compiler()
     require_folder_name(folder)
@@ -182,7 +184,7 @@ def train(recipe: Recipe | str, options: RunOptions | None = None, **changes: An
         if can_capture(training) and not options.compile:
             training.step = CapturedStep(training, *next(splits.train.epoch(0)))
         with distributed.explain_lost_processes(folder):
-            tested, seconds = _fit_and_test(recipe, splits, training, options.seed, folder)
+            tested, seconds = _fit_and_test(recipe, splits, training, options, folder)
             if distributed.is_main():
                 record = Record(
                     recipe=recipe,
@@ -257,7 +259,7 @@ def _prepare_training(
 
 
 def _fit_and_test(
-    recipe: Recipe, splits: Splits, training: Training, seed: int, folder: Path
+    recipe: Recipe, splits: Splits, training: Training, options: RunOptions, folder: Path
 ) -> tuple[Evaluation, float]:
     """Train to the last epoch, evaluate on the test images, and write the weights.
 
@@ -266,8 +268,11 @@ def _fit_and_test(
     """
     batches = distributed.share(splits.train)
     held_out = distributed.share(splits.validation) if splits.validation else None
-    with Progress(folder, recipe, len(splits.train.images), len(training.history)) as progress:
-        fit(training, batches, held_out, recipe.epochs, seed, progress)
+    with (
+        EpochLog(folder, options.log, training.history) as log,
+        Progress(folder, recipe, len(splits.train.images), len(training.history)) as progress,
+    ):
+        fit(training, batches, held_out, recipe.epochs, options.seed, (progress, log))
         start = perf_counter()
         with evaluation_weights(training.optimizer):
             tested = _evaluate_test(training, splits)
@@ -309,7 +314,8 @@ def _finished_run(folder: Path, recipe: Recipe, options: RunOptions) -> Run:
         _require_same_images(run)
     if distributed.is_main():
         delete_leftovers(folder)
-    return run
+    with EpochLog(folder, options.log, record.epochs):  # which it may have been trained without
+        return run
 
 
 def _require_same_images(run: Run) -> None:
