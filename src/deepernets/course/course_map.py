@@ -67,17 +67,29 @@ MAP = {
     "02_build_vgg": Entry(
         "Build six networks with exact counts", ("vgg-configurations", "01_receptive_fields")
     ),
-    "03_train_vgg": Entry("Write the training step and the evaluation", ("vgg-configurations",)),
-    "04_build_resnet": Entry("Build shortcuts, bottlenecks and whole networks", ("02_build_vgg",)),
-    "05_train_resnet": Entry(
-        "Compare two networks on equal terms", ("residual-learning", "resnet-family", "03_train_vgg")
+    "03_train_vgg": Entry(
+        "Write the training step and the evaluation", ("vgg-configurations", "vgg-training")
     ),
-    "06_mnist": Entry("Compare deep networks with simple ones on digits", ("03_train_vgg",)),
+    "04_build_resnet": Entry(
+        "Build shortcuts, bottlenecks and whole networks",
+        ("residual-learning", "resnet-family", "02_build_vgg"),
+    ),
+    "05_train_resnet": Entry(
+        "Compare two networks on equal terms",
+        ("residual-learning", "resnet-family", "reading-results", "03_train_vgg"),
+    ),
+    "06_mnist": Entry(
+        "Compare deep networks with simple ones on digits", ("reading-results", "03_train_vgg")
+    ),
     "07_learning_rates": Entry("Find, schedule and race learning rates", ("recipe", "03_train_vgg")),
-    "08_when_depth_hurts": Entry("Diagnose networks that are too deep", ("04_build_resnet",)),
-    "09_looking_inside": Entry("Show what a network looks at", ("03_train_vgg",)),
-    "10_make_it_fast": Entry("Measure a step, resume exactly, use two processes", ("03_train_vgg",)),
-    "11_why_does_it_not_train": Entry("Find the faults of six trainings", ("03_train_vgg",)),
+    "08_when_depth_hurts": Entry(
+        "Diagnose networks that are too deep", ("when-depth-hurts", "04_build_resnet")
+    ),
+    "09_looking_inside": Entry("Show what a network looks at", ("looking-inside", "03_train_vgg")),
+    "10_make_it_fast": Entry(
+        "Measure a step, resume exactly, use two processes", ("one-machine", "many-machines", "03_train_vgg")
+    ),
+    "11_why_does_it_not_train": Entry("Find the faults of six trainings", ("recipe", "03_train_vgg")),
     "teaching": Entry("How do I teach with this book, and how do I grade?"),
     "promises": Entry("What is tested, and where?"),
     "deviations": Entry("Where does this course differ from the papers?"),
