@@ -31,15 +31,19 @@
     logo?.setAttribute("role", "navigation");
     logo?.setAttribute("aria-label", "First page");
 
-    // Called at first, when the window changes, when a toggle opens, and when a formula is set.
-    const observer = new ResizeObserver((entries) => {
-      for (const { target } of entries) mark(target);
-    });
     for (const [selector, kind] of Object.entries(KINDS)) {
-      [...document.querySelectorAll(selector)].filter((box) => !box.closest(".explorer")).forEach((box, number) => {
-        NAMES.set(box, `${kind} ${number + 1} of this page; scrolls sideways`);
-        observer.observe(box);
-      });
+      const boxes = [...document.querySelectorAll(selector)].filter((box) => !box.closest(".explorer"));
+      boxes.forEach((box, number) => NAMES.set(box, `${kind} ${number + 1} of this page; scrolls sideways`));
     }
+    // Called at first, when the window changes, when a toggle opens, and when a formula gets its height.
+    const observer = new ResizeObserver((entries) => entries.forEach(({ target }) => mark(target)));
+    for (const box of NAMES.keys()) observer.observe(box);
+  });
+
+  // Fonts change widths alone.
+  window.addEventListener("load", async () => {
+    await window.MathJax?.startup?.promise;
+    await document.fonts.ready;
+    for (const box of NAMES.keys()) mark(box);
   });
 })();

@@ -1,3 +1,4 @@
+from collections.abc import Callable
 from importlib import import_module
 from math import comb, sqrt
 from typing import Any
@@ -17,8 +18,12 @@ from deepernets.analysis.statistics import (
     images_needed_paired,
     mcnemar,
     mcnemar_bounds,
+    mcnemar_of_counts,
     mean_and_sd,
+    paired_interval,
+    seeds_half_width,
     standard_error,
+    unpaired_interval,
 )
 from deepernets.errors import UserError
 from deepernets.models.counting import training_cost
@@ -53,6 +58,34 @@ def test_the_interval_covers_the_truth_as_often_as_it_says() -> None:
 def test_an_interval_around_what_cannot_be_is_refused(right: int, images: int) -> None:
     with pytest.raises(UserError, match="cannot be"):
         binomial_interval(right, images)
+
+
+@pytest.mark.parametrize(
+    "refused",
+    [
+        lambda: unpaired_interval(3, 1, 2),
+        lambda: unpaired_interval(0, 0, 0),
+        lambda: paired_interval(2, 2, 3),
+        lambda: paired_interval(-1, 1, 3),
+        lambda: mcnemar_of_counts(-1, 2),
+        lambda: seeds_half_width(0.1, seeds=1),
+    ],
+)
+def test_differences_of_what_cannot_be_are_refused(refused: Callable[[], object]) -> None:
+    with pytest.raises(UserError):
+        refused()
+
+
+def test_the_paired_interval_is_that_of_the_images_differences() -> None:
+    """Of n values with the variance v the mean has the standard error √(v/n); here in numpy, on single images."""
+    each = np.array([1] * 30 + [-1] * 20 + [0] * 950)
+    half = 1.96 * each.std() / sqrt(len(each))
+    assert paired_interval(30, 20, 1000) == pytest.approx((each.mean() - half, each.mean() + half))
+
+
+def test_the_unpaired_interval_is_the_paired_one_of_independent_mistakes() -> None:
+    """Of 100 images 90 and 80 are right; independently, 18 for the first alone, 8 for the second."""
+    assert unpaired_interval(90, 80, 100) == pytest.approx(paired_interval(18, 8, 100))
 
 
 def _networks(both: int, only_one: int, only_other: int, none: int) -> tuple[torch.Tensor, torch.Tensor]:

@@ -46,7 +46,7 @@ def violations(page: "Page", *, code: bool) -> list[str]:
 
 def settled(page: "Page") -> None:
     """Wait until formulas are set, which changes what scrolls."""
-    page.evaluate("window.MathJax?.startup?.promise?.then(() => null)")
+    page.evaluate("window.MathJax?.startup?.promise?.then(() => document.fonts.ready).then(() => null)")
     page.evaluate("new Promise(done => requestAnimationFrame(() => requestAnimationFrame(() => done(null))))")
 
 

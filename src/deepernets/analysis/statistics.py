@@ -20,6 +20,12 @@ class Interval(NamedTuple):
     high: float
 
 
+def _require_counts(images: int, *counts: int) -> None:
+    for count in counts:
+        if not 0 <= count <= images or images < 1:
+            raise UserError(f"{count} of {images} answers cannot be correct; expected right, then images.")
+
+
 def standard_error(share: float, images: int) -> float:
     """Return the standard deviation of a share that is counted on `images` independent images.
 
@@ -50,8 +56,7 @@ def binomial_interval(right: int, images: int, z: float = Z95) -> Interval:
     """
     from scipy.stats import binomtest, norm
 
-    if not 0 <= right <= images or images < 1:
-        raise UserError(f"{right} of {images} answers cannot be correct; expected right, then images.")
+    _require_counts(images, right)
     found = binomtest(right, images).proportion_ci(1 - 2 * norm.sf(z), method="wilson")
     return Interval(float(found.low), float(found.high))
 
@@ -89,6 +94,7 @@ def unpaired_interval(one_right: int, other_right: int, images: int) -> Interval
     >>> f"{low:.2%} to {high:.2%}"
     '0.19% to 1.81%'
     """
+    _require_counts(images, one_right, other_right)
     one, other = one_right / images, other_right / images
     error = sqrt(standard_error(one, images) ** 2 + standard_error(other, images) ** 2)
     return Interval(one - other - Z95 * error, one - other + Z95 * error)
@@ -108,8 +114,8 @@ def paired_interval(only_one: int, only_other: int, images: int) -> Interval:
     >>> f"{low:.2%} to {high:.2%}"
     '0.56% to 1.44%'
     """
+    _require_counts(images, only_one, only_other, only_one + only_other)
     apart, difference = (only_one + only_other) / images, (only_one - only_other) / images
-    require_shares(apart)
     error = sqrt((apart - difference**2) / images)
     return Interval(difference - Z95 * error, difference + Z95 * error)
 
