@@ -54,7 +54,7 @@ def test_links_inside_the_book_resolve(book: "Book") -> None:
 def test_the_figures_of_a_page_are_svg_without_a_name_twice(book: "Book", page: str) -> None:
     article = book.article(page)
     assert not article.select(".cell_output img")
-    names = [str(tag["id"]) for tag in article.select("[id]")]
+    names = [str(tag["id"]) for tag in article.select(".figure-box [id]")]
     assert len(names) == len(set(names))
 
 

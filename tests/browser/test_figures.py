@@ -59,6 +59,12 @@ def test_figures_are_legible(read: Reader, page: str) -> None:
     assert read.page.evaluate("document.documentElement.scrollWidth - innerWidth") <= 0
 
 
+@pytest.mark.parametrize("read", [("phone", "light")], indirect=True)
+def test_a_figure_of_one_panel_is_not_scrolled_on_a_phone(read: Reader) -> None:
+    (figure,) = measure(read, "book/many-machines")
+    assert not figure["wide"]
+
+
 @pytest.mark.parametrize("page", PAGES[:1])
 def test_figures_follow_the_theme_that_the_reader_chooses(read: Reader, page: str) -> None:
     shown = read.open(page)

@@ -26,7 +26,8 @@ class InlineFigures(SphinxPostTransform):
         """Replace them in one document."""
         for number, image in enumerate(list(self.document.findall(nodes.image))):
             path = Path(self.env.srcdir) / image["uri"].lstrip("/")
-            if path.suffix == ".svg" and "--figure-" in (svg := path.read_text(encoding="utf-8")):
+            if path.suffix == ".svg" and "jupyter_execute" in path.parts:  # a cell's output
+                svg = path.read_text(encoding="utf-8")
                 figure = page_figure(svg, image.get("alt", ""), prefix=f"figure{number}-")
                 image.replace_self(nodes.raw("", figure, format="html"))
 

@@ -29,6 +29,7 @@ PALETTE: list[Any] = [
 ]
 INK, PAPER = "black", "white"
 GUIDE = "0.35"  # reference lines, outlines and remarks
+TEXT, GRID = "0.15", "0.8"  # of matplotlib's style
 LINK = "0.6"  # lines that join marks
 FILL = "0.85"  # areas in the background
 SEQUENTIAL = "cividis"  # from low to high, such as shares

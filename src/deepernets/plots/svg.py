@@ -25,9 +25,9 @@ from deepernets.plots import style
 
 COLOURS = {
     to_hex(style.INK): "ink",
-    "#262626": "ink",  # texts of matplotlib's style
+    to_hex(style.TEXT): "ink",
     to_hex(style.PAPER): "paper",
-    "#cccccc": "grid",  # of matplotlib's style
+    to_hex(style.GRID): "grid",
     to_hex(style.GUIDE): "guide",
     to_hex(style.LINK): "link",
     to_hex(style.FILL): "fill",
@@ -182,6 +182,12 @@ def _rewrite(element: ElementTree.Element, used: set[str], on_image: bool = Fals
             element.remove(child)
         else:
             _rewrite(child, used, on_image)
+    styles = {child.get("style") for child in element}
+    if element.tag == "g" and "style" not in element.attrib and len(element) > 1 and len(styles) == 1:
+        if shared := styles.pop():
+            element.set("style", shared)  # once for all marks of a series
+            for child in element:
+                del child.attrib["style"]
     if element.tag == "pattern" and "--figure-series" in element[0].get("fill", ""):
         for child in element[1:]:  # a hatch is dark on a colour, in the dark theme, too
             child.set("style", child.get("style", "").replace("--figure-ink", "--figure-hatch"))
