@@ -2,7 +2,7 @@
 
 import json
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 import torch
 
@@ -14,10 +14,13 @@ from deepernets.training.records import load_records
 
 if TYPE_CHECKING:
     from IPython.display import HTML, Markdown
-    from matplotlib.figure import Figure
 
 SIDE = 224
-SENTENCE = "Build VGG and ResNet, train them,\nand learn which differences are real."  # of the card
+CARD_LINES = (
+    "from paper to practice",
+    "Build VGG and ResNet, train them,\nand learn which differences are real.",
+    "A book, labs and a Python package",
+)
 BAR = 150  # length of the bar of a field as wide as the image
 # The course's own drawing of one of CIFAR's classes, on a square of 224 pixels.
 SHIP = """
@@ -121,40 +124,9 @@ def results_in_short() -> "Markdown":
     return Markdown(frame.to_markdown(index=False, disable_numparse=True))
 
 
-def social_card() -> "Figure":
-    """Draw the image that messengers show next to a link: 1200×630 pixels at 100 dots per inch."""
-    from matplotlib.figure import Figure
-    from matplotlib.patches import FancyBboxPatch, Rectangle
-
-    figure = Figure(figsize=(12, 6.3), dpi=100, facecolor="#14263d")
-    ax = figure.add_axes((0, 0, 1, 1))
-    ax.set(xlim=(0, 1200), ylim=(630, 0))
-    ax.axis("off")
-    words: dict[str, Any] = {"color": "white", "va": "top"}
-    ax.text(70, 95, "Deeper Networks", fontsize=42, weight="bold", **words)
-    ax.text(70, 205, "from paper to practice", fontsize=34, **words)
-    ax.text(
-        70,
-        340,
-        "Build VGG and ResNet, train them,\nand learn which differences are real.",
-        fontsize=20,
-        **words,
-    )
-    ax.text(70, 500, "A book, eleven labs and a Python package", fontsize=20, **{**words, "color": "#a9c9ec"})
-    left, top, scale = 720, 110, 410 / SIDE
-    ax.add_patch(FancyBboxPatch((left, top), 410, 410, boxstyle="round,pad=12", color="#2a6db3"))
-    for stage in stages():
-        side, corner = stage.field * scale, stage.low * scale
-        pool = "pool" in stage.name
-        look: dict[str, Any] = {
-            "linewidth": 3 if pool else 1,
-            "edgecolor": "white",
-            "facecolor": (1, 1, 1, 0.06),
-        }
-        ax.add_patch(Rectangle((left + corner, top + corner), side, side, **look))
-    return figure
-
-
 def write_social_card(path: Path) -> None:
-    """Write the `social_card` as a PNG."""
-    social_card().savefig(path, metadata={"Software": None})
+    """Write the image that messengers show next to a link to the book."""
+    from deepernets.plots import architecture, style
+
+    squares = [(stage.low / SIDE, stage.field / SIDE) for stage in stages()]
+    style.save(architecture.field_card("Deeper Networks", CARD_LINES, squares), path, dpi=100)

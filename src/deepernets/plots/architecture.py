@@ -293,3 +293,27 @@ def values_by_layer(values: Mapping[str, Sequence[float]], quantity: str) -> Fig
     ax.set(xlabel="convolution, counted from the image", ylabel=quantity, yscale="log")
     style.whole_numbers(ax.xaxis)
     return figure
+
+
+def field_card(title: str, lines: Sequence[str], fields: Sequence[tuple[float, float]]) -> Figure:
+    """Draw a title and lines of text next to nested receptive fields, 12 by 6.3 inches in size.
+
+    Args:
+        title: Written largest, at the top.
+        lines: A subtitle, a sentence of two lines, and a remark.
+        fields: The first pixel and the side of each field, as shares of the image's side.
+    """
+    figure = Figure(figsize=(12, 6.3), facecolor=style.CARD_GROUND)
+    ax = figure.add_axes((0, 0, 1, 1))
+    ax.set(xlim=(0, 12), ylim=(6.3, 0))
+    ax.axis("off")
+    for y, text, size in zip((0.95, 2.05, 3.4, 5.0), (title, *lines), (42, 34, 20, 20), strict=True):
+        ax.text(
+            0.7, y, text, fontsize=size, color=style.PAPER, va="top", weight="bold" if y < 1 else "normal"
+        )
+    left, top, side = 7.2, 1.1, 4.1
+    ax.add_patch(Rectangle((left, top), side, side, color=style.CARD_IMAGE))
+    for low, share in fields:
+        corner = (left + side * low, top + side * low)
+        ax.add_patch(Rectangle(corner, side * share, side * share, fill=False, edgecolor=style.PAPER))
+    return figure

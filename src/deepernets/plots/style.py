@@ -34,6 +34,10 @@ LINK = "0.6"  # lines that join marks
 FILL = "0.85"  # areas in the background
 SEQUENTIAL = "cividis"  # from low to high, such as shares
 DIVERGING = "PuOr_r"  # from negative to positive: the ends also differ in lightness
+CARD_GROUND, CARD_IMAGE = (
+    "#14263d",
+    "#2a6db3",
+)  # of the image for links to the book; the logo has the second, too
 HEAT = "inferno"  # heat maps that are laid over images
 GREY_IMAGE = "gray"  # images of one channel
 SHADES = "Greys"  # from absent to present
@@ -210,7 +214,7 @@ def draw_square(
         ax.add_patch(outline)
 
 
-def save(figure: Figure, path: Path) -> Path:
-    """Write a figure as PNG, atomically, and return its path."""
-    write_atomically(path, lambda temporary: figure.savefig(temporary, dpi=130, format="png"))
+def save(figure: Figure, path: Path, dpi: int = 130) -> Path:
+    """Write a figure as PNG with so many pixels per inch, atomically, and return its path."""
+    write_atomically(path, lambda temporary: figure.savefig(temporary, dpi=dpi, format="png"))
     return path
