@@ -13,7 +13,9 @@ PAGE = """<html><head><link rel="stylesheet" href="../_static/a.css"><script>tra
 <a href="second.html#top">there</a>
 <a href="#top">here</a><a href="../search.html">search</a><a href="https://example.org/">away</a>
 <details class="admonition hide above-input"><summary>Code for Figure 1</summary><pre>draw()</pre></details>
-<div class="solution dropdown admonition" id="answer">42</div><details><summary>More</summary>Text</details>
+<svg aria-labelledby="clip dot"><clipPath id="clip"/><path id="dot"/>
+<use xlink:href="#dot" clip-path="url(#clip)"/></svg><div class="solution dropdown admonition" id="answer">42</div>
+<details><summary>More</summary>Text</details>
 </section></article></body></html>"""
 
 
@@ -30,7 +32,7 @@ def joined(tmp_path: Path) -> BeautifulSoup:
 
 def test_every_name_is_unique_and_every_link_leads_to_one_of_them(joined: BeautifulSoup) -> None:
     names = [str(tag["id"]) for tag in joined.select("[id]")]
-    assert len(names) == len(set(names)) == 6
+    assert len(names) == len(set(names)) == 10
     links = [str(tag["href"]) for tag in joined.select("a")]
     assert links.count("#book-second--top") == 3  # from both pages, and from its own
     assert [link for link in links if link.removeprefix("#") not in names] == ["https://example.org/"] * 2
@@ -54,6 +56,17 @@ def test_nothing_is_closed_and_the_screens_parts_are_left_out(joined: BeautifulS
         "../html/_images/a.png",
         "../html/_static/mathjax/tex.js",
     }
+
+
+def test_the_parts_of_a_drawing_still_find_each_other(joined: BeautifulSoup) -> None:
+    for page in ("book-first", "book-second"):
+        drawing = joined.select_one(f"#{page} svg")
+        assert drawing is not None
+        assert [tag["id"] for tag in drawing.select("[id]")] == [f"{page}--clip", f"{page}--dot"]
+        assert drawing["aria-labelledby"] == f"{page}--clip {page}--dot"
+        used = drawing.find("use")
+        assert used is not None
+        assert (used["clip-path"], used["xlink:href"]) == (f"url(#{page}--clip)", f"#{page}--dot")
 
 
 def test_without_chromium_the_error_says_how_to_get_it(

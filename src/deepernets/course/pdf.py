@@ -5,6 +5,7 @@ figure. Sphinx's own single page gives sections and figures of different pages t
 with that of its page, and every link leads to the right place.
 """
 
+import re
 import shutil
 import sys
 from collections.abc import Iterator
@@ -21,6 +22,14 @@ if TYPE_CHECKING:
 
 BROWSERS = ("chromium", "chromium-browser", "google-chrome", "chrome")
 SCREEN_ONLY = "script, button, noscript, .headerlink, .d-print-none, details.above-input, .prev-next-area"
+REFERRING = (
+    "id",
+    "for",
+    "aria-labelledby",
+    "aria-describedby",
+    "aria-controls",
+)  # attributes with names of places
+REFERENCE = re.compile(r"url\(#([^)]+)\)")
 FORMULAS = "window.MathJax ? MathJax.startup.promise.then(() => true) : true"
 PATIENCE = 600_000  # milliseconds, far above what anything takes
 
@@ -117,14 +126,25 @@ def _article(soup: "BeautifulSoup", page: str, pages: list[str]) -> "Tag":
         tag["open"] = ""
     for tag in article.select(".dropdown"):
         tag["class"] = " ".join(name for name in tag["class"] if name not in ("dropdown", "toggle"))
-    for tag in article.select("[id]"):
-        tag["id"] = _place(page, str(tag["id"]))
+    _rename(article, page)
     article["id"] = _place(page)
     for tag in article.select("img, source"):
         _lead_from_joined(tag, page)
     for tag in article.select("a[href]"):
         _link(tag, page, pages)
     return article
+
+
+def _rename(article: "Tag", page: str) -> None:
+    """Put the page's name before the names in it, and where they are referred to, as in the parts of a drawing."""
+    for tag in article.find_all(True):
+        for key, value in tag.attrs.items():
+            if key in REFERRING:
+                tag[key] = " ".join(_place(page, name) for name in str(value).split())
+            elif key in ("href", "xlink:href") and tag.name == "use":
+                tag[key] = f"#{_place(page, str(value).removeprefix('#'))}"
+            elif isinstance(value, str):
+                tag[key] = REFERENCE.sub(lambda name: f"url(#{_place(page, name[1])})", value)
 
 
 def _link(tag: "Tag", page: str, pages: list[str]) -> None:
