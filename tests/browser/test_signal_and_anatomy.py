@@ -46,9 +46,9 @@ def address(state: dict[str, Any]) -> str:
     [
         {"sigma": 0.1, "depth": 30},
         {"batch": True},
-        {"shortcut": True, "gamma": 0.2, "seed": 7},
-        {"batch": True, "shortcut": True, "gamma": 0.5},
-        {"sigma": 0.01, "depth": 100},
+        {"shortcut": True, "gamma": 0.2, "seed": 7, "depth": 20},
+        {"batch": True, "shortcut": True, "gamma": 0.5, "depth": 20},
+        {"sigma": 0.01, "depth": 40},
     ],
 )
 def test_signals_and_gradients_are_those_of_pytorch_with_the_same_weights(
@@ -59,13 +59,13 @@ def test_signals_and_gradients_are_those_of_pytorch_with_the_same_weights(
     page = read.open(SIGNAL, f"#explorer-signal:{address(state)}")
     names, printed = run_its_python(page)
     drawn = torch.cat([weight.detach().flatten() for weight in names["weights"]]) / state["sigma"]
-    images = SIGNAL_NETWORK["images"] * SIGNAL_NETWORK["units"]
+    before = SIGNAL_NETWORK["images"] * SIGNAL_NETWORK["units"]
     ours = page.evaluate(
-        "([seed, count]) => [...deepernets.signal.draw(seed, count)]", [state["seed"], images + len(drawn)]
+        "([seed, from, count]) => [...deepernets.signal.draw(seed, count)].slice(from, count)",
+        [state["seed"], before, before + len(drawn)],
     )
-    torch.testing.assert_close(
-        torch.tensor(ours[images : images + len(drawn)]).double(), drawn, rtol=1e-12, atol=1e-14
-    )
+    close = {"rtol": 1e-12, "atol": 1e-14}  # logarithms and cosines may differ in the last digit
+    torch.testing.assert_close(torch.tensor(ours, dtype=torch.float64), drawn, **close)
 
     ulp = torch.finfo(torch.float64).eps
     tolerance = (
