@@ -64,8 +64,8 @@ def test_signals_and_gradients_are_those_of_pytorch_with_the_same_weights(
         "([seed, from, count]) => [...deepernets.signal.draw(seed, count)].slice(from, count)",
         [state["seed"], before, before + len(drawn)],
     )
-    close = {"rtol": 1e-12, "atol": 1e-14}  # logarithms and cosines may differ in the last digit
-    torch.testing.assert_close(torch.tensor(ours, dtype=torch.float64), drawn, **close)
+    # logarithms and cosines may differ in the last digit
+    torch.testing.assert_close(torch.tensor(ours, dtype=torch.float64), drawn, rtol=1e-12, atol=1e-14)
 
     ulp = torch.finfo(torch.float64).eps
     tolerance = (
@@ -354,6 +354,14 @@ def test_the_tasks_of_the_anatomy_are_solved_by_mouse(read: Reader) -> None:
     explorer(page).locator("fieldset").last.get_by_label("Network").select_option("cifar")
     set_field(page, "n", 18)
     assert "ResNet-110 has" in explorer(page).locator(".explorer-summary").inner_text()
+
+
+@pytest.mark.parametrize("chapter", [SIGNAL, ANATOMY, FIELDS, KERNELS])
+def test_in_print_the_page_has_a_figure_in_the_explorers_place(read: Reader, chapter: str) -> None:
+    page = read.open(chapter)
+    page.emulate_media(media="print")
+    assert not explorer(page).is_visible()
+    assert page.locator("article figure img, article figure svg").first.is_visible()
 
 
 @pytest.mark.parametrize("read", [("phone", "dark")], indirect=True)
