@@ -211,10 +211,12 @@ def test_an_address_without_sense_is_ignored(read: Reader, chapter: str, fragmen
     assert read.errors == []
 
 
-def test_without_javascript_a_sentence_says_so(browser: Any) -> None:
+@pytest.mark.parametrize("chapter", [FIELDS, KERNELS, "book/when-depth-hurts", "book/resnet-family"])
+def test_without_javascript_a_sentence_says_so_and_figures_are_there(browser: Any, chapter: str) -> None:
     context = browser.new_context(java_script_enabled=False, offline=True)
-    page = Reader(context.new_page()).open(KERNELS)
+    page = Reader(context.new_page()).open(chapter)
     assert "needs JavaScript" in explorer(page).inner_text()
+    assert page.locator("article figure img, article figure svg").first.is_visible()
     context.close()
 
 

@@ -7,7 +7,10 @@ from tests.browser.conftest import Reader
 SCREENS = [("desk", "light"), ("phone", "dark"), ("small phone", "light")]
 
 
-@pytest.mark.parametrize("page", ["book/welcome", "book/convolution", "book/receptive-fields"])
+PAGES = ("welcome", "convolution", "receptive-fields", "when-depth-hurts", "resnet-family")
+
+
+@pytest.mark.parametrize("page", [f"book/{page}" for page in PAGES])
 @pytest.mark.parametrize("read", SCREENS, indirect=True)
 def test_a_page_fits_the_screen_asks_no_other_host_and_has_no_errors(read: Reader, page: str) -> None:
     shown = read.open(page)
