@@ -1,5 +1,7 @@
 """The files for maintainers say the same as the package, and what runs in public is pinned."""
 
+import json
+import os
 import re
 import tomllib
 from pathlib import Path
@@ -79,3 +81,17 @@ def test_files_that_are_named_for_contributors_exist(name: str) -> None:
         if not any(word in path for word in made) and not (ROOT / path).exists()
     ]
     assert not missing
+
+
+def test_codespaces_and_binder_install_the_course() -> None:
+    container = json.loads((ROOT / ".devcontainer" / "devcontainer.json").read_text(encoding="utf-8"))
+    assert container["postCreateCommand"].endswith("pip install -r requirements.txt")
+    for name in container["customizations"]["codespaces"]["openFiles"]:
+        assert (ROOT / name).is_file()
+    environment = yaml.safe_load((ROOT / ".binder" / "environment.yml").read_text(encoding="utf-8"))
+    (version,) = [one.split("=")[1] for one in environment["dependencies"] if one.startswith("python=")]
+    assert container["image"].endswith(f":{version}")
+    after = ROOT / ".binder" / "postBuild"
+    assert after.read_text(encoding="utf-8").rstrip().endswith("-e '.[course]'")
+    if os.name == "posix":
+        assert os.access(after, os.X_OK), "Binder runs it"

@@ -77,7 +77,7 @@ def test_without_the_course_the_cell_says_in_one_sentence_how_to_install_it(
 
     monkeypatch.setattr(builtins, "__import__", without_the_course)
     with pytest.raises(
-        SystemExit, match=rf"^The course is not installed. Run `%pip install git\+{URL}@{REF}`"
+        ImportError, match=rf"^The course is not installed. Run `%pip install git\+{URL}@{REF}`"
     ):
         run_cell()
 

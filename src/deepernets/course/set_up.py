@@ -17,7 +17,10 @@ if "google.colab" in sys.modules or "KAGGLE_KERNEL_RUN_TYPE" in os.environ:
 try:
     from deepernets.course.set_up import set_up
 except ImportError:
-    sys.exit(f"The course is not installed. Run `%pip install {COURSE}`, then restart the kernel.")
+    class Missing(ImportError):
+        _render_traceback_ = lambda self: [str(self)]  # a sentence is enough
+
+    raise Missing(f"The course is not installed. Run `%pip install {COURSE}`, then restart the kernel.") from None
 set_up("$version", COURSE)""")
 
 
