@@ -33,15 +33,15 @@ class Killed(Exception):
     """Stands for a kill."""
 
 
-def test_a_run_that_was_killed_and_went_on_has_a_line_for_each_epoch(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_run_that_was_killed_and_went_on_has_a_line_for_each_epoch(tmp_path: Path) -> None:
     def kill(*_: object) -> None:
         raise Killed
 
-    with monkeypatch.context() as patch, pytest.raises(Killed):
-        patch.setattr(EpochLog, "after_epoch", kill)  # after the checkpoint, before the line
+    patch = pytest.MonkeyPatch()
+    patch.setattr(EpochLog, "after_epoch", kill)  # after the checkpoint, before the line
+    with pytest.raises(Killed):
         train(TINY, out=tmp_path, log="csv", precision="fp32")
+    patch.undo()
     run = train(TINY, out=tmp_path, log="csv", precision="fp32")
     with (run.folder / CSV).open(encoding="utf-8", newline="") as file:
         rows = list(csv.DictReader(file))
