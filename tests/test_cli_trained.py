@@ -15,6 +15,7 @@ from deepernets import cli
 from deepernets.benchmark.run import Benchmark, Measurement
 from deepernets.benchmark.variants import Size
 from deepernets.cli.bench import _print as print_benchmark
+from deepernets.errors import ImagesChangedWarning
 from deepernets.models.registry import list_models
 from deepernets.training.prediction import predict, read_images
 from deepernets.training.pretrained import load_pretrained
@@ -70,6 +71,20 @@ def test_probabilities_are_those_of_the_network_in_evaluation_mode(ones: list[Pa
     together = predict(trained, pixels)
     assert torch.allclose(together.sum(dim=1), torch.ones(3))
     assert torch.allclose(predict(trained, pixels[:1]), together[:1], atol=1e-5)
+
+
+def test_a_transparent_image_is_announced_and_a_damaged_one_refused(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    clear, damaged = tmp_path / "clear.png", tmp_path / "damaged.png"
+    Image.fromarray(np.random.default_rng(0).integers(0, 255, (40, 50, 4), dtype=np.uint8)).save(clear)
+    damaged.write_bytes(clear.read_bytes()[:500])
+    trained = load_pretrained(PRETRAINED)
+    with pytest.warns(ImagesChangedWarning, match=r"clear.png was changed on reading: laid on white"):
+        read_images([clear], trained.record)
+    status, _, error = run(capsys, "predict", damaged, "--run", PRETRAINED)
+    assert status == 2
+    assert "give another file" in error
 
 
 def test_exported_weights_state_what_they_need_and_are_those_of_the_run(
