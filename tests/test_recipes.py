@@ -234,11 +234,12 @@ def test_a_file_states_a_recipe_or_the_changes_of_one(tmp_path: Path) -> None:
         ('data = "mnist"\nmodel = "vgg-16"\nname = "../up"', "a name without .."),
         ("epochs =", "is damaged"),
         ("\x00", "is damaged"),
+        ("model = '\udcff'", "is not UTF-8; save it in this encoding"),
     ],
 )
 def test_a_file_that_is_no_recipe_is_refused_in_one_sentence(text: str, problem: str, tmp_path: Path) -> None:
     file = tmp_path / "mine.toml"
-    file.write_text(text)
+    file.write_bytes(text.encode(errors="surrogateescape"))
     with pytest.raises(UserError) as refused:
         load_recipe(file)
     assert problem in str(refused.value)

@@ -9,6 +9,9 @@ from typing import Any
 
 import pytest
 import yaml
+from hatchling.metadata.core import ProjectMetadata
+from hatchling.plugin.manager import PluginManager
+from packaging.requirements import Requirement
 
 import deepernets
 from deepernets.course.forks import repository
@@ -95,3 +98,33 @@ def test_codespaces_and_binder_install_the_course() -> None:
     assert after.read_text(encoding="utf-8").rstrip().endswith("-e '.[course]'")
     if os.name == "posix":
         assert os.access(after, os.X_OK), "Binder runs it"
+
+
+def test_on_a_package_index_every_link_of_the_readme_leads_to_the_repository() -> None:
+    shown = ProjectMetadata(str(ROOT), PluginManager()).core.readme
+    pattern = r"\]\(([^)]+)\)"
+    links = re.findall(pattern, shown)
+    assert len(links) == len(re.findall(pattern, (ROOT / "README.md").read_text(encoding="utf-8"))) > 20
+    assert not [link for link in links if not link.startswith("https://")]
+    url, ref = repository(ROOT)
+    paths = re.findall(rf"\]\({url}/(?:blob|raw)/{ref}/([^)]+)\)", shown)
+    assert len(paths) > 20
+    assert not [path for path in paths if not (ROOT / path).exists()]
+    assert f"]({url}/raw/{ref}/book/_static/configurations.png)" in shown  # a page of GitHub is no picture
+
+
+def test_the_constraints_pin_versions_that_every_index_can_have() -> None:
+    text = (ROOT / ".ci" / "constraints.txt").read_text(encoding="utf-8")
+    lines = [line for line in text.splitlines() if not line.startswith("#")]
+    assert all(re.fullmatch(r"[a-z0-9-]+==[0-9][0-9a-z.]*( ; [^;]+)?", line) for line in lines)
+    pinned = {requirement.name: requirement for requirement in map(Requirement, lines)}
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
+    extras = project["optional-dependencies"]
+    wanted = [Requirement(text) for text in [*project["dependencies"], *extras["course"], *extras["dev"]]]
+    unmet = [
+        f"{requirement}: {pinned.get(requirement.name.lower())}"
+        for requirement in wanted
+        if requirement.name.lower() not in pinned
+        or not requirement.specifier.contains(str(pinned[requirement.name.lower()].specifier)[2:])
+    ]
+    assert not unmet, "run make constraints"

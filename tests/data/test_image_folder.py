@@ -250,7 +250,7 @@ def test_a_rotated_photograph_is_turned_and_transparency_laid_on_white_with_one_
     message = str(caught.pop().message)
     assert not caught.list
     assert "1 turned as their EXIF data states" in message
-    assert "1 laid on white where they were transparent" in message
+    assert "1 laid on white where transparent" in message
     np.testing.assert_array_equal(
         train.images.pixels[0].permute(1, 2, 0).numpy(), np.rot90(np.asarray(sideways), k=-1)
     )

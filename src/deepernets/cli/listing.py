@@ -45,8 +45,9 @@ def models(
     from deepernets.models.registry import is_for_cifar, specification
 
     small = is_for_cifar(name)
-    size = image_size or (32 if small else 224)
-    _print_layers(specification(name, (channels, size, size), classes or (10 if small else 1000)))
+    size = (32 if small else 224) if image_size is None else image_size
+    classes = (10 if small else 1000) if classes is None else classes
+    _print_layers(specification(name, (channels, size, size), classes))
 
 
 def _print_layers(spec: "NetworkSpec") -> None:

@@ -48,8 +48,14 @@ def _open(run: Path, data_root: Path | None = None) -> "Run":
     from deepernets.training.pretrained import list_pretrained, load_pretrained
     from deepernets.training.run import load_run
 
-    shipped = not run.exists() and run.as_posix() in list_pretrained()
-    return load_pretrained(run.as_posix(), data_root) if shipped else load_run(run, data_root)
+    if run.exists():
+        return load_run(run, data_root)
+    if (name := run.as_posix()) in (shipped := list_pretrained()):
+        return load_pretrained(name, data_root)
+    raise UserError(
+        f"There is no run {name}; give the folder of a finished run, or one of the networks that ship with the "
+        f"course: {', '.join(shipped)}."
+    )
 
 
 @app.command
@@ -88,7 +94,7 @@ def predict(
         best = row.topk(min(top, len(classes)))
         named = zip(best.indices.tolist(), best.values.tolist(), strict=True)
         rows.append([str(image), *chain.from_iterable((classes[k], f"{share:.1%}") for k, share in named)])
-    print(align(rows, left=2, width=terminal_width()))
+    print(wrap(align(rows, left=2, width=terminal_width()), indent="  "))
     if grad_cam:
         print(_draw_heat(trained, pixels, probabilities, grad_cam))
 

@@ -17,13 +17,16 @@ ORIENTATION = 0x0112  # the EXIF tag
 MOST_PIXELS = 64_000_000  # of one image: 256 MB as RGBA
 
 
-def decode(data: bytes, path: Path, changes: Counter[str]) -> tuple[np.ndarray, str]:
+def decode(
+    data: bytes, path: Path, changes: Counter[str], remedy: str = "replace it, or move it away"
+) -> tuple[np.ndarray, str]:
     """Decode an image, and count in `changes` what was done to its pixels.
 
     Args:
         data: The bytes of its file.
         path: The file, for messages.
         changes: Is added to: an image turned, laid on white, or converted from other colours.
+        remedy: What to do about a file that is no image or damaged, for messages.
 
     Returns:
         uint8 (H, W, 1) if it is grey, else (H, W, 3), and the file's format, such as ``jpeg``.
@@ -31,12 +34,12 @@ def decode(data: bytes, path: Path, changes: Counter[str]) -> tuple[np.ndarray, 
     Raises:
         UserError: it is no image, damaged or too large, or has more than 8 bits per channel.
     """
-    with reading(path, "replace it, or move it away"), warnings.catch_warnings():
+    with reading(path, remedy), warnings.catch_warnings():
         warnings.simplefilter("ignore")  # Pillow's, of slips in files that can be read nevertheless
         try:
             image: Image.Image = Image.open(io.BytesIO(data), formats=FORMATS)
         except Image.UnidentifiedImageError:
-            raise UserError(f"{path} is not an image of {', '.join(FORMATS)}; move it away.") from None
+            raise UserError(f"{path} is not an image of {', '.join(FORMATS)}; {remedy}.") from None
         _require_small(path, image.size)
         file_format = "jpeg" if image.format == "MPO" else str(image.format).lower()
         turned = _orientation(image) not in (0, 1)
@@ -78,7 +81,7 @@ def _on_white(image: Image.Image, changes: Counter[str]) -> Image.Image:
     """Return an image without transparency, grey if it was grey and transparent."""
     layers = image.convert("RGBA")
     if np.asarray(layers.getchannel("A")).min(initial=255) < 255:
-        changes["laid on white where they were transparent"] += 1
+        changes["laid on white where transparent"] += 1
         white = Image.new("RGBA", layers.size, "white")
         layers = Image.alpha_composite(white, layers)
     return layers.convert("L" if image.mode in ("1", "L", "LA", "La") else "RGB")

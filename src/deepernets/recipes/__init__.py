@@ -52,8 +52,12 @@ def load_recipe(file: Path) -> Recipe:
         UserError: the file cannot be read, a key is unknown or missing, or a value cannot be used.
     """
     content = read_file(file, LARGEST_FILE)
+    try:
+        text = content.decode("utf-8-sig")
+    except UnicodeDecodeError:
+        raise UserError(f"{file} is not UTF-8; save it in this encoding.") from None
     with reading(file, "correct it"):
-        values = tomllib.loads(content.decode("utf-8-sig"))
+        values = tomllib.loads(text)
     base = values.pop(BASED_ON, None)
     given = {key.replace("-", "_"): value for key, value in values.items()}
     known = {field.name: field.type for field in fields(Recipe)}
@@ -66,7 +70,9 @@ def load_recipe(file: Path) -> Recipe:
     if base is not None:
         return get_recipe(str(base)).changed(**given)
     if missing := [key for key in ("data", "model") if key not in given]:
-        raise UserError(f'{file} does not state {" and ".join(missing)}; add it, or {BASED_ON} = "RECIPE".')
+        raise UserError(
+            f'{file} does not state {" and ".join(missing)}; add what is missing, or {BASED_ON} = "RECIPE".'
+        )
     return Recipe(**{"name": file.stem, **given})
 
 

@@ -1,6 +1,7 @@
 """What a trained network says of images outside its data set, and the network in formats of other programs."""
 
 import json
+import re
 import warnings
 from collections import Counter, OrderedDict
 from collections.abc import Sequence
@@ -16,7 +17,7 @@ from deepernets.data.batches import Transform
 from deepernets.data.file_tree import LARGEST_FILE
 from deepernets.data.image_files import decode
 from deepernets.data.images import Images, resize
-from deepernets.errors import UserError
+from deepernets.errors import ImagesChangedWarning, UserError
 from deepernets.files import read_file, write_atomically
 from deepernets.models.speedrun import FlipAveraged
 from deepernets.training.records import Record
@@ -33,11 +34,21 @@ def read_images(files: Sequence[Path], record: Record) -> Tensor:
 
     Raises:
         UserError: a file is no image, or cannot be read.
+
+    Warns:
+        ImagesChangedWarning: an image was turned, laid on white, or converted from other colours.
     """
     channels, size = len(record.data["mean"]), record.recipe.image_size
     images = []
     for file in files:
-        pixels, _ = decode(read_file(file, LARGEST_FILE), file, Counter())
+        if re.match(r"\w{2,}:/", str(file)):  # a path has one slash where an address has two
+            raise UserError(f"{file} is an address; download the image, and give its file.")
+        changes: Counter[str] = Counter()
+        pixels, _ = decode(read_file(file, LARGEST_FILE), file, changes, "give another file")
+        if changes:
+            warnings.warn(
+                f"{file} was changed on reading: {', '.join(changes)}.", ImagesChangedWarning, stacklevel=2
+            )
         image = torch.from_numpy(pixels.copy()).permute(2, 0, 1)[None]  # (1, C, H, W)
         image = center_crop(image, [min(image.shape[2:])] * 2)
         if channels == 1 and image.shape[1] == 3:
