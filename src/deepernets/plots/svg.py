@@ -182,12 +182,12 @@ def _rewrite(element: ElementTree.Element, used: set[str], on_image: bool = Fals
             element.remove(child)
         else:
             _rewrite(child, used, on_image)
-    styles = {child.get("style") for child in element}
-    if element.tag == "g" and "style" not in element.attrib and len(element) > 1 and len(styles) == 1:
-        if shared := styles.pop():
-            element.set("style", shared)  # once for all marks of a series
-            for child in element:
-                del child.attrib["style"]
+    styles = {child.get("style") for child in element} - {None}
+    of_all = len(element) > 1 and all("style" in child.attrib for child in element)
+    if element.tag == "g" and "style" not in element.attrib and of_all and len(styles) == 1:
+        element.set("style", str(*styles))  # once for all marks of a series
+        for child in element:
+            del child.attrib["style"]
     if element.tag == "pattern" and "--figure-series" in element[0].get("fill", ""):
         for child in element[1:]:  # a hatch is dark on a colour, in the dark theme, too
             child.set("style", child.get("style", "").replace("--figure-ink", "--figure-hatch"))
