@@ -1,9 +1,12 @@
 """What every test run shares: one thread, a seed, and how notebooks are compared with what they store."""
 
+import base64
 import os
 import random
-from collections.abc import Iterator
+import struct
+from collections.abc import Generator, Iterator, Sequence
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -22,9 +25,50 @@ def pytest_configure(config: pytest.Config) -> None:
 
 
 def pytest_collectstart(collector: pytest.Collector) -> None:
-    """Compare a notebook's text, and not its pictures, markup and progress bars."""
+    """Compare a notebook's text, and not its markup and progress bars; of pictures see `pytest_runtest_call`."""
     if hasattr(collector, "skip_compare"):
         collector.skip_compare += ("stderr", "text/html", "image/svg+xml")
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_call(item: Any) -> Generator[None, None, None]:
+    """Compare the pictures of a notebook's cell in number, kind and size, also where its text is not compared.
+
+    Their pixels depend on the version of the library that draws them, and on the processor.
+    """
+    yield
+    if getattr(item, "test_outputs", None) is not None and item.parent.compare_outputs:
+        stored, drawn = _pictures(item.cell.outputs), _pictures(item.test_outputs)
+        if not _same_size(stored, drawn):
+            pytest.fail(
+                f"The notebook stores the pictures {stored}, and the cell draws {drawn}.", pytrace=False
+            )
+
+
+def _pictures(outputs: Sequence[dict[str, Any]]) -> list[tuple[str, int, int]]:
+    """Return kind, width and height of each picture; the latter are 0 for others than PNG."""
+    return [
+        (kind, *(_png_size(data) if kind == "image/png" else (0, 0)))
+        for output in outputs
+        for kind, data in sorted(output.get("data", {}).items())
+        if kind.startswith("image/")
+    ]
+
+
+def _png_size(encoded: str) -> tuple[int, int]:
+    """Return width and height from the header of a PNG in base64; 0 if it is none."""
+    header = base64.b64decode(encoded)[:24]
+    width, height = struct.unpack(">8x8x2I", header) if header[:4] == b"\x89PNG" else (0, 0)
+    return width, height
+
+
+def _same_size(stored: list[tuple[str, int, int]], drawn: list[tuple[str, int, int]]) -> bool:
+    """Return whether pictures are alike; their margins are cut, so numbers in them change the size a little."""
+    return [kind for kind, *_ in stored] == [kind for kind, *_ in drawn] and all(
+        abs(one - other) <= 0.1 * max(one, other)
+        for before, now in zip(stored, drawn, strict=True)
+        for one, other in zip(before[1:], now[1:], strict=True)
+    )
 
 
 @pytest.fixture(autouse=True)

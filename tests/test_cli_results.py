@@ -2,6 +2,7 @@
 
 import csv
 import io
+import sys
 from pathlib import Path
 
 import pytest
@@ -46,6 +47,7 @@ def test_the_table_is_printed_for_people_too(format: str, capsys: pytest.Capture
     status, printed, _ = run(capsys, "table", "--format", format)
     assert status == 0
     assert "85.8333" in printed
+    assert format == "markdown" or max(map(len, printed.splitlines())) <= 100
 
 
 def test_shipped_records_pass_and_an_empty_folder_is_refused(
@@ -107,3 +109,32 @@ def test_an_order_of_ones_own_is_done_and_said(
     assert "These runs could not be made: paper/resnet-20, seed 0: no step could be timed." in errors
     assert "Traceback" not in errors
     assert load_records(folder=results) == [recorded]
+
+
+@pytest.mark.parametrize(
+    ("words", "package"), [(["table", "--format", "markdown"], "tabulate"), (["labs", "build"], "nbformat")]
+)
+def test_without_the_packages_of_the_course_one_sentence_says_what_to_install(
+    words: list[str],
+    package: str,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setitem(sys.modules, package, None)
+    monkeypatch.delitem(sys.modules, "deepernets.course.labs", raising=False)
+    monkeypatch.delattr("deepernets.course.labs", raising=False)
+    monkeypatch.setattr(cli, "find_spec", lambda name: None if name == package else name)
+    status, _, errors = run(capsys, *words)
+    assert (status, len(errors.splitlines())) == (2, 1)
+    assert f"({package}); install deepernets[course]." in errors
+
+
+def test_grading_on_windows_is_refused_in_one_sentence(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr(cli.course.sys, "platform", "win32")
+    status, _, errors = run(capsys, "grade", str(tmp_path))
+    assert (status, len(errors.splitlines())) == (2, 1)
+    assert "on Windows, run it in WSL" in errors

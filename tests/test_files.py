@@ -8,7 +8,7 @@ import pytest
 from safetensors import SafetensorError
 
 from deepernets.errors import UserError
-from deepernets.files import decode_name, lock_folder, write_atomically
+from deepernets.files import decode_name, lock_folder, require_writable, write_atomically
 
 
 @pytest.mark.parametrize(
@@ -57,6 +57,16 @@ def test_a_lock_file_is_never_followed_into_another_file(tmp_path: Path) -> None
     with lock_folder(tmp_path / "run"):
         pass
     assert precious.read_text() == "content"
+
+
+def test_whether_a_file_can_be_written_is_told_before_and_changes_nothing(tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("kept")
+    for place in ("file", "new", "new/folder/file"):
+        require_writable(tmp_path / place)
+    for place, problem in (("", "it is a folder"), ("file/new", "Not a directory")):
+        with pytest.raises(UserError, match=rf"cannot be written \({problem}\); choose another --chart\."):
+            require_writable(tmp_path / place, "--chart")
+    assert [(left.name, left.read_text()) for left in tmp_path.iterdir()] == [("file", "kept")]
 
 
 @pytest.mark.parametrize(

@@ -1,5 +1,6 @@
 from dataclasses import FrozenInstanceError, asdict, replace
 from itertools import pairwise
+from pathlib import Path
 
 import pytest
 import torch
@@ -7,7 +8,7 @@ import torch
 from deepernets.errors import UserError
 from deepernets.models.registry import build_model
 from deepernets.papers.datasets import DATASETS
-from deepernets.recipes import get_recipe, list_recipes
+from deepernets.recipes import get_recipe, list_recipes, load_recipe
 from deepernets.recipes.recipe import Recipe
 from deepernets.recipes.speedrun import PARTS
 from deepernets.training.optimizers import build_optimizer
@@ -205,3 +206,40 @@ def test_a_dash_without_a_part_differs_from_the_whole_in_that_part_alone(size: s
 def test_alternating_needs_flips() -> None:
     with pytest.raises(UserError, match="used with flip"):
         get_recipe("quick/digits").changed(alternate=True)
+
+
+def test_a_file_states_a_recipe_or_the_changes_of_one(tmp_path: Path) -> None:
+    file = tmp_path / "mine.toml"
+    file.write_text('\ufeffdata = "sketches"\nmodel = "resnet-20"\nlearning-rate = 1\nflip = true\n')
+    assert load_recipe(file) == Recipe("mine", "sketches", "resnet-20", learning_rate=1.0, flip=True)
+    file.write_text('based-on = "quick/vgg"\nbatch_size = 32\n')
+    assert load_recipe(file) == get_recipe("quick/vgg").changed(batch_size=32)
+    file.write_text('based-on = "quick/vgg"\nname = "mine"\n')
+    assert load_recipe(file) == get_recipe("quick/vgg").changed(name="mine")
+
+
+@pytest.mark.parametrize(
+    ("text", "problem"),
+    [
+        ("epoch = 3", "has an unknown key 'epoch'; did you mean epochs"),
+        ("zzz = 3", "has an unknown key 'zzz'; the keys are based-on, name, data, model"),
+        ('epochs = "three"', "has epochs = 'three'; expected a whole number"),
+        ("epochs = true", "has epochs = True; expected a whole number"),
+        ('learning-rate = "low"', "has learning_rate = 'low'; expected a number"),
+        ("flip = 1", "has flip = 1; expected true or false"),
+        ("data = 3", "has data = 3; expected a text in quotes"),
+        ("epochs = 3", "does not state data and model"),
+        ('based-on = "quick/vg"', "There is no recipe 'quick/vg'; did you mean quick/vgg"),
+        ('based-on = "quick/vgg"\nepochs = 0', "epochs is 0; it must be at least 1"),
+        ('data = "mnist"\nmodel = "vgg-16"\nname = "../up"', "a name without .."),
+        ("epochs =", "is damaged"),
+        ("\x00", "is damaged"),
+    ],
+)
+def test_a_file_that_is_no_recipe_is_refused_in_one_sentence(text: str, problem: str, tmp_path: Path) -> None:
+    file = tmp_path / "mine.toml"
+    file.write_text(text)
+    with pytest.raises(UserError) as refused:
+        load_recipe(file)
+    assert problem in str(refused.value)
+    assert len(str(refused.value).splitlines()) == 1

@@ -9,6 +9,7 @@ import zipfile
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
+from tempfile import TemporaryFile
 from typing import IO, Any
 
 from safetensors import SafetensorError
@@ -59,6 +60,27 @@ def write_atomically(path: Path, write: Callable[[Path], Any]) -> None:
     finally:
         with suppress(OSError):
             temporary.unlink()
+
+
+def require_writable(file: Path, option: str = "--out") -> None:
+    """Raise an error unless a file can be written, before the work whose result it will hold; create nothing.
+
+    Args:
+        file: Where the file will be; its folder need not exist.
+        option: What named the file or its folder, for the message.
+
+    Raises:
+        UserError: it is a folder, or no file can be created where it would be.
+    """
+    folder = next(parent for parent in file.absolute().parents if parent.exists())
+    problem = "it is a folder" if file.is_dir() else ""
+    try:
+        with TemporaryFile(dir=folder):  # the permissions alone do not tell, as for the superuser
+            pass
+    except OSError as error:
+        problem = reason(error)
+    if problem:
+        raise UserError(f"{file} cannot be written ({problem}); choose another {option}.")
 
 
 def flush_to_disk(file: Path) -> None:

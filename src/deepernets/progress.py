@@ -1,6 +1,7 @@
 """Progress bars, and durations as text."""
 
 import os
+import sys
 import warnings
 from typing import Any
 
@@ -11,14 +12,28 @@ with warnings.catch_warnings():
     warnings.simplefilter("ignore", TqdmWarning)
     from tqdm.auto import tqdm as bar_or_widget
 
+PASSED_ON = "DEEPERNETS_BAR_PASSED_ON"  # 1 in a process whose messages its parent copies to a terminal
+
 
 def tqdm(iterable: Any = None, *, disable: bool = False, **options: Any) -> Any:
-    """Return a progress bar of the tqdm library, switched off if `TQDM_DISABLE` is set to anything but 0.
+    """Return a progress bar of the tqdm library, switched off where it would fill a log, or by `TQDM_DISABLE`."""
+    return bar_or_widget(iterable, disable=disable or is_silent() or writes_log(), **options)
+
+
+def is_silent() -> bool:
+    """Return whether `TQDM_DISABLE` is set to anything but 0.
 
     tqdm itself reads the variable only as a default, when it is imported, and not in notebooks.
     """
-    switched_off = os.environ.get("TQDM_DISABLE", "0") not in ("", "0")
-    return bar_or_widget(iterable, disable=disable or switched_off, **options)
+    return os.environ.get("TQDM_DISABLE", "0") not in ("", "0")
+
+
+def writes_log() -> bool:
+    """Return whether messages go to a file or another program, where a bar would become thousands of lines."""
+    if sys.stderr.isatty() or os.environ.get(PASSED_ON) == "1":
+        return False
+    shell = sys.modules.get("IPython")  # imported by every notebook
+    return shell is None or shell.get_ipython() is None
 
 
 def format_duration(seconds: float) -> str:

@@ -1,10 +1,16 @@
+import base64
+import io
+import os
 import re
 import shutil
+import subprocess
+import sys
 from pathlib import Path
 
 import nbformat
 import pytest
 from nbformat import NotebookNode
+from PIL import Image
 
 from deepernets.course import checks, labs
 from deepernets.course.forks import repository
@@ -336,3 +342,30 @@ def test_a_lab_shows_students_none_of_its_own_answers(lab: str) -> None:
         answer = exercise.reference
         if isinstance(answer, int | float) and (answer >= 10 or answer % 1):  # smaller ones occur in any text
             assert not any(abs(number - answer) < 0.002 * answer for number in shown), exercise.name
+
+
+def test_a_swapped_or_removed_picture_fails_and_one_of_a_similar_size_does_not(tmp_path: Path) -> None:
+    """Five cells draw a picture of 40 × 20 pixels; what is stored of each differs."""
+    pictures = {}
+    for name, size in {"drawn": (40, 20), "similar": (41, 20), "other": (20, 40)}.items():
+        Image.new("1", size).save(stream := io.BytesIO(), "PNG")
+        pictures[name] = base64.b64encode(stream.getvalue()).decode()
+    code = f"import base64; from IPython.display import Image; Image(base64.b64decode({pictures['drawn']!r}))"
+    cells = []
+    for name, tags in [
+        ("drawn", []), ("similar", []), ("other", []), ("removed", []), ("other", ["nbval-ignore-output"]),
+    ]:  # fmt: skip
+        data = {"text/plain": "<IPython.core.display.Image object>"}
+        data |= {} if name == "removed" else {"image/png": pictures[name]}
+        output = nbformat.v4.new_output("execute_result", data, execution_count=1)
+        cells.append(nbformat.v4.new_code_cell(code, outputs=[output], execution_count=1))
+        cells[-1].metadata["tags"] = tags
+    nbformat.write(nbformat.v4.new_notebook(cells=cells), tmp_path / "pictures.ipynb")
+    command = [sys.executable, "-m", "pytest", "-p", "conftest", "-p", "no:cacheprovider", "-q", "-rA"]
+    done = subprocess.run(
+        [*command, "--nbval", "--nbval-current-env", "pictures.ipynb"],
+        cwd=tmp_path, env={**os.environ, "PYTHONPATH": str(ROOT)}, capture_output=True, text=True, check=False,
+    )  # fmt: skip
+    results = re.findall(r"^(PASSED|FAILED) pictures.ipynb::Cell (\d)", done.stdout, re.MULTILINE)
+    passed = [int(number) for result, number in results if result == "PASSED"]
+    assert (len(results), passed) == (5, [0, 1]), done.stdout

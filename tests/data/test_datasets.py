@@ -207,6 +207,21 @@ def test_the_report_has_a_row_for_each_data_set_and_downloads_nothing(tmp_path: 
     assert "built in" in str(rows["sketches"])
 
 
+def test_the_report_of_an_image_folder_reads_no_image(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    cifar10_folder(tmp_path)
+    read = {name: load_dataset(name, tmp_path).variant for name in ("cifar10", "cifar3")}
+    monkeypatch.delattr("deepernets.data.image_folder.decode")
+    rows = {row.name: row for row in check_datasets(tmp_path)}
+    assert {name: rows[name].variant for name in read} == read
+    next((tmp_path / "cifar10" / "train" / "bird").iterdir()).rename(tmp_path / "bird.png")
+    for left in (tmp_path / "cifar10" / "train" / "bird").iterdir():
+        left.unlink()
+    rows = {row.name: row for row in check_datasets(tmp_path)}
+    assert "bird is empty" in rows["cifar3"].problem
+
+
 def test_the_report_of_an_empty_root_says_what_is_missing(tmp_path: Path) -> None:
     row = next(row for row in check_datasets(tmp_path / "nothing") if row.name == "cifar3")
     assert f"no official files in {tmp_path / 'nothing' / 'cifar-10-batches-py'}" in str(row)

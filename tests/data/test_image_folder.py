@@ -340,7 +340,7 @@ def test_a_zip_with_a_member_far_too_large_or_packed_unusually_is_refused(
         with zipfile.ZipFile(tmp_path / "large.zip", "w", method) as archive:
             archive.writestr("train/cat/0.png", bytes(5_000_000))
         with pytest.MonkeyPatch.context() as patch:
-            patch.setattr("deepernets.data.image_folder.LARGEST_FILE", 1_000_000)
+            patch.setattr("deepernets.data.file_tree.LARGEST_FILE", 1_000_000)
             refused(tmp_path / "large.zip", match)
 
 

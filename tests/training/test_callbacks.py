@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 import torch
 
+from deepernets import progress as bars
 from deepernets.data.batches import Batches, Transform
 from deepernets.data.images import Images
 from deepernets.progress import tqdm
@@ -21,6 +22,12 @@ from deepernets.training.options import RunOptions
 from deepernets.training.preparation import prepare, prepare_data
 
 TINY = get_recipe("quick/vgg").changed(epochs=3, train_images=128, batch_size=16)
+
+
+@pytest.fixture(autouse=True)
+def _terminal(monkeypatch: pytest.MonkeyPatch) -> None:
+    for module in (bars, callbacks):
+        monkeypatch.setattr(module, "writes_log", lambda: False)
 
 
 def _half_right() -> Meter:
@@ -117,6 +124,43 @@ def test_the_bar_only_moves_forward_and_ends_each_epoch_at_a_whole_one(
             assert progress.bar.n == 50 * epoch
     assert places == sorted(places)
     assert len(set(places)) == len(places)
+
+
+@pytest.mark.parametrize("setting", ["0", "1"])
+def test_a_log_gets_a_line_for_each_epoch_and_no_bar(
+    setting: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    for module in (bars, callbacks):
+        monkeypatch.setattr(module, "writes_log", lambda: True)
+    monkeypatch.setattr(callbacks, "save_checkpoint", lambda *_: None)
+    monkeypatch.setenv("TQDM_DISABLE", setting)
+    figures = {"train_loss": 0.5, "train_accuracy": 0.75, "seconds": 3.0, "validation_seconds": 1.0}
+    training: Any = SimpleNamespace(history=[])
+    with Progress(tmp_path, TINY, 2, 0) as progress:
+        for epoch, held_out in ((1, 0.25), (2, None)):
+            progress.after_step(_half_right())
+            validation = {"validation_loss": held_out, "validation_accuracy": held_out}
+            training.history.append({"epoch": epoch, **figures, **validation})
+            progress.after_epoch(training)
+    lines = [
+        "quick/vgg: epoch 1 of 3: training loss 0.500, accuracy 75.0%; validation loss 0.250, accuracy 25.0%; 4 s",
+        "quick/vgg: epoch 2 of 3: training loss 0.500, accuracy 75.0%; 4 s",
+    ]
+    assert capsys.readouterr().err.splitlines() == ([] if setting == "1" else lines)
+
+
+def test_a_file_is_a_log_and_a_terminal_or_a_notebook_is_none(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.undo()
+    stream = SimpleNamespace(isatty=lambda: False)
+    monkeypatch.setattr(bars.sys, "stderr", stream)
+    monkeypatch.delitem(bars.sys.modules, "IPython", raising=False)
+    assert bars.writes_log()
+    for shell, is_log in ((None, True), (object(), False)):
+        monkeypatch.setitem(bars.sys.modules, "IPython", SimpleNamespace(get_ipython=lambda: shell))  # noqa: B023
+        assert bars.writes_log() == is_log
+    monkeypatch.setitem(bars.sys.modules, "IPython", SimpleNamespace(get_ipython=lambda: None))
+    stream.isatty = lambda: True
+    assert not bars.writes_log()
 
 
 @pytest.mark.skipif(not torch.cuda.is_available(), reason="there is no CUDA device")

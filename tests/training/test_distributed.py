@@ -146,3 +146,23 @@ def test_a_world_size_without_a_launcher_is_refused(left_over: str, monkeypatch:
     monkeypatch.delenv("RANK", raising=False)
     with pytest.raises(UserError, match="but no launcher started this process"):
         distributed.state()
+
+
+def test_a_device_is_used_until_another_is_named() -> None:
+    usual = distributed.state().device
+    distributed.use_device("cpu")
+    try:
+        assert distributed.state().device == torch.device("cpu")
+        for name in ("meta", "cuda:99", "gpu"):
+            with pytest.raises(UserError, match=f"There is no device '{name}' here; expected auto, cpu"):
+                distributed.use_device(name)
+        assert distributed.state().device == torch.device("cpu")
+    finally:
+        distributed.use_device("auto")
+    assert distributed.state().device == usual
+
+
+def test_several_processes_take_no_named_device(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(distributed, "num_processes", lambda: 2)
+    with pytest.raises(UserError, match="--device is cpu, and several processes take one device each"):
+        distributed.use_device("cpu")

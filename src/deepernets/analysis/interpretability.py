@@ -10,6 +10,7 @@ from torch import Tensor, nn
 from torch.func import functional_call
 from torch.nn import functional as F
 
+from deepernets.models.tracing import trace_layers
 from deepernets.training.loop import Batch, evaluate
 
 
@@ -60,6 +61,22 @@ def grad_cam(model: nn.Module, images: Tensor, layer: str, classes: Tensor) -> T
     maps, gradients = maps_and_gradients(model, images, layer, classes)
     weights = gradients.mean(dim=(2, 3), keepdim=True)  # (N, C, 1, 1)
     return (weights * maps).sum(dim=1).relu()  # (N, h, w)
+
+
+def last_map_layer(model: nn.Module, in_shape: tuple[int, int, int], side: int = 4) -> str:
+    """Return the name of the last layer whose feature maps are large enough for a heat map to show a place.
+
+    Args:
+        model: A network for images.
+        in_shape: Channels, height and width of an image.
+        side: Height and width of feature maps that are large enough; if there are none, the first layer is taken.
+
+    >>> last_map_layer(nn.Sequential(nn.Conv2d(1, 2, 3), nn.ReLU(), nn.AdaptiveAvgPool2d(1)), (1, 8, 8))
+    '1'
+    """
+    maps = [call for call in trace_layers(model, in_shape) if call.output.ndim == 4]
+    large = [call for call in maps if min(call.output.shape[2:]) >= side]
+    return (large or maps[:1])[-1].name
 
 
 @contextmanager

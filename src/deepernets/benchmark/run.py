@@ -19,7 +19,7 @@ from torch import nn
 from deepernets.benchmark.variants import DEFAULT_VARIANTS, SIDE, VARIANTS, Size, build_on_meta
 from deepernets.errors import UserError
 from deepernets.models.counting import TRAINING_TO_FORWARD, count_multiply_adds
-from deepernets.training import hardware
+from deepernets.training import distributed, hardware
 from deepernets.training.records import Record
 from deepernets.training.timing import measure_phases, median_seconds
 
@@ -133,7 +133,7 @@ def matrix_peak(precision: str, side: int = 1536) -> float:
         side: Rows and columns; large enough that arithmetic takes longer than memory traffic.
     """
     hardware.disable_tf32()
-    device = "cuda" if torch.cuda.is_available() else "cpu"
+    device = distributed.state().device
     kind = {"fp32": torch.float32, "bf16": torch.bfloat16}[precision]
     numbers = torch.randn(side, side, device=device, dtype=kind)
     images = torch.randn(side // 12, 256, 16, 16, device=device, dtype=kind)

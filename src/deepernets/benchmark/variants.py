@@ -16,7 +16,7 @@ from torch.optim import SGD, Optimizer
 from deepernets.data.images import Dataset, Images
 from deepernets.models.registry import build_model
 from deepernets.recipes.recipe import Recipe
-from deepernets.training import hardware
+from deepernets.training import distributed, hardware
 from deepernets.training.loop import Batch
 from deepernets.training.preparation import prepare, split
 
@@ -59,7 +59,7 @@ class Setup(NamedTuple):
 def plain(network: str, size: Size, precision: hardware.Precision) -> Setup:
     """Set up ``benchmarks/plain_loop.py``, which always uses fp32."""
     hardware.disable_tf32()
-    device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
+    device = distributed.state().device
     images = _images(size)
     loop = plain_loop()
     model = build_model(network, in_shape=(3, SIDE, SIDE), classes=CLASSES).to(device)

@@ -6,18 +6,21 @@ PyTorch is imported inside the commands, so that ``--help`` answers at once.
 import os
 import sys
 import warnings
+from importlib.util import find_spec
 from typing import Any
 
 from cyclopts import App, CycloptsError
 
-from deepernets.cli import bench, course, listing, results, runs
+from deepernets.cli import bench, course, listing, results, runs, trained
 from deepernets.errors import ImagesChangedWarning, UserError
+
+COURSE = ("jupytext", "nbclient", "nbformat", "tabulate", "yaml")  # what commands use of the extra `course`
 
 app = App(
     name="deepernets",
     help="Deeper Networks, from paper to practice: train networks and compare results.",
 )
-for part in (runs, listing, results, course, bench):
+for part in (runs, trained, listing, results, course, bench):
     app.update(part.app)
 
 
@@ -39,6 +42,15 @@ def main(words: list[str] | None = None) -> None:
         app(sys.argv[1:] if words is None else words, exit_on_error=False, print_error=False)
     except (UserError, CycloptsError) as error:
         print(f"deepernets: {error}", file=sys.stderr)
+        sys.exit(2)
+    except ImportError:
+        if not (missing := [name for name in COURSE if find_spec(name) is None]):
+            raise
+        print(
+            f"deepernets: This command needs packages that are not installed ({', '.join(missing)}); install "
+            "deepernets[course].",
+            file=sys.stderr,
+        )
         sys.exit(2)
     except KeyboardInterrupt:
         sys.exit(130)

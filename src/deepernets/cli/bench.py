@@ -6,6 +6,8 @@ from typing import TYPE_CHECKING, Annotated, Literal
 
 from cyclopts import App, Parameter
 
+from deepernets.cli.columns import align
+
 if TYPE_CHECKING:
     from deepernets.benchmark.run import Benchmark
 
@@ -21,6 +23,7 @@ def bench(  # noqa: PLR0913, one parameter per option
     steps: int = 8,
     rounds: int = 3,
     precision: Literal["auto", "bf16", "fp32"] = "auto",
+    device: str = "auto",
     every_step: bool = False,
     json_file: Annotated[Path | None, Parameter(name="--json")] = None,
     chart: Path | None = None,
@@ -33,15 +36,21 @@ def bench(  # noqa: PLR0913, one parameter per option
         steps: Steps of a turn that are timed.
         rounds: Turns of each variant.
         precision: Precision of our loop; auto takes bf16 where the hardware has units for it.
+        device: What to train on, such as cpu, cuda, cuda:1 or mps; auto takes a GPU if there is one.
         every_step: Time the variants between the plain loop and ours as well, each of which adds one change, and,
             if there is a C++ compiler, ours compiled.
         json_file: File for the figures.
         chart: File for a figure of them, as PNG.
     """
     from deepernets.benchmark import run, variants
-    from deepernets.files import write_atomically
+    from deepernets.files import require_writable, write_atomically
     from deepernets.progress import tqdm
+    from deepernets.training import distributed
 
+    for file, option in ((json_file, "--json"), (chart, "--chart")):
+        if file:
+            require_writable(file, option)
+    distributed.use_device(device)
     size = variants.Size(batch_size, steps, rounds)
     names = networks or run.NETWORKS
     measured = variants.available_variants() if every_step else variants.DEFAULT_VARIANTS
@@ -72,17 +81,15 @@ def _print(benchmark: "Benchmark") -> None:
     )
     print(f"{benchmark.machine}, {benchmark.date}, batches of {benchmark.size.batch_size}")
     print(f"multiplying matrices, it reaches in billions of multiply-adds per second: {peaks}")
-    columns = "".join(f"{phase:>10}" for phase in PHASES)
-    print(f"\n{'milliseconds per image':38}{columns}{'all':>10}{'images/s':>10}{'MB':>8}{'of peak':>9}")
+    rows = [["ms per image", "", "", *PHASES, "all", "images/s", "MB", "of peak"]]
     for row in benchmark.measurements:
-        spent = "".join(f"{row.milliseconds[phase]:10.3f}" for phase in PHASES)
-        print(
-            f"{row.network:17}{row.way:15}{row.precision:6}{spent}{sum(row.milliseconds.values()):10.3f}"
-            f"{row.images_per_second:10,.0f}{row.peak_memory:8,.0f}{row.share_of_peak:9.1%}"
-        )
-    print()
+        spent = [*(row.milliseconds[phase] for phase in PHASES), sum(row.milliseconds.values())]
+        times = [f"{time:.3f}" for time in spent]
+        others = [f"{row.images_per_second:,.0f}", f"{row.peak_memory:,.0f}", f"{row.share_of_peak:.1%}"]
+        rows.append([row.network, row.way, row.precision, *times, *others])
+    print(f"\n{align(rows, left=3)}\n")
     for network in dict.fromkeys(row.network for row in benchmark.measurements):
-        print(f"{network:18}ours is {benchmark.ratio(network):.2f} times as fast as the plain loop")
+        print(f"{network}: ours is {benchmark.ratio(network):.2f} times as fast as the plain loop")
     report = get_recipe("report-a/vgg-16/as-reported")
     for row in benchmark.measurements:
         if row.network == report.model and row.way == "ours":

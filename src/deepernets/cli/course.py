@@ -1,6 +1,7 @@
 """Commands for instructors: grading, and making the labs' notebooks."""
 
 import os
+import sys
 from pathlib import Path
 from typing import Annotated
 
@@ -9,6 +10,7 @@ from cyclopts import App, Parameter
 from deepernets.course.grading.gradebooks import Format, read_roster, unmatched, write_gradebook
 from deepernets.course.grading.isolation import Limits, Sandbox, choose
 from deepernets.errors import UserError
+from deepernets.files import require_writable
 
 app = App()
 labs = App(name="labs", help="The labs and their solutions.")
@@ -48,8 +50,13 @@ def grade(  # noqa: PLR0913
     """
     from deepernets.course.grading.grades import grade_folder
 
+    if sys.platform == "win32":
+        raise UserError(
+            "Grading needs a system that limits what a program may use; on Windows, run it in WSL."
+        )
     if workers is not None and workers < 1:
         raise UserError(f"--workers is {workers}; expected at least 1.")
+    require_writable(out)
     people = read_roster(roster) if roster else None
     rows = grade_folder(
         folder,

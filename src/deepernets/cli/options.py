@@ -2,11 +2,12 @@
 
 from collections.abc import Collection
 from dataclasses import asdict, fields, make_dataclass
+from pathlib import Path
 from typing import Annotated, Any, Optional
 
 from cyclopts import Parameter
 
-from deepernets.recipes import get_recipe
+from deepernets.recipes import get_recipe, load_recipe
 from deepernets.recipes.recipe import Recipe
 from deepernets.training.options import RunOptions
 
@@ -39,7 +40,7 @@ def _run_options(names: Collection[str], environment: bool = True) -> Any:
 
 Changes = _recipe_options()
 AllOptions = _run_options([field.name for field in fields(RunOptions)])
-Settings = _run_options(("profile", "data_root", "seed", "precision"))
+Settings = _run_options(("profile", "data_root", "seed", "precision", "device"))
 Folders = _run_options(("profile", "data_root", "out"), environment=False)
 
 
@@ -49,10 +50,11 @@ def run_options(given: Any) -> RunOptions:
 
 
 def changed_recipe(name: str, changes: Any) -> Recipe:
-    """Return the recipe called `name` with the changes that were given.
+    """Return the recipe called `name`, or that of a file, with the changes that were given.
 
     Raises:
-        UserError: there is no such recipe, or a value is invalid.
+        UserError: there is no such recipe or file, or a value is invalid.
     """
+    recipe = load_recipe(Path(name)) if name.endswith(".toml") else get_recipe(name)
     given = asdict(changes) if changes else {}
-    return get_recipe(name).changed(**{field: value for field, value in given.items() if value is not None})
+    return recipe.changed(**{field: value for field, value in given.items() if value is not None})

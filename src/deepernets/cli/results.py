@@ -4,10 +4,11 @@ import sys
 from dataclasses import dataclass
 from math import inf
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import TYPE_CHECKING, Annotated, Literal
 
 from cyclopts import App, Parameter
 
+from deepernets.cli.columns import align
 from deepernets.cli.options import Folders, run_options
 from deepernets.errors import UserError
 from deepernets.progress import format_duration
@@ -15,6 +16,9 @@ from deepernets.recipes import get_recipe
 from deepernets.recipes.recipe import Profile
 from deepernets.training.plan import PlannedRun, default_order, missing_runs, read_order
 from deepernets.training.records import load_records, results_folder
+
+if TYPE_CHECKING:
+    from pandas import DataFrame
 
 app = App()
 
@@ -114,7 +118,7 @@ def table(*, format: Literal["text", "markdown", "csv"] = "text", results: Path 
     """Print the reports' and the papers' results next to ours, or the estimated cost of what was not run.
 
     Args:
-        format: text, markdown or csv.
+        format: text (at most 100 columns wide), markdown or csv, which state how our results were measured.
         results: Folder of the records; without it the course's own.
     """
     from deepernets.papers.reports import ALL_RESULTS
@@ -129,7 +133,29 @@ def table(*, format: Literal["text", "markdown", "csv"] = "text", results: Path 
     elif format == "markdown":
         print(frame.to_markdown(index=False, disable_numparse=True))
     else:
-        print(frame.to_string(index=False))
+        print(_as_text(frame))
+
+
+def _as_text(frame: "DataFrame") -> str:
+    """Return the table of results in at most 100 columns: a part for each report and data set."""
+    from deepernets.results.comparison import NOT_RUN
+
+    lines = []
+    for (report, data), part in frame.groupby(["report", "data"], sort=False):
+        rows = [["network", "recipe", "reported", "epochs", "their recipe", "our recipe"]]
+        for row in part.to_dict("records"):
+            their_own = row["their recipe"]
+            if their_own == NOT_RUN:
+                their_own = row["how measured"].partition(",")[0]  # the time it takes on a CPU
+            rows.append([row["model"], row["recipe"], row["reported"], str(row["epochs"]), their_own])
+            rows[-1].append(row["our recipe"])
+        name = f"report {report}" if report != "paper" else "the papers"
+        lines += [f"{name}, {data}", align(rows, left=2), ""]
+    lines.append(
+        "Test accuracies in per cent; under their recipe, how long it would take on a CPU if it was not run.\n"
+        "--format csv adds how our results were measured, and the time on a GPU."
+    )
+    return "\n".join(lines)
 
 
 @app.command

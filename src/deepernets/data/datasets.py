@@ -7,7 +7,13 @@ from difflib import get_close_matches
 from pathlib import Path
 
 from deepernets.data.downloads import CIFAR10, MNIST, download
-from deepernets.data.image_folder import SPLITS, is_image_folder, read_image_folder, require_utf8
+from deepernets.data.image_folder import (
+    SPLITS,
+    count_image_folder,
+    is_image_folder,
+    read_image_folder,
+    require_utf8,
+)
 from deepernets.data.images import Dataset, Images
 from deepernets.data.synthetic import digits, sketches
 from deepernets.errors import UserError
@@ -121,8 +127,12 @@ def _read_folder(
 ) -> Dataset:
     """Read an image folder, and add the format of its files to the variant: a JPEG is not the original."""
     train, test = read_image_folder(place, classes, image_size)
-    variant = f"{origin}-{'+'.join(sorted(train.formats | test.formats))}"
+    variant = _variant(origin, train.formats | test.formats)
     return Dataset(name, variant, train.classes, train.images, test.images)
+
+
+def _variant(origin: str, formats: set[str]) -> str:
+    return f"{origin}-{'+'.join(sorted(formats))}"
 
 
 def _download(name: str, root: Path) -> Dataset:
@@ -180,21 +190,27 @@ class Availability:
 
 
 def check_datasets(root: str | Path | None = None) -> list[Availability]:
-    """Return whether each data set in `DATASETS` is available; each is read in full, and nothing is downloaded."""
+    """Return whether each data set in `DATASETS` is available; nothing is downloaded.
+
+    Official files are read in full. Of an image folder or zip only the names of the files are read.
+    """
     place = default_root() if root is None else _expand(root)
     return [_availability(name, place) for name in DATASETS]
 
 
 def _availability(name: str, root: Path) -> Availability:
     try:
-        found = EMBEDDED[name]() if name in EMBEDDED else _find(name, root)
+        place = "built in" if name in EMBEDDED else _existing_place(name, root)
+        if place is None:
+            problem = f"{_missing(name, root)}; it will be downloaded when first used."
+            return Availability(name, problem=problem)
+        if name in EMBEDDED or COLLECTIONS[name].find(root) is not None:
+            found = EMBEDDED[name]() if name in EMBEDDED else _find(name, root)
+            assert found is not None  # `_existing_place` has found it
+            counts = [images.per_class(len(found.classes)) for images in (found.train, found.test)]
+            train, test = (dict(zip(found.classes, each, strict=True)) for each in counts)
+            return Availability(name, found.variant, str(place), train, test)
+        (train, test), formats = count_image_folder(Path(place), DATASETS[name].classes)
+        return Availability(name, _variant(COLLECTIONS[name].name, formats), str(place), train, test)
     except UserError as error:
         return Availability(name, problem=str(error))
-    if found is None:
-        return Availability(name, problem=f"{_missing(name, root)}; it will be downloaded when first used.")
-    place = "built in" if name in EMBEDDED else str(_existing_place(name, root))
-    train, test = (
-        dict(zip(found.classes, images.per_class(len(found.classes)), strict=True))
-        for images in (found.train, found.test)
-    )
-    return Availability(name, found.variant, place, train, test)

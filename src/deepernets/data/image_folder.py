@@ -2,31 +2,26 @@
 
 import os
 import warnings
-import zipfile
 from collections import Counter
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 from typing import NamedTuple
 
 import numpy as np
 import torch
 
+from deepernets.data.file_tree import DEPTH, FileTree, is_visible, open_tree
 from deepernets.data.image_files import decode
 from deepernets.data.images import Images, resize
-from deepernets.data.official_files import MNIST_FOLDERS, found_in, read_member
+from deepernets.data.official_files import MNIST_FOLDERS, found_in
 from deepernets.errors import ImagesChangedWarning, UserError
-from deepernets.files import read_file, reading, require_regular, zip_name
+from deepernets.files import reading
 from deepernets.progress import tqdm
 
 SPLITS = ("train", "test")
-SYSTEM_FILES = ("thumbs.db", "ehthumbs.db", "desktop.ini", "icon\r")  # hidden ones apart
-DEPTH = 16  # folders inside each other
-MOST_FILES = 2_000_000
 MOST_BYTES = 4_000_000_000  # of all images of a split, as pixels
-LARGEST_FILE = 2**28  # bytes of an image file
-LARGEST_ZIP = 2**37  # bytes
+ENDINGS = {".jpg": "jpeg", ".jpe": "jpeg", ".tif": "tiff"}  # that are not the name of the format
 RESIZE = "bring all images to one size, or give an image_size to resize them to"
 
 
@@ -99,117 +94,32 @@ def read_image_folder(
     return train, test
 
 
+def count_image_folder(place: Path, classes: Sequence[str] = ()) -> tuple[list[dict[str, int]], set[str]]:
+    """Count the images of an image folder from the names of its files; no image is read.
+
+    Args:
+        place: As for `read_image_folder`.
+        classes: Only these classes; without it all of them.
+
+    Returns:
+        By class, the numbers of training and of test images; and the formats that the names end in, such as
+        ``jpeg``.
+
+    Raises:
+        UserError: a split or a class is missing, or a class is empty.
+    """
+    counts, formats = [], set()
+    for split in SPLITS:
+        with _open_split(place, split) as tree:
+            files = _files_of(tuple(classes), tree)
+        counts.append({label: len(names) for label, names in files.items()})
+        endings = {PurePosixPath(name).suffix.lower() for names in files.values() for name in names}
+        formats |= {ENDINGS.get(ending, ending.removeprefix(".")) for ending in endings}
+    return counts, formats
+
+
 def _in_colour(images: Images) -> Images:
     return Images(images.pixels.expand(-1, 3, -1, -1).contiguous(), images.labels)
-
-
-@dataclass(frozen=True)
-class _Store:
-    """The files below a folder or inside a zip, under names as a zip has them.
-
-    Attributes:
-        place: The folder or zip, for messages.
-        names: Sorted; parts are separated by ``/``, and a folder's name ends in one.
-        read: From a name to the file's bytes.
-    """
-
-    place: Path
-    names: list[str]
-    read: Callable[[str], bytes]
-
-    def below(self, folder: str) -> "_Store":
-        """Return the files in one of its folders."""
-        prefix = f"{folder}/"
-        inside = [name.removeprefix(prefix) for name in self.names if name.startswith(prefix)]
-        named = [name for name in inside if name]
-        return _Store(self.place / folder, named, lambda name: self.read(prefix + name))
-
-    def within_top_folders(self, stop: Sequence[str] = ()) -> "_Store":
-        """Step into a single top folder as long as there is one that holds only folders and is none of `stop`."""
-        store = self
-        for _ in range(DEPTH):
-            tops = {name.partition("/")[0] for name in store.names}
-            if len(tops) != 1 or (top := tops.pop()) in stop or top in store.names:
-                break
-            inner = store.below(top)
-            if any("/" not in name for name in inner.names) or not inner.names:
-                break
-            store = inner
-        return store
-
-
-def _visible(name: str) -> bool:
-    """Return whether a file is none of those that operating systems leave behind, such as ``.DS_Store``."""
-    parts = PurePosixPath(name).parts
-    return not any(part.startswith((".", "__MACOSX")) or part.lower() in SYSTEM_FILES for part in parts)
-
-
-@contextmanager
-def _open(place: Path) -> Iterator[_Store]:
-    """Open a folder or a zip, and turn the many exceptions of reading one into a `UserError`."""
-    try:
-        if place.is_dir():
-            names = sorted(filter(_visible, _walk(place)))
-            yield _Store(place, names, lambda name: read_file(place / name, LARGEST_FILE))
-            return
-        require_regular(place, LARGEST_ZIP)
-        with zipfile.ZipFile(place) as archive:
-            yield _zip_store(place, archive)
-    except UserError:
-        raise
-    except OSError as error:
-        raise UserError(
-            f"{place} cannot be read ({error.strerror or error}); check that it may be read."
-        ) from error
-    except Exception as error:  # zipfile, zlib and struct each have exceptions of their own
-        raise UserError(
-            f"{place} is truncated, damaged or no plain zip ({error or type(error).__name__}); "
-            "make or download it again."
-        ) from error
-
-
-def _zip_store(place: Path, archive: zipfile.ZipFile) -> _Store:
-    """Return the files in a zip. Programs on Windows have written names with backslashes, and in CP949."""
-    _require_few(place, len(archive.infolist()))
-    members = {}
-    for member in archive.infolist():
-        name = zip_name(member).replace("\\", "/").removeprefix("./").lstrip("/")
-        if name.count("/") > DEPTH:
-            raise UserError(f"{place} has folders more than {DEPTH} deep; expected train/<class>/<image>.")
-        if _visible(name):
-            members[name] = member
-
-    def read(name: str) -> bytes:
-        return read_member(place, archive, members[name], LARGEST_FILE)
-
-    return _Store(place, sorted(members), read)
-
-
-def _walk(folder: Path) -> Iterator[str]:
-    """Yield the names of all files and folders below `folder`, as a zip would list them."""
-
-    def refuse(error: OSError) -> None:
-        raise error
-
-    count = 0
-    for path, folders, files in os.walk(folder, onerror=refuse, followlinks=True):
-        here = Path(path).relative_to(folder)
-        count += len(folders) + len(files)
-        _require_few(folder, count)
-        if len(here.parts) > DEPTH:
-            raise UserError(
-                f"{folder / here.parts[0]} has folders more than {DEPTH} deep, or a link to a folder above it; "
-                "expected one folder of images per class."
-            )
-        yield from ((here / name).as_posix() + "/" for name in folders)
-        yield from ((here / name).as_posix() for name in files)
-
-
-def _require_few(place: Path, count: int) -> None:
-    if count > MOST_FILES:
-        raise UserError(
-            f"{place} has more than {MOST_FILES:,} files and folders; give a folder with fewer images."
-        )
 
 
 def _inner(place: Path) -> Path:
@@ -218,7 +128,7 @@ def _inner(place: Path) -> Path:
     for _ in range(DEPTH):
         if not folder.is_dir() or any(_split_at(folder, split) for split in SPLITS):
             return folder
-        visible = [path for path in folder.iterdir() if _visible(path.name)]
+        visible = [path for path in folder.iterdir() if is_visible(path.name)]
         if len(visible) != 1 or not visible[0].is_dir():
             return place
         folder = visible[0]
@@ -237,6 +147,13 @@ def _read_split(
     place: Path, split: str, classes: tuple[str, ...], image_size: int | None, changes: Counter[str]
 ) -> Split:
     """Read one split, and count in `changes` what was done to its images."""
+    with _open_split(place, split) as tree:
+        return _read_classes(tree, classes, _Decoder(image_size, changes))
+
+
+@contextmanager
+def _open_split(place: Path, split: str) -> Iterator[FileTree]:
+    """Open the class folders of one split."""
     with reading(place, "give another folder"):
         place = _inner(place)
         is_folder = place.is_dir()
@@ -247,11 +164,11 @@ def _read_split(
                 f"{place} has no {split} images; {found_in(place)}. Put them into {split}/<class>/ there, or into "
                 f"{split}.zip."
             )
-        with _open(path) as store:
-            store = store if path.is_dir() else store.within_top_folders()
-            return _read_classes(store, classes, _Decoder(image_size, changes))
-    with _open(place) as store:
-        found = store.within_top_folders(stop=SPLITS)
+        with open_tree(path) as tree:
+            yield tree if path.is_dir() else tree.within_top_folders()
+        return
+    with open_tree(place) as tree:
+        found = tree.within_top_folders(stop=SPLITS)
         tops = sorted({name.partition("/")[0] for name in found.names})
         if split not in tops and any("-ubyte" in name for name in found.names):
             raise UserError(
@@ -263,42 +180,48 @@ def _read_split(
                 f"{place} has no folder {split}, and so no class folder at all; it holds "
                 f"{', '.join(tops[:4]) or 'nothing'}. Expected {split}/<class>/ in it."
             )
-        return _read_classes(found.below(split), classes, _Decoder(image_size, changes))
+        yield found.below(split)
 
 
-def _read_classes(store: _Store, classes: tuple[str, ...], decoder: "_Decoder") -> Split:
+def _read_classes(tree: FileTree, classes: tuple[str, ...], decoder: "_Decoder") -> Split:
     """Decode the images of some classes, or of all; the label of a class is its position among them."""
-    files = _files_by_class(store)
-    missing = [name for name in classes if name not in files]
-    if missing or not files:
-        raise UserError(
-            f"{store.place} has no class folder {' or '.join(missing) or 'at all'}; "
-            "it must hold one folder of images per class."
-        )
-    classes = classes or tuple(files)
-    for name in classes:
-        require_utf8(name, f"a class folder in {store.place}")
+    files = _files_of(classes, tree)
+    classes = tuple(files)
     names = [name for label in classes for name in files[label]]
     labels = [label for label, name in enumerate(classes) for _ in files[name]]
-    pixels = decoder.decode_all(store, names)
+    pixels = decoder.decode_all(tree, names)
     return Split(Images(pixels, torch.tensor(labels)), classes, decoder.formats)
 
 
-def _files_by_class(store: _Store) -> dict[str, list[str]]:
+def _files_of(classes: tuple[str, ...], tree: FileTree) -> dict[str, list[str]]:
+    """Return the names of the files of some classes, in this order, or of all."""
+    files = _files_by_class(tree)
+    missing = [name for name in classes if name not in files]
+    if missing or not files:
+        raise UserError(
+            f"{tree.place} has no class folder {' or '.join(missing) or 'at all'}; "
+            "it must hold one folder of images per class."
+        )
+    for name in classes or files:
+        require_utf8(name, f"a class folder in {tree.place}")
+    return {name: files[name] for name in classes or files}
+
+
+def _files_by_class(tree: FileTree) -> dict[str, list[str]]:
     """Return the names of each class's files; classes and names are sorted."""
     files: dict[str, list[str]] = {}
-    for name in store.names:
+    for name in tree.names:
         label, slash, rest = name.partition("/")
         if not slash:
             raise UserError(
-                f"{store.place / name} is next to the class folders; move it into one of them, or away."
+                f"{tree.place / name} is next to the class folders; move it into one of them, or away."
             )
         files.setdefault(label, [])
         if rest and not rest.endswith("/"):
             files[label].append(name)
     for label, names in files.items():
         if not names:
-            raise UserError(f"{store.place / label} is empty; put images into it, or remove the folder.")
+            raise UserError(f"{tree.place / label} is empty; put images into it, or remove the folder.")
     return files
 
 
@@ -309,18 +232,18 @@ class _Decoder:
         self.image_size, self.changes = image_size, changes
         self.formats: set[str] = set()
 
-    def decode_all(self, store: _Store, names: list[str]) -> torch.Tensor:
+    def decode_all(self, tree: FileTree, names: list[str]) -> torch.Tensor:
         """Return the images as uint8 (N, C, H, W), C = 1 if all are grey."""
         images: list[np.ndarray] = []  # (H, W, C)
         resizing, total = False, 0
-        for name in tqdm(names, desc=f"reading {store.place.name}", unit="img", delay=1, leave=False):
-            image, file_format = decode(store.read(name), store.place / name, self.changes)
+        for name in tqdm(names, desc=f"reading {tree.place.name}", unit="img", delay=1, leave=False):
+            image, file_format = decode(tree.read(name), tree.place / name, self.changes)
             self.formats.add(file_format)
             total += image.nbytes
             differs = bool(images) and image.shape[:2] != images[0].shape[:2]
             if not resizing and (differs or total > MOST_BYTES):
                 if self.image_size is None:
-                    raise UserError(self._refusal(store, name, names[0], image, images))
+                    raise UserError(self._refusal(tree, name, names[0], image, images))
                 images, resizing = [self._resized(each) for each in images], True
             images.append(self._resized(image) if resizing else image)
         channels = max(image.shape[2] for image in images)
@@ -330,16 +253,16 @@ class _Decoder:
         return torch.from_numpy(stacked).permute(0, 3, 1, 2).contiguous()
 
     def _refusal(
-        self, store: _Store, name: str, first: str, image: np.ndarray, before: list[np.ndarray]
+        self, tree: FileTree, name: str, first: str, image: np.ndarray, before: list[np.ndarray]
     ) -> str:
         height, width = image.shape[:2]
         if before and image.shape[:2] != before[0].shape[:2]:
             first_height, first_width = before[0].shape[:2]
             return (
-                f"{store.place / name} is {width}×{height} pixels, but {first} is {first_width}×{first_height}; "
+                f"{tree.place / name} is {width}×{height} pixels, but {first} is {first_width}×{first_height}; "
                 f"{RESIZE}."
             )
-        return f"The images in {store.place} take more than {MOST_BYTES / 1e9:.0f} GB as pixels; {RESIZE}."
+        return f"The images in {tree.place} take more than {MOST_BYTES / 1e9:.0f} GB as pixels; {RESIZE}."
 
     def _resized(self, image: np.ndarray) -> np.ndarray:
         size = self.image_size

@@ -102,6 +102,17 @@ def specification(
     return kind(**{**named, "in_shape": tuple(in_shape), "classes": classes, **changes})
 
 
+def is_for_cifar(name: str) -> bool:
+    """Return whether a network is for images of 32 × 32 and few classes, and not for ImageNet.
+
+    >>> [name for name in ("vgg-16", "vgg-16-cifar", "resnet-50", "resnet-20", "dash") if is_for_cifar(name)]
+    ['vgg-16-cifar', 'resnet-20', 'dash']
+    """
+    kind, named = _look_up(name.lower())
+    small = "cifar" in (named.get("head"), named.get("stem"))
+    return small or name.lower().startswith("report-") or kind is SpeedrunSpec
+
+
 def build_model(
     name: str, in_shape: tuple[int, int, int] = (3, 224, 224), classes: int = 1000, **changes: Any
 ) -> nn.Sequential:
@@ -141,6 +152,8 @@ def _look_up(name: str) -> tuple[type[NetworkSpec], dict[str, Any]]:
         }
     nearest = get_close_matches(name, list_models(), n=3, cutoff=0.5)
     suggestion = (
-        f"did you mean {' or '.join(nearest)}?" if nearest else "deepernets.list_models() lists them all."
+        f"did you mean {' or '.join(nearest)}?"
+        if nearest
+        else "expected a name such as vgg-16, resnet-20 or resnet-50; `deepernets models` lists them all."
     )
     raise UserError(f"There is no model {name!r}; {suggestion}")

@@ -22,18 +22,22 @@ def smoothing_note(record: Record) -> str:
     return f" (label smoothing {smoothing:g})" if smoothing else ""
 
 
-def curves(records: Record | Sequence[Record]) -> Figure:
+def curves(records: Record | Sequence[Record], names: Sequence[str] = ()) -> Figure:
     """Draw loss, accuracy and learning rate by epoch: training solid, validation dashed, test as a star.
 
     A training loss with label smoothing is labelled as such.
+
+    Args:
+        records: One record or several.
+        names: What several are called; without it by their recipes.
     """
     records = [records] if isinstance(records, Record) else records
     figure, axes = style.subplots(1, 3, width=9.5, height=3.2)
     loss, accuracy, rate = axes[0]
-    for colour, record in zip(style.PALETTE, records, strict=False):
+    names = names or [record.recipe.name if len(records) > 1 else "" for record in records]
+    for colour, record, name in zip(style.PALETTE, records, names, strict=False):
         column = {name: [epoch[name] for epoch in record.epochs] for name in record.epochs[0]}
         epochs = column["epoch"]
-        name = record.recipe.name if len(records) > 1 else ""
         for ax, what, note in ((loss, "loss", smoothing_note(record)), (accuracy, "accuracy", "")):
             ax.plot(epochs, column[f"train_{what}"], color=colour, label=f"{name} training{note}".strip())
             if record.data["validation"]:

@@ -1,10 +1,18 @@
 """The recipes of the course, of the two papers, of the students' reports and of the speedrun."""
 
+import tomllib
+from dataclasses import fields
 from difflib import get_close_matches
+from pathlib import Path
+from typing import Any
 
 from deepernets.errors import UserError
+from deepernets.files import read_file, reading
 from deepernets.recipes import course, papers, reports, speedrun
 from deepernets.recipes.recipe import Recipe
+
+BASED_ON = "based-on"  # in a file: the recipe of which it states the changes
+LARGEST_FILE = 2**20  # bytes
 
 RECIPES: dict[str, Recipe] = {
     recipe.name: recipe
@@ -32,6 +40,46 @@ def get_recipe(name: str) -> Recipe:
             "`deepernets recipes` lists them all."
         )
     return RECIPES[name]
+
+
+def load_recipe(file: Path) -> Recipe:
+    """Return the recipe that a TOML file states.
+
+    Its keys are fields of `Recipe`, such as ``batch-size = 64``. With ``based-on = "quick/vgg"`` it states changes
+    of that recipe; without it, ``data`` and ``model`` are needed, and the recipe has the name of the file.
+
+    Raises:
+        UserError: the file cannot be read, a key is unknown or missing, or a value cannot be used.
+    """
+    content = read_file(file, LARGEST_FILE)
+    with reading(file, "correct it"):
+        values = tomllib.loads(content.decode("utf-8-sig"))
+    base = values.pop(BASED_ON, None)
+    given = {key.replace("-", "_"): value for key, value in values.items()}
+    known = {field.name: field.type for field in fields(Recipe)}
+    for key, value in given.items():
+        if key not in known:
+            near = get_close_matches(key, known, n=1)
+            advice = f"did you mean {near[0]}?" if near else f"the keys are {', '.join([BASED_ON, *known])}."
+            raise UserError(f"{file} has an unknown key {key!r}; {advice}")
+        given[key] = _as_field(file, key, value)
+    if base is not None:
+        return get_recipe(str(base)).changed(**given)
+    if missing := [key for key in ("data", "model") if key not in given]:
+        raise UserError(f'{file} does not state {" and ".join(missing)}; add it, or {BASED_ON} = "RECIPE".')
+    return Recipe(**{"name": file.stem, **given})
+
+
+def _as_field(file: Path, key: str, value: Any) -> Any:
+    """Return a value of a TOML file as a field of `Recipe` has it."""
+    kind = next(field.type for field in fields(Recipe) if field.name == key)
+    expected = kind if kind in (int, float, bool) else str
+    if expected is float and type(value) is int:
+        return float(value)
+    if type(value) is not expected:
+        names = {int: "a whole number", float: "a number", bool: "true or false", str: "a text in quotes"}
+        raise UserError(f"{file} has {key} = {value!r}; expected {names[expected]}.")
+    return value
 
 
 def list_recipes() -> list[str]:

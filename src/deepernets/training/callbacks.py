@@ -1,6 +1,7 @@
 """The progress bar of a run, its checkpoint after each epoch, and Ctrl-C between two steps."""
 
 import signal
+import sys
 import threading
 from pathlib import Path
 from time import perf_counter
@@ -8,7 +9,7 @@ from typing import Any
 
 import torch
 
-from deepernets.progress import tqdm
+from deepernets.progress import format_duration, is_silent, tqdm, writes_log
 from deepernets.recipes.recipe import Recipe
 from deepernets.training import distributed
 from deepernets.training.checkpoints import save_checkpoint
@@ -41,6 +42,8 @@ class Reading:
 class Progress(Callback):
     """A progress bar over all images of a run, with loss and accuracy, and a checkpoint after each epoch.
 
+    Where messages go to a file or another program, there is a line for each epoch instead of the bar.
+
     In a ``with`` statement it lets Ctrl-C take effect between two steps or at the end, and a second one at once.
 
     Args:
@@ -59,6 +62,7 @@ class Progress(Callback):
             desc=recipe.name,
             disable=not distributed.is_main(),
         )
+        self.has_lines = distributed.is_main() and writes_log() and not is_silent()
         self.shown = perf_counter()
         self.reading: Reading | None = None
         self.interrupted = False
@@ -105,6 +109,21 @@ class Progress(Callback):
         self.done = len(training.history)
         self._move_to(self.done * self.images)  # past images that the processes could not share equally
         self.bar.set_description(f"epoch {self.done} of {self.recipe.epochs} done")
+        if self.has_lines:
+            print(
+                f"{self.recipe.name}: {_as_line(training.history[-1], self.recipe.epochs)}", file=sys.stderr
+            )
 
     def _move_to(self, images: int) -> None:
         self.bar.update(images - self.bar.n)
+
+
+def _as_line(epoch: dict[str, Any], epochs: int) -> str:
+    """Return the figures of an epoch, an entry of `Training.history`, as text."""
+    figures = [f"training loss {epoch['train_loss']:.3f}, accuracy {epoch['train_accuracy']:.1%}"]
+    if epoch["validation_accuracy"] is not None:
+        figures.append(
+            f"validation loss {epoch['validation_loss']:.3f}, accuracy {epoch['validation_accuracy']:.1%}"
+        )
+    seconds = format_duration(epoch["seconds"] + epoch["validation_seconds"])
+    return f"epoch {epoch['epoch']} of {epochs}: {'; '.join(figures)}; {seconds}"

@@ -18,6 +18,9 @@ from torch import Tensor, nn
 from deepernets.data.batches import Batches
 from deepernets.errors import UserError
 
+DEVICES = ("cpu", "cuda", "mps", "xpu")
+_chosen = "auto"
+
 
 def state() -> PartialState:
     """Return Accelerate's state: the number of processes, and the rank and the device of this one.
@@ -34,6 +37,43 @@ def state() -> PartialState:
         )
     # without GPUs, Accelerate does not connect several processes unless it is told to use the CPU
     return PartialState(cpu=several and not torch.cuda.is_available())
+
+
+def use_device(name: str) -> None:
+    """Compute on a device from now on.
+
+    Args:
+        name: As PyTorch names it, such as cpu, cuda, cuda:1 or mps; auto for a GPU if there is one.
+
+    Raises:
+        UserError: there is no such device here, or there are several processes, which take one device each.
+    """
+    global _chosen
+    if name == _chosen:
+        return
+    device = None if name == "auto" else _require_device(name)
+    if num_processes() > 1:
+        raise UserError(f"--device is {name}, and several processes take one device each; leave it out.")
+    PartialState._reset_state()
+    if device is not None:
+        PartialState(cpu=device.type == "cpu").device = device
+        if device.type == "cuda":
+            torch.cuda.set_device(device)  # for streams and graphs, which PyTorch makes on the current one
+    _chosen = name
+
+
+def _require_device(name: str) -> torch.device:
+    try:
+        device = torch.device(name)
+        if device.type not in DEVICES:
+            raise RuntimeError
+        torch.empty(1, device=device)
+    except (RuntimeError, AssertionError):  # the latter from builds of PyTorch without CUDA
+        available = torch.cuda.is_available() * ["cuda"] + torch.backends.mps.is_available() * ["mps"]
+        raise UserError(
+            f"There is no device {name!r} here; expected {', '.join(['auto', 'cpu', *available])}."
+        ) from None
+    return device
 
 
 def num_processes() -> int:

@@ -77,7 +77,7 @@ def can_compile() -> bool:
 
 def _obstacle_to_compiling() -> str:
     """Return why networks cannot be compiled here, and what to do; empty if they can."""
-    gpu = torch.cuda.is_available()
+    gpu = distributed.state().device.type == "cuda"
     usual = (
         (os.environ.get("CC", "cc"), "gcc", "clang")
         if gpu
@@ -177,14 +177,14 @@ def keep_memory() -> bool:
 
 def memory_in_use() -> float:
     """Return the memory of this process in megabytes: on the GPU if there is one, and else main memory."""
-    if torch.cuda.is_available():
+    if distributed.state().device.type == "cuda":
         return torch.cuda.memory_allocated() / 1e6
     return _status("VmRSS")
 
 
 def peak_memory() -> float:
     """Return the largest memory of this process so far in megabytes; see `memory_in_use`."""
-    if torch.cuda.is_available():
+    if distributed.state().device.type == "cuda":
         return torch.cuda.max_memory_allocated() / 1e6
     return _status("VmHWM")
 
@@ -193,6 +193,10 @@ def _status(field: str) -> float:
     """Return a field of Linux's status of this process, in megabytes; elsewhere its largest memory so far."""
     if kibibytes := _field("/proc/self/status", field).removesuffix("kB"):
         return int(kibibytes) * 1024 / 1e6
+    if sys.platform == "win32":
+        import psutil  # which Accelerate needs
+
+        return psutil.Process().memory_info().peak_wset / 1e6
     import resource
 
     held = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss

@@ -25,6 +25,7 @@ class RunOptions:
             not each with those of its own share.
         compile: Let PyTorch compile the network: a slow start for faster steps. Needs a C++ compiler.
         fresh: Delete the existing run, and start again.
+        device: What to train on, such as cpu, cuda, cuda:1 or mps; auto takes a GPU if there is one.
 
     Raises:
         UserError: the seed is negative.
@@ -38,6 +39,7 @@ class RunOptions:
     sync_batch_norm: bool = False
     compile: bool = False
     fresh: bool = False
+    device: str = "auto"
 
     def __post_init__(self) -> None:
         if self.seed < 0:

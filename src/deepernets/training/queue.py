@@ -17,7 +17,7 @@ from pathlib import Path
 from threading import Thread
 
 from deepernets.errors import UserError
-from deepernets.progress import format_duration
+from deepernets.progress import PASSED_ON, format_duration, writes_log
 from deepernets.recipes import get_recipe
 from deepernets.recipes.recipe import Recipe, training_images
 from deepernets.training import hardware
@@ -57,7 +57,10 @@ class TrainingProcess:
             stdin=subprocess.PIPE,
             stdout=subprocess.DEVNULL,
             stderr=subprocess.PIPE,
-            env=os.environ if show else {**os.environ, "TQDM_DISABLE": "1"},
+            env={
+                **os.environ,
+                **({PASSED_ON: str(int(not writes_log()))} if show else {"TQDM_DISABLE": "1"}),
+            },
             start_new_session=True,  # so that Ctrl-C reaches this process alone, which stops the run
         )
         self.printed = ""

@@ -14,7 +14,7 @@ from torch import nn
 
 from deepernets.data.datasets import load_dataset
 from deepernets.errors import UserError
-from deepernets.files import lock_folder
+from deepernets.files import lock_folder, require_writable
 from deepernets.models.counting import count_parameters
 from deepernets.models.registry import build_model
 from deepernets.models.vgg import start_from
@@ -162,12 +162,14 @@ def train(recipe: Recipe | str, options: RunOptions | None = None, **changes: An
     written = get_recipe(recipe) if isinstance(recipe, str) else recipe
     recipe = written.at(options.profile)
     folder = options.folder(written)
+    distributed.use_device(options.device)
     if options.compile:
         hardware.require_compiler()
     require_folder_name(folder)
     require_own_files(folder)
     if is_finished(folder) and not options.fresh:
         return _finished_run(folder, recipe, options)
+    require_writable(folder / RECORD)
     shallow = _shallow_folder(recipe, options)
     if shallow and not is_finished(shallow):  # compiled or not, a finished one is used
         train(recipe.start_from, replace(options, fresh=False))
