@@ -113,12 +113,12 @@ def resnet_cifar_errors(parameters: Mapping[int, int]) -> Figure:
     for depth, (_, error) in resnet.CIFAR_10.items():
         right = round((100 - error) / 100 * CIFAR_TEST_IMAGES)
         low, high = (100 * (1 - share) for share in reversed(binomial_interval(right, CIFAR_TEST_IMAGES)))
-        label = "as printed, with the 95 % interval of 10,000 images" if depth == 20 else None
+        label = "as printed, with the 95 % interval\nof 10,000 images" if depth == 20 else None
         ax.errorbar(parameters[depth], error, yerr=[[error - low], [high - error]], label=label, **dot)
         look = {"xytext": (0, 4), "ha": "center", "va": "bottom", "fontsize": 10}
         style.annotate(ax, f"{depth}", (parameters[depth], high), **look)
     square = {**dot, "fmt": "s", "markerfacecolor": style.PAPER, "color": style.PALETTE[1]}
-    square["label"] = "mean of five runs of 110 layers, ± one standard deviation"
+    square["label"] = "mean of five runs of 110 layers,\n± one standard deviation"
     ax.errorbar(1.17 * parameters[110], resnet.RESNET_110_MEAN, yerr=resnet.RESNET_110_SD, **square)
     ax.set(xscale="log", xlabel="parameters", ylabel="test error, %", xlim=(1.5e5, 4e7), ylim=(5.5, 9.8))
     ax.xaxis.set_major_formatter(lambda value, _: f"{value / 1e6:g} million")

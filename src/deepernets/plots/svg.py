@@ -182,15 +182,20 @@ def _rewrite(element: ElementTree.Element, used: set[str], on_image: bool = Fals
             element.remove(child)
         else:
             _rewrite(child, used, on_image)
-    styles = {child.get("style") for child in element} - {None}
-    of_all = len(element) > 1 and all("style" in child.attrib for child in element)
-    if element.tag == "g" and "style" not in element.attrib and of_all and len(styles) == 1:
-        element.set("style", str(*styles))  # once for all marks of a series
-        for child in element:
-            del child.attrib["style"]
+    if element.tag == "g" and "style" not in element.attrib:
+        _share_style(element)
     if element.tag == "pattern" and "--figure-series" in element[0].get("fill", ""):
         for child in element[1:]:  # a hatch is dark on a colour, in the dark theme, too
             child.set("style", child.get("style", "").replace("--figure-ink", "--figure-hatch"))
+
+
+def _share_style(group: ElementTree.Element) -> None:
+    """Give a group the style that all its elements have: a series of marks then names it once."""
+    styles = {child.get("style") for child in group}
+    if len(group) > 1 and len(styles) == 1 and (style_of_all := styles.pop()):
+        group.set("style", style_of_all)
+        for child in group:
+            del child.attrib["style"]
 
 
 def _page_style(declarations: str, on_image: bool) -> str:
