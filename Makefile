@@ -23,36 +23,44 @@ PAGES := $(shell sed -nE 's/^[- ]*(root|file): *//p' _toc.yml)
 SUITABLE := import sys; sys.exit(not (3, 11) <= sys.version_info[:2] <= (3, 13))
 VERSION := import platform; print(platform.python_version())
 
-.PHONY: book test checks test-browser test-elsewhere test-hand-out fuzz clean distclean
+.PHONY: book executed test checks lint verify test-browser test-elsewhere test-hand-out fuzz clean distclean
 .DELETE_ON_ERROR:
 
 # Containers often set it. Every process then compiles all of PyTorch's sources again, which takes longer than most
 # tests.
 unexport PYTHONDONTWRITEBYTECODE
 
-# Jupyter Book executes one page after the other. jupyter-cache executes several at a time, with one thread each, and
-# the build finds their outputs. A page that fails is executed again by the build, which prints its error.
+# The kernels of pages and labs are forks of one process, see src/deepernets/course/kernels.py.
+export JUPYTER_DEFAULT_PROVISIONER_NAME := deepernets-fork
+
 book: export JUPYTERCACHE = _build/.jupyter_cache
 book: export OMP_NUM_THREADS = 1
-book: $(READY) $(RUN) _build/executed-for
-	@yes | $(BIN)/jcache notebook add --reader myst_nb_md $(EXECUTED) >/dev/null
-	@$(BIN)/jcache project execute --executor local-parallel --timeout 900 --verbosity WARNING >/dev/null
+book: executed
 	@$(BIN)/jupyter-book build . -W -n --keep-going --quiet || { rm -rf _build/.doctrees; exit 1; }
 	@for page in $(PAGES); do \
 	  test -s _build/html/$$page.html || { echo "The page $$page of _toc.yml was not built." >&2; exit 1; }; \
 	done
 	@echo "The book is built. Open $(CURDIR)/_build/html/index.html"
 
-# The linters run while the book is built, whose last step uses one core.
+executed: export OMP_NUM_THREADS = 1
+executed: $(READY) $(RUN) _build/executed-for
+	@$(BIN)/python -m deepernets.course.pages _build/.jupyter_cache $(EXECUTED)
+
+# One core is free while the first network is trained, and again in the book's last step. Linters run in the first
+# of these times, and the other checks in the second.
 test: $(READY)
-	@$(MAKE) --no-print-directory --jobs=2 checks book
+	@$(MAKE) --no-print-directory --jobs=2 lint book verify VERIFY_AFTER=executed
 	DEEPERNETS_BOOK=required $(BIN)/pytest $(TESTS)
 
-checks: $(READY)
+checks: lint verify
+
+lint: $(READY)
 	$(BIN)/ruff check
 	$(BIN)/ruff format --check
 	$(BIN)/mypy
 	$(BIN)/codespell
+
+verify: $(READY) $(VERIFY_AFTER)
 	$(BIN)/deepernets verify results
 	$(BIN)/deepernets labs build --check
 
@@ -80,13 +88,15 @@ clean:
 distclean: clean
 	rm -rf .venv .mypy_cache .pytest_cache .ruff_cache
 
-# The environment. uv installs it in seconds; if uv is not available, pip does in minutes.
+# The environment. uv installs it in seconds; if uv is not available, pip does in minutes. JupyterLab brings a package
+# that compiles grammars for two seconds in every process that reads a notebook; jsonschema does without it.
 $(READY): pyproject.toml requirements.txt | $(BIN)/python
 	@PATH="$$PATH:$(CURDIR)/$(BIN)"; \
 	uv --version >/dev/null 2>&1 || $(BIN)/python -m pip install --quiet uv 2>/dev/null || echo "uv is not available; pip installs the packages."; \
 	if uv --version >/dev/null 2>&1; \
 	then uv pip install --python $(BIN)/python -r requirements.txt; \
 	else $(BIN)/python -m pip install -r requirements.txt; fi
+	@$(BIN)/python -m pip uninstall --quiet --yes rfc3987-syntax 2>/dev/null || true
 	@touch $@
 
 $(BIN)/python:

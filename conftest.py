@@ -15,6 +15,10 @@ import pytest
 os.environ["OMP_NUM_THREADS"] = "1"
 os.environ["DEEPERNETS_PROFILE"] = "quick"
 
+# The kernels of notebooks are forks of one process, where processes can be forked.
+if hasattr(os, "fork"):
+    os.environ.setdefault("JUPYTER_DEFAULT_PROVISIONER_NAME", "deepernets-fork")
+
 # Text notebooks are run as notebooks, not read for doctests.
 collect_ignore_glob = ["solutions/*.py"]
 
