@@ -28,22 +28,18 @@ EXECUTED = $(shell grep -ls '^file_format: mystnb' $(PAGES:%=%.md))
 SUITABLE := import sys; sys.exit(not (3, 11) <= sys.version_info[:2] <= (3, 13))
 VERSION := import platform; print(platform.python_version())
 
-.PHONY: book pdf test checks test-browser test-editions test-elsewhere test-hand-out constraints fuzz clean distclean
+.PHONY: book executed pdf test checks lint verify test-browser test-editions test-elsewhere test-hand-out constraints
+.PHONY: fuzz clean distclean
 .DELETE_ON_ERROR:
 
 # Containers often set it. Every process then compiles all of PyTorch's sources again, which takes longer than most
 # tests.
 unexport PYTHONDONTWRITEBYTECODE
 
-# Jupyter Book executes one page after the other. jupyter-cache executes several at a time, with one thread each, and
-# the build finds their outputs. A page that fails is executed again by the build, which prints its error.
-book: export JUPYTERCACHE = _build/.jupyter_cache
-book: export OMP_NUM_THREADS = 1
-book: export DEEPERNETS_FIGURES = svg
-book: export TQDM_DISABLE = 1
-book: $(READY) $(RUN) _build/executed-for _build/toc.yml
-	@yes | $(BIN)/jcache notebook add --reader myst_nb_md $(EXECUTED) >/dev/null
-	@$(BIN)/jcache project execute --executor local-parallel --timeout 900 --verbosity WARNING >/dev/null
+book executed: export OMP_NUM_THREADS = 1
+book executed: export DEEPERNETS_FIGURES = svg
+book executed: export TQDM_DISABLE = 1
+book: executed
 	@$(BIN)/jupyter-book build . --toc _build/toc.yml -W -n --keep-going --quiet || { rm -rf _build/.doctrees; exit 1; }
 	@for page in $(PAGES); do \
 	  test -s _build/html/$$page.html || { echo "The page $$page of _toc.yml was not built." >&2; exit 1; }; \
@@ -60,16 +56,24 @@ pdf: book
 	@$(BIN)/python -m pip install --quiet playwright pypdf
 	@$(BIN)/python -m deepernets.course.pdf _build
 
-# The linters run while the book is built, whose last step uses one core.
+executed: $(READY) $(RUN) _build/executed-for _build/toc.yml
+	@$(BIN)/python -m deepernets.course.pages _build/.jupyter_cache $(EXECUTED)
+
+# One core is free while the first network is trained, and again in the book's last step. Linters run in the first
+# of these times, and the other checks in the second.
 test: $(READY)
-	@$(MAKE) --no-print-directory --jobs=2 checks book
+	@$(MAKE) --no-print-directory --jobs=2 lint book verify VERIFY_AFTER=executed
 	DEEPERNETS_BOOK=required $(BIN)/pytest $(TESTS)
 
-checks: $(READY)
+checks: lint verify
+
+lint: $(READY)
 	$(BIN)/ruff check
 	$(BIN)/ruff format --check
 	$(BIN)/mypy
 	$(BIN)/codespell
+
+verify: $(READY) $(VERIFY_AFTER)
 	$(BIN)/deepernets verify results
 	$(BIN)/deepernets labs build --check
 

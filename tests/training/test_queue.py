@@ -38,7 +38,7 @@ class FakeMachine:
         self.timed: list[tuple[str, bool]] = []
         self.started: list[tuple[PlannedRun, bool]] = []
         self.on_end: Callable[[PlannedRun, RunOptions], str] = lambda run, options: "it left no record"
-        self.deaf = False
+        self.deaf = self.immortal = False
 
     def step_seconds(self, name: str, profile: str, compiled: bool, timeout: float | None) -> float:
         self.now += self.measuring
@@ -67,8 +67,10 @@ class FakeMachine:
                 if not fake.deaf:
                     self.end, self.said = fake.now, "stopped"
 
-            def kill(self) -> None:
-                self.end, self.said = fake.now, "killed"
+            def kill(self) -> bool:
+                if not fake.immortal:
+                    self.end, self.said = fake.now, "killed"
+                return not fake.immortal
 
             def problem(self) -> str:
                 return self.said
@@ -160,6 +162,33 @@ def test_a_run_that_does_not_stop_is_killed(tmp_path: Path) -> None:
     queue.work()
     assert queue.unfinished == [A]
     assert fake.now - 1000 <= 3600 + PATIENCE + 120
+
+
+def test_a_run_that_cannot_be_killed_is_reported_and_the_queue_ends(tmp_path: Path) -> None:
+    fake = FakeMachine({A.recipe: 1800 / steps_of(A)})
+    fake.hours, fake.deaf, fake.immortal = 100.0, True, True
+    queue = Queue(
+        [A], tmp_path / "results", RunOptions(out=tmp_path / "runs"), minutes=60, machine=fake.machine()
+    )
+    queue.work()
+    assert "still running 60 seconds after it was killed" in queue.problems[A]
+    assert queue.unfinished == []
+
+
+@pytest.mark.parametrize("ends", [True, False])
+def test_a_killed_process_is_not_waited_for_without_end(
+    ends: bool, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As one that hangs in a call to a driver, which no signal ends."""
+    monkeypatch.setattr(TrainingProcess, "CODE", "import os; os.read(0, 1)")
+    process = TrainingProcess("quick/vgg", RunOptions(out=tmp_path), show=False)
+    if not ends:
+        monkeypatch.setattr(queue, "PATIENCE", 0)
+        monkeypatch.setattr(process.process, "kill", lambda: None)
+    assert process.kill() is ends
+    process.stop()
+    process.process.wait()
+    process.reader.join()
 
 
 def test_when_no_epoch_can_end_it_says_so(tmp_path: Path) -> None:

@@ -92,10 +92,12 @@ class TrainingProcess:
         assert self.process.stdin is not None
         self.process.stdin.close()
 
-    def kill(self) -> None:
-        """End it at once, and wait until it has ended."""
+    def kill(self) -> bool:
+        """End it at once, and return whether it has ended: in a call to a driver or a file system it may not."""
         self.process.kill()
-        self.process.wait()
+        with suppress(subprocess.TimeoutExpired):
+            self.process.wait(PATIENCE)
+        return self.process.returncode is not None
 
     def problem(self) -> str:
         """Return the last line that it printed, or the signal that ended it."""
@@ -301,9 +303,9 @@ class Queue:
             process = self.running.pop(run)
             while not process.has_ended() and self.machine.clock() < latest:
                 time.sleep(POLLING)
-            if not process.has_ended():
-                process.kill()
-            if run not in stopped:
+            if not process.has_ended() and not process.kill():
+                self._fail(run, f"it is still running {PATIENCE} seconds after it was killed; end it first")
+            elif run not in stopped:
                 self._end(run, process)
             elif not self._copy_record(run):
                 self.unfinished.append(run)
