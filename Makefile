@@ -1,6 +1,6 @@
 # make book    the book, as HTML
 # make test    all checks, those of the book included
-# make test-browser     the explorers in Chromium, which `apt install chromium` brings
+# make test-browser     the explorers and figures in Chromium, which `apt install chromium` brings
 # make test-elsewhere   the tests with the instructions of other processors, and on a busy one
 # make test-hand-out    the hand-out for students: installed in a new environment, its book built, its labs run
 # make fuzz    damage 10,000 files of each kind and read them; EXAMPLES=100 for fewer
