@@ -1,7 +1,7 @@
 # make book    the book, as HTML; EDITION=instructor adds the solutions and the teaching part
 # make pdf     the same edition as one PDF, printed by Chromium (`apt install chromium`)
 # make test    all checks, those of the book included
-# make test-browser     the explorers in Chromium, which `apt install chromium` brings
+# make test-browser     the explorers and figures in Chromium, which `apt install chromium` brings
 # make test-elsewhere   the tests with the instructions of other processors, and on a busy one
 # make test-editions    the tests of the book's pages, in the instructor edition
 # make test-hand-out    the hand-out for students: installed in a new environment, its book built, its labs run
