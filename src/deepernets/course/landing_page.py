@@ -84,7 +84,7 @@ def field_growth() -> "HTML":
         f'<g class="growth-unseen">{SHIP}</g><g clip-path="url(#growth-seen)">{SHIP}</g>'
         f"{''.join(_square(stage, 'growth-pool') for stage in found[:-1] if 'pool' in stage.name)}"
         f"{_square(last, 'growth-field')}{''.join(_bar(row, stage) for row, stage in enumerate(found))}</svg>"
-        f'<figcaption class="growth-summary">{_sentence(last, len(found), len(found))}</figcaption>'
+        f'<figcaption><span class="growth-summary">{_sentence(last, len(found), len(found))}</span></figcaption>'
         f'<script type="application/json">{data}</script></figure>'
     )
 
