@@ -57,7 +57,7 @@
 
   function fromText(text, { limits, tables }) {
     const parts = (text ?? "").split("_");
-    if (parts.length !== 6 || !(parts[5] in QUANTITIES)) return null;
+    if (parts.length !== 6 || !Object.hasOwn(QUANTITIES, parts[5])) return null;
     const image = Object.fromEntries(IMAGE.map((key, index) => [key, Number(parts[index])]));
     const sides = parts.slice(3, 5).map((part) => {
       const words = part.split(".");
@@ -65,7 +65,7 @@
       return { ...side, n: Number(side.n) };
     });
     const inside = (value, key) => Number.isInteger(value) && value >= limits[key].min && value <= limits[key].max;
-    const known = ({ network }) => network in tables.vgg || network in tables.imagenet || network === "cifar";
+    const known = ({ network }) => Object.hasOwn(tables.vgg, network) || Object.hasOwn(tables.imagenet, network) || network === "cifar";
     const right = sides.every((side) => known(side) && inside(side.n, "n") &&
       Object.entries(CHOICES).every(([key, options]) => options.some(([value]) => value === side[key])));
     return right && IMAGE.every((key) => inside(image[key], key))
