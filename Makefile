@@ -92,7 +92,8 @@ test-hand-out: $(READY)
 	rm -rf _build/hand-out
 	$(BIN)/deepernets labs build --without-solutions _build/hand-out
 	$(MAKE) -C _build/hand-out -f $(CURDIR)/Makefile book
-	cd _build/hand-out && .venv/bin/pytest --nbval-lax labs
+	_build/hand-out/.venv/bin/python -m pip install --quiet pytest nbval
+	cd _build/hand-out && .venv/bin/pytest --nbval-lax --nbval-current-env labs
 
 # For all systems and versions of Python. An index of its own may name builds such as +cpu, which others lack.
 constraints: $(READY)
