@@ -52,7 +52,7 @@ def test_every_help_fits_80_columns_and_has_no_colours(
         ["models"],
         ["data", "check", "--data-root", "/nowhere"],
         ["reproduce", "--dry-run", "--only", "report-b/resnet-44-cifar10/*"],
-        ["trian"],
+        ["trin"],
         ["train", "quick/vg"],
         ["train", "--schedule", "linear"],
         ["train", "--data-root", "nowhere", "--data", "mnist", "--out", "/dev/null"],
