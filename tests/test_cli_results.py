@@ -142,3 +142,13 @@ def test_grading_on_windows_is_refused_in_one_sentence(
     status, _, errors = run(capsys, "grade", str(tmp_path))
     assert (status, len(errors.splitlines())) == (2, 1)
     assert "on Windows, run it in WSL" in errors
+
+
+def test_on_windows_grading_is_refused_in_one_sentence(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr("deepernets.cli.course.sys.platform", "win32")
+    monkeypatch.setitem(sys.modules, "deepernets.course.grading.grades", None)  # imports what Windows lacks
+    status, _, error = run(capsys, "grade", str(tmp_path))
+    assert status == 2
+    assert error.endswith("on Windows, run it in WSL.\n")

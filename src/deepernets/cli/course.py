@@ -49,12 +49,12 @@ def grade(  # noqa: PLR0913
         format: Write a second table that Canvas or Moodle imports.
         roster: Table (CSV) of the students for it, such as an export of Canvas or Moodle.
     """
-    from deepernets.course.grading.grades import grade_folder
-
     if sys.platform == "win32":
         raise UserError(
             "Grading needs a system that limits what a program may use; on Windows, run it in WSL."
         )
+    from deepernets.course.grading.grades import grade_folder  # needs modules that Windows lacks
+
     if workers is not None and workers < 1:
         raise UserError(f"--workers is {workers}; expected at least 1.")
     require_writable(out)
