@@ -22,10 +22,10 @@ WITH_CODE = "book/convolution"
 OPTIONS = {
     "preload": False,
     "resultTypes": ["violations"],
-}  # it would fetch style sheets, which a file may not
+}  # preloading would fetch style sheets, which a file may not
 
-# What axe-core reports of the theme and its extensions and no small script or style of ours can change, each with its
-# reason: rule, and how the element's code starts. Today there is nothing.
+# What axe-core reports of the theme and its extensions, where no small script or style of ours can change it, with
+# the reason: rule, and how the element's code starts. Today there is nothing.
 ACCEPTED: list[tuple[str, str]] = []
 
 
