@@ -31,6 +31,9 @@
     logo?.setAttribute("role", "navigation");
     logo?.setAttribute("aria-label", "First page");
 
+    // Docutils gives sources a role that is deprecated, inside a list.
+    for (const source of document.querySelectorAll('[role="doc-biblioentry"]')) source.setAttribute("role", "listitem");
+
     for (const [selector, kind] of Object.entries(KINDS)) {
       const boxes = [...document.querySelectorAll(selector)].filter((box) => !box.closest(".explorer"));
       boxes.forEach((box, number) => NAMES.set(box, `${kind} ${number + 1} of this page; scrolls sideways`));
