@@ -9,7 +9,6 @@ from cyclopts import App, Parameter
 
 from deepernets.course.grading.gradebooks import Format, read_roster, unmatched, write_gradebook
 from deepernets.course.grading.isolation import Limits, Sandbox, choose
-from deepernets.course.grading.pages import explanations_path
 from deepernets.errors import UserError
 from deepernets.files import require_writable
 
@@ -50,6 +49,7 @@ def grade(  # noqa: PLR0913
         roster: Table (CSV) of the students for it, such as an export of Canvas or Moodle.
     """
     from deepernets.course.grading.grades import grade_folder
+    from deepernets.course.grading.pages import explanations_path
 
     if sys.platform == "win32":
         raise UserError(
