@@ -9,7 +9,6 @@ from cyclopts import App, Parameter
 
 from deepernets.course.grading.gradebooks import Format, read_roster, unmatched, write_gradebook
 from deepernets.course.grading.isolation import Limits, Sandbox, choose
-from deepernets.course.grading.pages import explanations_path
 from deepernets.errors import UserError
 from deepernets.files import require_writable
 
@@ -54,6 +53,7 @@ def grade(  # noqa: PLR0913
             "Grading needs a system that limits what a program may use; on Windows, run it in WSL."
         )
     from deepernets.course.grading.grades import grade_folder  # needs modules that Windows lacks
+    from deepernets.course.grading.pages import explanations_path
 
     if workers is not None and workers < 1:
         raise UserError(f"--workers is {workers}; expected at least 1.")
