@@ -81,6 +81,12 @@ def _same_size(stored: list[tuple[str, int, int]], drawn: list[tuple[str, int, i
 
 
 @pytest.fixture(autouse=True)
+def _no_terminal(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Let no width of a terminal be stated, as pytest-xdist does; what commands print is then not wrapped."""
+    monkeypatch.delenv("COLUMNS", raising=False)
+
+
+@pytest.fixture(autouse=True)
 def _seed() -> None:
     """Give every test the same random numbers, whichever tests ran before."""
     import numpy as np

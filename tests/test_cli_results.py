@@ -135,15 +135,6 @@ def test_without_the_packages_of_the_course_one_sentence_says_what_to_install(
     assert f"({package}); install deepernets[course]." in errors
 
 
-def test_grading_on_windows_is_refused_in_one_sentence(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
-) -> None:
-    monkeypatch.setattr(cli.course.sys, "platform", "win32")
-    status, _, errors = run(capsys, "grade", str(tmp_path))
-    assert (status, len(errors.splitlines())) == (2, 1)
-    assert "on Windows, run it in WSL" in errors
-
-
 def test_on_windows_grading_is_refused_in_one_sentence(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:

@@ -41,7 +41,7 @@ def test_every_link_points_at_the_fork_and_the_labs_still_hold(course: Path) -> 
     assert forks.repository(course) == (FORK, "v2")
     assert forks.book_address(course) == "https://a-school.github.io/deeper"
     labs.check(course)
-    assert changed[0] == "_config.yml: 3 addresses changed"
+    assert changed[0] == "_config.yml: 4 addresses changed"
     assert changed[1].startswith("README.md: ")
     assert [line.split(":")[0] for line in changed[2:]] == [
         path.relative_to(course).as_posix()
@@ -67,7 +67,10 @@ def test_pointing_keeps_the_comments_of_the_settings(course: Path) -> None:
     changed = [new for old, new in zip(before, after, strict=True) if old != new]
     assert changed[0] == f"  url: {FORK}"
     assert changed[1].startswith("  baseurl: https://a-school.github.io/deeper # of the published book")
-    assert len(changed) == 2
+    assert changed[2].startswith(
+        '      colab: "https://colab.research.google.com/github/a-school/deeper/blob/main/'
+    )
+    assert len(changed) == 3
 
 
 def test_without_a_ref_links_lead_to_the_newest_version(course: Path) -> None:
