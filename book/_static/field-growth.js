@@ -63,7 +63,7 @@
   }
 
   document.addEventListener("DOMContentLoaded", () => {
-    const figure = document.getElementById("field-growth");
+    const figure = document.getElementById("growing-field");
     if (figure) mount(figure);
   });
 })();

@@ -108,7 +108,7 @@ def test_the_parts_are_opened_by_keyboard(read: Reader) -> None:
     part = page.locator("nav.bd-links summary", has_text="Labs")
     part.focus()
     page.keyboard.press("Enter")
-    assert page.locator("nav.bd-links").get_by_role("link", name="Lab 1").is_visible()
+    assert page.locator("nav.bd-links").get_by_role("link", name="Lab 1:").is_visible()
 
 
 def test_the_cheat_sheet_is_one_sheet_of_paper(read: Reader) -> None:

@@ -79,7 +79,7 @@ def field_growth() -> "HTML":
         f"{last.field}×{last.field} after the last. Bars show the fields of all {len(found)} layers."
     )
     return HTML(
-        f'<figure class="growth" id="field-growth"><svg viewBox="-2 -2 446 228" role="img" aria-label="{title}">'
+        f'<figure class="growth" id="growing-field"><svg viewBox="-2 -2 446 228" role="img" aria-label="{title}">'
         f'<defs><clipPath id="growth-seen">{_square(last)}</clipPath></defs>'
         f'<g class="growth-unseen">{SHIP}</g><g clip-path="url(#growth-seen)">{SHIP}</g>'
         f"{''.join(_square(stage, 'growth-pool') for stage in found[:-1] if 'pool' in stage.name)}"
