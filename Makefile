@@ -79,7 +79,7 @@ verify: $(READY) $(VERIFY_AFTER)
 
 test-browser: book
 	$(BIN)/python -m pip install --quiet playwright axe-playwright-python
-	DEEPERNETS_BROWSER=required $(BIN)/pytest tests/browser
+	DEEPERNETS_BROWSER=required $(BIN)/pytest --numprocesses $(WORKERS) --dist load tests/browser
 
 test-editions:
 	$(MAKE) --no-print-directory book EDITION=instructor
