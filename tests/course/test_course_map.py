@@ -8,6 +8,7 @@ import yaml
 
 from deepernets.course.course_map import MAP, Course, Minutes, before, in_hours, total
 from deepernets.course.editions import INSTRUCTOR_PARTS
+from deepernets.errors import UserError
 
 ROOT = Path(__file__).parents[2]
 PARTS = yaml.safe_load((ROOT / "_toc.yml").read_text(encoding="utf-8"))["parts"]
@@ -77,6 +78,12 @@ def test_every_chapter_and_lab_is_a_row_with_its_time(course: Course) -> None:
     missing = [name for name in MAP if f"{name}." not in shown]
     assert missing == ["map", *(Path(page["file"]).name for page in teaching)]
     assert set(INSTRUCTOR_PARTS) <= {part["caption"] for part in PARTS}
+
+
+def test_a_page_that_is_not_on_the_map_is_named(tmp_path: Path) -> None:
+    (tmp_path / "_toc.yml").write_text("parts: [{caption: Labs, chapters: [{file: labs/12_new}]}]")
+    with pytest.raises(UserError, match="no entry for 12_new; add it to MAP"):
+        Course(tmp_path)
 
 
 def test_the_time_before_a_lab_is_that_of_all_it_needs(course: Course) -> None:

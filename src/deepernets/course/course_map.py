@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from deepernets.course.editions import for_students, read_toc
+from deepernets.errors import UserError
 
 
 @dataclass(frozen=True)
@@ -149,7 +150,11 @@ def before(name: str) -> list[str]:
 
 
 class Course:
-    """The pages of the course that students get, with the parts that they are in and their times."""
+    """The pages of the course that students get, with the parts that they are in and their times.
+
+    Raises:
+        UserError: a page is not on the map.
+    """
 
     def __init__(self, root: Path) -> None:
         self.parts: dict[str, list[str]] = {
@@ -157,6 +162,11 @@ class Course:
             for part in for_students(read_toc(root / "_toc.yml"))["parts"]
         }
         self._files = {Path(page).name: page for pages in self.parts.values() for page in pages}
+        if missing := self._files.keys() - MAP.keys():
+            raise UserError(
+                f"The map has no entry for {', '.join(sorted(missing))}; add it to MAP in "
+                "src/deepernets/course/course_map.py."
+            )
         self._texts = {name: _text(root / page) for name, page in self._files.items()}
 
     def minutes(self, name: str) -> Minutes | None:
