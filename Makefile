@@ -50,14 +50,14 @@ book: executed
 .PHONY: _build/toc.yml
 _build/toc.yml: $(READY)
 	$(if $(filter student instructor,$(EDITION)),,$(error EDITION is $(EDITION); expected student or instructor))
-	@$(BIN)/python -m deepernets.course.editions $(EDITION)
+	@$(BIN)/python -m deepernets.book.editions $(EDITION)
 
 pdf: book
 	@$(BIN)/python -m pip install --quiet playwright pypdf
-	@$(BIN)/python -m deepernets.course.pdf _build
+	@$(BIN)/python -m deepernets.book.pdf _build
 
 executed: $(READY) $(RUN) _build/executed-for _build/toc.yml
-	@$(BIN)/python -m deepernets.course.pages _build/.jupyter_cache $(EXECUTED)
+	@$(BIN)/python -m deepernets.book.execution _build/.jupyter_cache $(EXECUTED)
 
 # One core is free while the first network is trained, and again in the book's last step. Linters run in the first
 # of these times, and the other checks in the second.
@@ -146,6 +146,6 @@ book/_static/configurations.png: $(READY) src/deepernets/plots/architecture.py s
 	  plots.save(plots.configuration_chart(), Path('$@'))"
 
 # What messengers show next to a link to the book.
-book/_static/social-card.png: $(READY) src/deepernets/course/landing_page.py
-	$(BIN)/python -c "from pathlib import Path; from deepernets.course.landing_page import write_social_card; \
+book/_static/social-card.png: $(READY) src/deepernets/book/landing_page.py
+	$(BIN)/python -c "from pathlib import Path; from deepernets.book.landing_page import write_social_card; \
 	  write_social_card(Path('$@'))"

@@ -21,6 +21,7 @@ PACKAGES = (
     "analysis",
     "results",
     "plots",
+    "book",
     "course",
     "cli",
 )  # each imports only itself and those before it

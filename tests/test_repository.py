@@ -14,7 +14,7 @@ from hatchling.plugin.manager import PluginManager
 from packaging.requirements import Requirement
 
 import deepernets
-from deepernets.course.forks import repository
+from deepernets.book.forks import repository
 
 ROOT = Path(__file__).parents[1]
 WORKFLOWS = sorted((ROOT / ".github" / "workflows").glob("*.yml"))

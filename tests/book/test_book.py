@@ -9,7 +9,7 @@ from urllib.parse import unquote, urlsplit
 import pytest
 import yaml
 
-from deepernets.course.editions import edition_of, instructor_pages, pages_in, read_toc
+from deepernets.book.editions import edition_of, instructor_pages, pages_in, read_toc
 
 if TYPE_CHECKING:
     from tests.book.conftest import Book

@@ -9,8 +9,8 @@ from urllib.parse import urlsplit
 import pytest
 import yaml
 
-from deepernets.course.course_map import MAP
-from deepernets.course.site import CARD, LONGEST, SHORTEST
+from deepernets.book.course_map import MAP
+from deepernets.book.site import CARD, LONGEST, SHORTEST
 
 if TYPE_CHECKING:
     from tests.book.conftest import Book

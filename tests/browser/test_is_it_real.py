@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from deepernets.analysis import statistics
-from deepernets.course.explorers import REAL_LIMITS, is_it_real
+from deepernets.book.explorers import REAL_LIMITS, is_it_real
 from tests.browser.conftest import Reader
 
 if TYPE_CHECKING:

@@ -9,7 +9,7 @@ import pytest
 import torch
 from scipy.stats import norm
 
-from deepernets.course.explorers import ANATOMY_PRESETS, SIGNAL_NETWORK
+from deepernets.book.explorers import ANATOMY_PRESETS, SIGNAL_NETWORK
 from deepernets.models.counting import activation_bytes, count_multiply_adds, count_parameters, summary
 from deepernets.models.layers import he_std
 from deepernets.models.registry import build_model

@@ -8,8 +8,8 @@ from urllib.parse import urlsplit
 
 import pytest
 
-from deepernets.course.forks import book_address
-from deepernets.course.landing_page import stages
+from deepernets.book.forks import book_address
+from deepernets.book.landing_page import stages
 from tests.browser.conftest import HTML, Reader
 
 if TYPE_CHECKING:

@@ -14,8 +14,9 @@ from nbformat.v4 import new_code_cell, new_notebook, new_output
 from PIL import Image
 
 import deepernets
-from deepernets.course import checks, forks, labs
-from deepernets.course.forks import book_address, repository
+from deepernets.book import forks
+from deepernets.book.forks import book_address, repository
+from deepernets.course import checks, labs
 from deepernets.course.masters import cells_of, with_stubs
 from deepernets.course.notebooks import (
     assemble,

@@ -11,7 +11,7 @@ from matplotlib.lines import Line2D
 from matplotlib.patches import Rectangle
 
 import deepernets
-from deepernets.course import book
+from deepernets.book import pages
 from deepernets.data.datasets import Images
 from deepernets.plots import (
     runs,
@@ -200,8 +200,8 @@ def test_a_smoothed_training_loss_is_labelled_as_one(record: Record) -> None:
     assert legend.get_texts()[0].get_text() == "training (label smoothing 0.1)"
     assert "the training loss (label smoothing 0.1) falls" in runs.describe_run(smoothed)
     assert "the training loss falls" in runs.describe_run(record)
-    assert "last training loss (label smoothing 0.1)" in book.record_summary(smoothed).data
-    assert "smoothing" not in book.record_summary(record).data
+    assert "last training loss (label smoothing 0.1)" in pages.record_summary(smoothed).data
+    assert "smoothing" not in pages.record_summary(record).data
 
 
 def test_confusion_writes_every_count(record: Record) -> None:

@@ -105,7 +105,7 @@ def build(
         without_solutions: New folder for a hand-out without masters and solutions; --repository and --ref then
             change this copy alone.
     """
-    from deepernets.course import forks
+    from deepernets.book import forks
     from deepernets.course import labs as made
 
     pointing = repository is not None or ref is not None

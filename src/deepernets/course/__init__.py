@@ -1,1 +1,1 @@
-"""Exercises that answer back, and the notebooks they stand in."""
+"""The labs: exercises with immediate feedback, the notebooks that they are in, and grading."""

@@ -13,7 +13,7 @@ from typing import Any
 import nbformat
 from nbformat import NotebookNode
 
-from deepernets.course.forks import book_address, repository
+from deepernets.book.forks import book_address, repository
 from deepernets.course.masters import cells_of, complaints_about, for_students, given, solutions
 from deepernets.course.notebooks import (
     CHAPTER,

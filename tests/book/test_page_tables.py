@@ -3,7 +3,7 @@
 from dataclasses import replace
 
 import deepernets
-from deepernets.course.book import show_reported
+from deepernets.book.pages import show_reported
 from deepernets.papers.reports import ALL_RESULTS
 from deepernets.results.comparison import Row, compare_reported
 

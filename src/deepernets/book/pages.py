@@ -118,7 +118,7 @@ def record_summary(record: Record) -> "Markdown":
 
 def setup(app: Any) -> dict[str, bool]:
     """Make this module an extension of Sphinx, which is what the book is built with."""
-    from deepernets.course.figures import InlineFigures  # Sphinx is not imported by the pages' cells
+    from deepernets.book.figures import InlineFigures  # Sphinx is not imported by the pages' cells
 
     os.environ.setdefault("DEEPERNETS_FIGURES", "svg")  # for the pages that Sphinx executes
     app.add_post_transform(InlineFigures)

@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 from urllib.parse import unquote, urlsplit
 
-from deepernets.course.editions import EDITIONS, edition_of, pages_in, read_toc
+from deepernets.book.editions import EDITIONS, edition_of, pages_in, read_toc
 from deepernets.errors import UserError
 
 if TYPE_CHECKING:

@@ -1,4 +1,4 @@
-"""The book as a web site: an extension of Sphinx, next to `deepernets.course.book`.
+"""The book as a web site: an extension of Sphinx, next to `deepernets.book.pages`.
 
 It writes the first page to the root of the site as well, and a page for addresses that lead nowhere. Every page
 gets a description for search engines and previews. Labs get their notebooks to download.
@@ -13,8 +13,8 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
-from deepernets.course.course_map import MAP
-from deepernets.course.forks import pages_of
+from deepernets.book.course_map import MAP
+from deepernets.book.forks import pages_of
 
 CARD, CARD_SIZE = "_static/social-card.png", (1200, 630)
 CARD_TEXT = "Deeper Networks, from paper to practice, with the receptive fields of VGG-16 as nested squares."

@@ -1,6 +1,6 @@
 """Figures inside the book's pages."""
 
-from deepernets.course.figures import page_figure
+from deepernets.book.figures import page_figure
 
 SVG = (
     '<svg xmlns="http://www.w3.org/2000/svg" width="90pt" height="50pt" viewBox="0 0 90 50">'

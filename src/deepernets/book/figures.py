@@ -1,6 +1,6 @@
 """Figures in the book's pages: what `deepernets.plots.svg` wrote becomes part of the page, with its description.
 
-A picture that a page loads from a file takes no colours of the page. `deepernets.course.book` registers
+A picture that a page loads from a file takes no colours of the page. `deepernets.book.pages` registers
 `InlineFigures` with Sphinx.
 """
 

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from deepernets.course.editions import for_students, read_toc
+from deepernets.book.editions import for_students, read_toc
 from deepernets.errors import UserError
 
 
@@ -165,7 +165,7 @@ class Course:
         if missing := self._files.keys() - MAP.keys():
             raise UserError(
                 f"The map has no entry for {', '.join(sorted(missing))}; add it to MAP in "
-                "src/deepernets/course/course_map.py."
+                "src/deepernets/book/course_map.py."
             )
         self._texts = {name: _text(root / page) for name, page in self._files.items()}
 

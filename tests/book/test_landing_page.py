@@ -8,8 +8,8 @@ import torch
 from PIL import Image
 
 import deepernets
-from deepernets.course.landing_page import SIDE, field_growth, results_in_short, stages, write_social_card
-from deepernets.course.site import CARD, CARD_SIZE
+from deepernets.book.landing_page import SIDE, field_growth, results_in_short, stages, write_social_card
+from deepernets.book.site import CARD, CARD_SIZE
 
 ROOT = Path(__file__).parents[2]
 

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 import torch
 
-from deepernets.course.explorers import windows
+from deepernets.book.explorers import windows
 from deepernets.models.receptive_field import receptive_field
 from deepernets.models.registry import build_model
 from deepernets.results.comparison import best_of_each_network, compare_reported

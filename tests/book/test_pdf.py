@@ -3,7 +3,7 @@ from pathlib import Path
 import pytest
 from bs4 import BeautifulSoup
 
-from deepernets.course import pdf
+from deepernets.book import pdf
 from deepernets.errors import UserError
 
 TOC = {"root": "book/first", "parts": [{"caption": "Part", "chapters": [{"file": "book/second"}]}]}

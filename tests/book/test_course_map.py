@@ -6,8 +6,8 @@ from pathlib import Path
 import pytest
 import yaml
 
-from deepernets.course.course_map import MAP, Course, Minutes, before, in_hours, total
-from deepernets.course.editions import INSTRUCTOR_PARTS
+from deepernets.book.course_map import MAP, Course, Minutes, before, in_hours, total
+from deepernets.book.editions import INSTRUCTOR_PARTS
 from deepernets.errors import UserError
 
 ROOT = Path(__file__).parents[2]

@@ -2,7 +2,7 @@ from pathlib import Path
 
 import pytest
 
-from deepernets.course import editions
+from deepernets.book import editions
 
 ROOT = Path(__file__).parents[2]
 TOC = editions.read_toc(ROOT / "_toc.yml")

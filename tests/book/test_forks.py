@@ -12,8 +12,9 @@ import pytest
 import yaml
 
 from deepernets import cli
-from deepernets.course import forks, labs
-from deepernets.course.editions import edition_of
+from deepernets.book import forks
+from deepernets.book.editions import edition_of
+from deepernets.course import labs
 from deepernets.errors import UserError
 
 ROOT = Path(__file__).parents[2]

@@ -1,4 +1,4 @@
-"""Execute the book's pages into the cache of Jupyter Book: ``python -m deepernets.course.pages CACHE PAGE …``.
+"""Execute the book's pages into the cache of Jupyter Book: ``python -m deepernets.book.execution CACHE PAGE …``.
 
 Jupyter Book executes one page after the other. This executes one for each core at a time, and the build then finds
 their outputs. A page that fails is executed again by the build, which prints its error.

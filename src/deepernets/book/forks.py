@@ -10,7 +10,7 @@ from tempfile import TemporaryDirectory
 import nbformat
 import yaml
 
-from deepernets.course.editions import write_student_edition
+from deepernets.book.editions import write_student_edition
 from deepernets.errors import UserError
 from deepernets.files import write_atomically
 
