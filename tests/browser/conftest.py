@@ -1,22 +1,23 @@
 """What the tests in a browser share: the built book, opened from its files by Chromium with the network cut off."""
 
 import os
-import shutil
 from collections.abc import Iterator
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NoReturn
 
 import pytest
+
+from deepernets.book.pdf import find_chromium
+from deepernets.errors import UserError
 
 if TYPE_CHECKING:
     from playwright.sync_api import Browser, Page
 
 HTML = Path(__file__).parents[2] / "_build" / "html"
-PROGRAMS = ("chromium", "chromium-browser", "google-chrome", "chrome")
 SCREENS = {"desk": (1440, 900), "phone": (390, 844), "small phone": (320, 640)}
 
 
-def _missing(reason: str) -> None:
+def _missing(reason: str) -> NoReturn:
     if os.environ.get("DEEPERNETS_BROWSER") == "required":
         pytest.fail(reason)
     pytest.skip(reason)
@@ -25,9 +26,10 @@ def _missing(reason: str) -> None:
 @pytest.fixture(scope="session")
 def browser() -> Iterator["Browser"]:
     """Start Chromium; without it, or without Playwright or the book, the tests are skipped with the reason."""
-    program = next(filter(None, map(shutil.which, PROGRAMS)), None)
-    if not program:
-        _missing("There is no Chromium; install it, as with `apt install chromium`.")
+    try:
+        program = find_chromium()
+    except UserError as error:
+        _missing(str(error))
     if not (HTML / "index.html").is_file():
         _missing("The book is not built; `make book` builds it.")
     try:

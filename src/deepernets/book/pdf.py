@@ -43,7 +43,7 @@ def find_chromium() -> str:
     found = next(filter(None, map(shutil.which, BROWSERS)), None)
     if not found:
         raise UserError(
-            "There is no Chromium, which prints the PDF. Install it, as with `apt install chromium` or "
+            "There is no Chromium on this computer. Install it, as with `apt install chromium` or "
             "`brew install --cask chromium`, and run this again."
         )
     return found
