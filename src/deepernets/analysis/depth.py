@@ -137,6 +137,29 @@ def residual_ratios(network: nn.Module, images: Tensor) -> dict[str, float]:
     return {name: norms[name, "branch"] / norms[name, "shortcut"] for name in blocks}
 
 
+def response_deviations(network: nn.Module) -> dict[str, float]:
+    """Return, for each batch normalisation, the standard deviation of its output, from its γ and β alone.
+
+    In training mode, channel c of the output has mean β_c and standard deviation |γ_c|, whatever the images are. Over
+    images, channels and positions together, the variance is the mean of γ² plus the variance of β. The paper calls
+    it the response of a layer (He et al. 2016, section 4.2, figure 7).
+
+    Args:
+        network: Any module with batch normalisations that have γ and β.
+
+    >>> response_deviations(nn.Sequential(nn.BatchNorm2d(8)))  # γ is 1 and β is 0 before training
+    {'0': 1.0}
+    """
+    normalisations = {
+        name: layer for name, layer in network.named_modules() if isinstance(layer, nn.BatchNorm2d)
+    }
+    with torch.no_grad():
+        return {
+            name: float((layer.weight.square().mean() + layer.bias.var(correction=0)).sqrt())
+            for name, layer in normalisations.items()
+        }
+
+
 def shortcut_parameters(network: nn.Module) -> int:
     """Return the number of parameters in a network's shortcuts.
 
