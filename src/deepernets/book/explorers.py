@@ -135,7 +135,7 @@ def is_it_real() -> "HTML":
     most_seeds = REAL_LIMITS["seeds"]["max"]
     return explorer(
         "is-it-real", "Is it real? The difference of two accuracies",
-        "Start from the accuracies of a report, or enter two of your own. Leave the agreement empty if it is not known.",
+        "Start from the accuracies of a report, or enter two others. Leave the agreement empty if it is not known.",
         presets=_comparisons(), first="Report B, MNIST: VGG-13 and VGG-16", limits=REAL_LIMITS,
         halfWidths={seeds: round(seeds_half_width(1, seeds), 6) for seeds in range(2, most_seeds + 1)},
     )  # fmt: skip
