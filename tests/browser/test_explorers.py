@@ -3,7 +3,9 @@
 import contextlib
 import io
 import re
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
+from urllib.parse import urlsplit
 
 import pytest
 
@@ -18,13 +20,26 @@ FIELDS, KERNELS = "book/receptive-fields", "book/convolution"
 EVERYWHERE = [(screen, scheme) for screen in ("desk", "phone") for scheme in ("light", "dark")]
 
 
+NAMES = {
+    "receptive-fields": "receptive-field",
+    "convolution": "kernels",
+    "when-depth-hurts": "signal",  # and another one
+    "resnet-family": "anatomy",
+}
+
+
 def explorer(page: "Page") -> "Locator":
-    return page.locator(".explorer")
+    """Return the explorer that is tested on a page."""
+    return page.locator(f"#explorer-{NAMES[Path(urlsplit(page.url).path).stem]}")
 
 
 def run_its_python(page: "Page") -> tuple[dict[str, Any], list[list[str]]]:
+    return run_code(explorer(page))
+
+
+def run_code(shown: "Locator") -> tuple[dict[str, Any], list[list[str]]]:
     """Run the Python that an explorer shows; return its names, and its printed lines as words."""
-    code = explorer(page).locator("pre code").text_content()
+    code = shown.locator("pre code").text_content()
     assert code is not None
     names: dict[str, Any] = {}
     with contextlib.redirect_stdout(io.StringIO()) as printed:
@@ -216,6 +231,7 @@ def test_without_javascript_a_sentence_says_so_and_figures_are_there(browser: An
     context = browser.new_context(java_script_enabled=False, offline=True)
     page = Reader(context.new_page()).open(chapter)
     assert "needs JavaScript" in explorer(page).inner_text()
+    assert not page.get_by_text("Press Escape").first.is_visible()
     assert page.locator("article figure img, article figure svg").first.is_visible()
     context.close()
 

@@ -63,7 +63,7 @@
       if (test !== undefined && test <= top) group.append(placed("100%", y(test), shape("g", { transform: "translate(14 0)" }, mark(look, 6))));
       parts.push(group);
     }
-    return element("div", { class: "explorer-curves" },
+    return element("div", { class: "explorer-curves" }, element("strong", {}, "Error in per cent, by epoch"),
       shape("svg", { height: HEIGHT + TOP + 26, role: "img", "aria-label": title }, ...parts));
   }
 

@@ -91,14 +91,13 @@ def degradation(found: Sequence[Record] | None = None) -> "HTML":
     whole = {name: whole_run(f"paper/{name}", found) for name in NETWORKS}
     pairs = [question(number, pair, found) for number, pair in enumerate(PAIRS)]
     asked = [pair for pair in pairs if pair]
+    first = asked[0]["number"] if asked else -1
     return explorer(
         "degradation", "Overfitting, degradation or not converged?",
         "Choose networks and curves, and smooth or enlarge them. Then diagnose the pairs of runs in the quiz.",
         static=_static(whole, asked), names=NETWORKS, networks=[run and _network(run) for run in whole.values()],
         missing=missing_networks(whole), pairs=asked, waiting=waiting_pairs(found), rules=RULES, limits=LIMITS,
-        start={
-            **STATE, "shown": [run is not None for run in whole.values()], "pair": asked[0]["number"] if asked else -1,
-        },
+        start={**STATE, "shown": [run is not None for run in whole.values()], "pair": first},
     )  # fmt: skip
 
 
@@ -139,13 +138,13 @@ def question(number: int, pair: Pair, found: Sequence[Record]) -> dict[str, Any]
 def _errors(run: Record) -> dict[str, list[float]]:
     """Return errors by epoch, in per cent."""
     return {
-        curve: [round(100 * (1 - epoch[f"{split}_accuracy"]), 3) for epoch in run.epochs]
+        curve: [round(100 * (1 - epoch[f"{split}_accuracy"]), 4) for epoch in run.epochs]
         for curve, split in (("training", "train"), ("validation", "validation"))
     }
 
 
 def _network(run: Record) -> dict[str, Any]:
-    return {**_errors(run), "test": round(100 * (1 - run.test["accuracy"]), 3), "label": run.label}
+    return {**_errors(run), "test": round(100 * (1 - run.test["accuracy"]), 4), "label": run.label}
 
 
 def _images(run: Record) -> tuple[Any, ...]:
