@@ -143,7 +143,7 @@ def test_the_test_error_is_a_mark_and_no_curve(read: Reader, full: Path) -> None
     page = look(read, full)
     marks = explorer(page).locator(".explorer-curves").first.locator("g[transform='translate(14 0)']")
     assert marks.count() == 4
-    assert "there is no curve of it" in explorer(page).inner_text()
+    assert "it has no curve" in explorer(page).inner_text()
     explorer(page).get_by_label("test", exact=True).uncheck()
     assert marks.count() == 0
 
@@ -255,8 +255,8 @@ def test_without_javascript_and_in_print_there_are_charts_and_diagnoses(
 def test_on_a_small_phone_nothing_is_wider_and_targets_are_large(read: Reader, full: Path) -> None:
     page = look(read, full)
     assert page.evaluate("document.documentElement.scrollWidth - innerWidth") <= 0
-    for target in explorer(page).locator("select, button, summary, label").all():
-        box = target.bounding_box()
+    targets = explorer(page).locator("select, button, summary, label").all()
+    for box in [target.bounding_box() for target in targets if target.is_visible()]:
         assert box is not None
         assert box["height"] >= 44
     sizes = (

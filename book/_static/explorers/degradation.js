@@ -210,7 +210,7 @@
       const title = `Error in per cent by epoch of ${drawn.map(({ name }) => name).join(", ")}. The text and the table below have the last values.`;
       const signs = [
         ...drawn.flatMap(({ name, look }) => CURVES.map((curve) => legend(look, `${name}, ${curve}`, curve))),
-        element("span", {}, "Large marks right of the axis: test error. The test images are used once, after the last epoch, so there is no curve of it."),
+        element("span", {}, "Large marks on the right: test error. It is measured once, after the last epoch, so it has no curve."),
       ];
       curves.replaceChildren(...(drawn.length
         ? [chart(title, runs, state.top), element("p", { class: "explorer-legend" }, ...signs), table("Errors after the last epoch", ["network", ...SPLITS],
@@ -223,8 +223,7 @@
     function described({ name, run }) {
       const [training, validation] = last(run).map(percent);
       const over = state.smoothing > 1 ? ` (means over ${state.smoothing} epochs)` : "";
-      return `${name} ends after ${run.training.length} epochs with a training error of ${training} and a validation error of ${validation}${over}; ` +
-        `its test error is ${percent(run.test)}.`;
+      return `${name} ends at ${training} training and ${validation} validation error${over}, and ${percent(run.test)} test error.`;
     }
 
     function drawPair(pair) {
