@@ -109,7 +109,7 @@ def test_a_pair_is_diagnosed_as_by_the_package_with_its_numbers(
     asked = question(3, pair, [*SHORT, *runs])
     assert asked is not None
     assert asked["answer"] == diagnosis(runs[0].epochs, runs[1].epochs) == answer
-    assert shown in asked["reason"]
+    assert shown in asked["reason"].replace("\u00a0", " ")
     assert "Both runs are whole: 182 epochs on 45,000 training images." in asked["reason"]
     assert answer in RULES
 

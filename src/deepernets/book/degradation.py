@@ -93,7 +93,7 @@ def degradation(found: Sequence[Record] | None = None) -> "HTML":
     asked = [pair for pair in pairs if pair]
     first = asked[0]["number"] if asked else -1
     return explorer(
-        "degradation", "Overfitting, degradation or not converged?",
+        "degradation", "Degradation or overfitting",
         "Choose networks and curves, and smooth or enlarge them. Then diagnose the pairs of runs in the quiz.",
         static=_static(whole, asked), names=NETWORKS, networks=[run and _network(run) for run in whole.values()],
         missing=missing_networks(whole), pairs=asked, waiting=waiting_pairs(found), rules=RULES, limits=LIMITS,
@@ -158,7 +158,7 @@ def _listed(names: Sequence[str]) -> str:
 def _reason(answer: str, first: Record, second: Record) -> str:
     """Return why a diagnosis is right, with the errors after the last epoch."""
     (a, b), (val_a, val_b) = (
-        [f"{100 * (1 - run.epochs[-1][f'{split}_accuracy']):.1f} %" for run in (first, second)]
+        [f"{100 * (1 - run.epochs[-1][f'{split}_accuracy']):.1f}\u00a0%" for run in (first, second)]
         for split in ("train", "validation")
     )
     return {
@@ -236,14 +236,15 @@ def _chart(title: str, runs: dict[str, dict[str, list[float]]]) -> str:
         line = f'<line class="explorer-grid" x1="{_LEFT}" x2="{_RIGHT}" y1="{y(error):.0f}" y2="{y(error):.0f}"/>'
         parts.append(f"{line}{_text(_LEFT - 4, y(error) + 5, 'end', error)}")
     parts += [_text(x(epoch), _BOTTOM + 20, "middle", epoch) for epoch in (1, count)]
+    lowest = max(y(errors["training"][-1]) for errors in runs.values())
     for number, (letter, errors) in enumerate(runs.items()):
         for curve, values in errors.items():
             points = " ".join(f"{x(epoch):.1f},{y(error):.1f}" for epoch, error in enumerate(values, 1))
             line = f'<polyline class="explorer-error explorer-{curve}" points="{points}"/>'
             parts.append(f'<g class="explorer-run-{2 - number}">{line}</g>')
-        above = errors["training"][-1] >= max(other["training"][-1] for other in runs.values())
-        end = y(errors["training"][-1]) + (0 if above else 12)
-        parts.append(_text(x(len(errors["training"])) + 4, end, "start", letter))
+        end = y(errors["training"][-1])
+        height = lowest + 2 if end == lowest else min(end + 4, lowest - 12)  # one letter above the other
+        parts.append(_text(x(len(errors["training"])) + 4, height, "start", letter))
     return (
         f'<svg viewBox="0 0 {_WIDTH} {_BOTTOM + 26}" role="img" aria-label="{title}">{"".join(parts)}</svg>'
     )
