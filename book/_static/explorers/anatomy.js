@@ -2,7 +2,7 @@
 "use strict";
 
 (() => {
-  const { anatomy, asPython, choice, define, element, numberField, putInAddress, shape, startFrom, written } =
+  const { anatomy, asPython, choice, define, element, numberField, putInAddress, scrolling, shape, startFrom, written } =
     window.deepernets;
   const NAME = "anatomy";
   const IMAGE = ["side", "channels", "classes"];
@@ -212,7 +212,7 @@
       }
       const columns = ["layer", "output", "parameters", "multiply-adds", "bytes"].map((text) => element("th", { scope: "col" }, text));
       return element("div", {}, element("strong", {}, `Layers of ${title}`),
-        element("div", { class: "explorer-scroll", tabindex: "0", role: "region", "aria-label": `Layers of ${title}; the table scrolls` },
+        scrolling(`Layers of ${title}`,
           element("table", {}, element("thead", {}, element("tr", {}, ...columns)), element("tbody", {}, ...body))));
     }
 
@@ -234,7 +234,7 @@
     section.append(
       element("div", { class: "explorer-row" }, startFrom(presets, first, show)),
       image, editors, summary,
-      element("div", { class: "explorer-scroll", tabindex: "0", role: "region", "aria-label": "Both networks; the table scrolls" },
+      scrolling("Both networks",
         element("table", {}, element("thead", {}, heads), totals)),
       shown, drawings, layers,
       element("p", {}, element("strong", {}, "Tasks")), tasks, python.box,

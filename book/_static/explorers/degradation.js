@@ -2,7 +2,7 @@
 "use strict";
 
 (() => {
-  const { asPython, choice, define, element, labelled, putInAddress, shape } = window.deepernets;
+  const { asPython, choice, define, element, labelled, putInAddress, scrolling, shape } = window.deepernets;
   const NAME = "degradation";
   const CURVES = ["training", "validation"];
   const SPLITS = [...CURVES, "test"];
@@ -242,7 +242,7 @@
     }
 
     function table(title, heads, rows) {
-      return element("div", { class: "explorer-scroll", tabindex: "0", role: "region", "aria-label": `${title}; the table scrolls` },
+      return scrolling(title,
         element("table", {},
           element("thead", {}, element("tr", {}, ...heads.map((text) => element("th", { scope: "col" }, text)))),
           element("tbody", {}, ...rows.map(([name, ...cells]) => element("tr", {}, element("th", { scope: "row" }, name), ...cells.map((cell) => element("td", {}, cell)))))));

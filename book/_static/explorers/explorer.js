@@ -53,6 +53,16 @@ window.deepernets = (() => {
     return labelled(text, input);
   }
 
+  /** Put a table into a region that scrolls where the screen is narrower, and then says so. */
+  function scrolling(title, table, kind = "") {
+    const label = `${title}; the table scrolls`;
+    const box = element("div", { class: `explorer-scroll ${kind}`, tabindex: "0", role: "region", "aria-label": label }, table);
+    const observer = new ResizeObserver(() => box.classList.toggle("scrolls", box.scrollWidth > box.clientWidth + 1));
+    observer.observe(box);
+    observer.observe(table);
+    return box;
+  }
+
   /** Make the choice of a state to start from; Escape brings back the first one. */
   function startFrom(presets, first, show) {
     const names = Object.keys(presets).map((name) => [name, name]);
@@ -137,5 +147,5 @@ window.deepernets = (() => {
   }
 
   document.addEventListener("DOMContentLoaded", mountAll);
-  return { asPython, choice, define, element, labelled, numberField, putInAddress, shape, startFrom, written };
+  return { asPython, choice, define, element, labelled, numberField, putInAddress, scrolling, shape, startFrom, written };
 })();

@@ -2,7 +2,7 @@
 "use strict";
 
 (() => {
-  const { asPython, choice, define, element, labelled, putInAddress, shape, startFrom, written } =
+  const { asPython, choice, define, element, labelled, putInAddress, scrolling, shape, startFrom, written } =
     window.deepernets;
   const {
     expectedMaximum, gainFromImages, imagesNeeded, imagesNeededPaired, mcnemar, mcnemarBounds, pairedInterval,
@@ -295,8 +295,8 @@
         startFrom(presets, first, show)),
       element("div", { class: "explorer-row" }, ...KEYS.map((key) => fields[key].label)),
       summary, drawings,
-      element("div", { class: "explorer-scroll explorer-whole", tabindex: "0", role: "region", "aria-label": "Results; the table scrolls" },
-        element("table", {}, element("thead", {}, element("tr", {}, ...heads)), table)),
+      scrolling("Results",
+        element("table", {}, element("thead", {}, element("tr", {}, ...heads)), table), "explorer-whole"),
       element("p", {}, element("strong", {}, "Tasks")), tasks, python.box,
     );
     return { initial: () => structuredClone(presets[first]), read: (text) => fromText(text, limits), show };

@@ -2,7 +2,7 @@
 "use strict";
 
 (() => {
-  const { asPython, choice, define, element, numberField, putInAddress, shape, startFrom, written } =
+  const { asPython, choice, define, element, numberField, putInAddress, scrolling, shape, startFrom, written } =
     window.deepernets;
   const NAME = "kernels";
   const KEYS = ["kernel", "input", "between", "output", "groups", "side"];
@@ -156,8 +156,7 @@
     section.append(
       element("div", { class: "explorer-row" }, startFrom(presets, first, show)),
       inputs, summary,
-      element("div", { class: "explorer-scroll", tabindex: "0", role: "region", "aria-label": "Comparison; the table scrolls" },
-        element("table", {}, element("thead", {}, heads), table)),
+      scrolling("Comparison", element("table", {}, element("thead", {}, heads), table), "explorer-whole"),
       element("p", {}, element("strong", {}, "Tasks")), tasks, python.box,
     );
     return { initial: () => structuredClone(presets[first]), read: (text) => fromText(text, limits), show };

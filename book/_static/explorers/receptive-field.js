@@ -2,7 +2,7 @@
 "use strict";
 
 (() => {
-  const { asPython, choice, define, element, labelled, numberField, putInAddress, shape, startFrom, written } =
+  const { asPython, choice, define, element, labelled, numberField, putInAddress, scrolling, shape, startFrom, written } =
     window.deepernets;
   const NAME = "receptive-field";
   const PIXEL = { field: 1, jump: 1, start: 0, variance: 0 };
@@ -255,7 +255,8 @@
       const margin = Math.max(2, (high - low) / 6);
       const from = wide.checked ? Math.min(-2, low) : low - margin;
       const to = wide.checked ? Math.max(state.image + 1, high) : high + margin;
-      const [width, step] = [340, Math.max(5, Math.min(34, 300 / Math.max(layers.length, 1)))];
+      const width = Math.min(340, drawing.clientWidth || 340); // a letter is never smaller than it is drawn
+      const step = Math.max(5, Math.min(34, 300 / Math.max(layers.length, 1)));
       const height = 44 + step * layers.length;
       const x = (pixel) => 6 + ((pixel - from) / (to - from)) * (width - 12);
       const y = (level) => height - 26 - step * level;
@@ -308,7 +309,7 @@
       element("div", { class: "explorer-row" }, startFrom(starts, first, show),
         labelled("Unit", unit), labelled("Whole image", wide)),
       drawing, summary,
-      element("div", { class: "explorer-scroll", tabindex: "0", role: "region", "aria-label": "Layers; the table scrolls" },
+      scrolling("Layers",
         element("table", {}, element("thead", {}, element("tr", {}, ...heads)), list)),
       sums, editor,
       element("p", {}, element("strong", {}, "Task. "), task.text), verdict, python.box,

@@ -2,7 +2,7 @@
 "use strict";
 
 (() => {
-  const { asPython, choice, define, element, labelled, numberField, putInAddress, shape, signal, startFrom } =
+  const { asPython, choice, define, element, labelled, numberField, putInAddress, scrolling, shape, signal, startFrom } =
     window.deepernets;
   const NAME = "signal";
   const NORMALISATIONS = [["none", "none"], ["batch", "batch normalisation"]];
@@ -282,7 +282,7 @@ for number, (y, w) in enumerate(zip(responses, weights), 1):
         legend("predicted", "predicted"), legend("weights", "the gradient by the weights")),
       summary, sums,
       element("details", {}, element("summary", {}, "The numbers of every layer"),
-        element("div", { class: "explorer-scroll", tabindex: "0", role: "region", "aria-label": "Numbers by layer; the table scrolls" },
+        scrolling("Numbers by layer",
           element("table", {}, element("thead", {}, element("tr", {}, ...heads.map((text) => element("th", { scope: "col" }, text)))), table))),
       element("p", {}, element("strong", {}, "Tasks")), tasks, python.box,
     );
