@@ -358,7 +358,7 @@ def test_the_tasks_of_the_anatomy_are_solved_by_mouse(read: Reader) -> None:
     assert "ResNet-110 has" in explorer(page).locator(".explorer-summary").inner_text()
 
 
-@pytest.mark.parametrize("chapter", [SIGNAL, ANATOMY, FIELDS, KERNELS])
+@pytest.mark.parametrize("chapter", [SIGNAL, ANATOMY, FIELDS, KERNELS, "book/reading-results"])
 def test_in_print_the_page_has_a_figure_in_the_explorers_place(read: Reader, chapter: str) -> None:
     page = read.open(chapter)
     page.emulate_media(media="print")
