@@ -53,7 +53,7 @@
   }
 
   function fromText(text, limits) {
-    const found = /^(\d+)_(\d(?:\.\d+)?)_(none|batch)_([01])_(\d(?:\.\d+)?)_(\d+)$/.exectext;
+    const found = /^(\d+)_(\d(?:\.\d+)?)_(none|batch)_([01])_(\d(?:\.\d+)?)_(\d+)$/.exec(text);
     if (!found) return null;
     const [depth, sigma, , , gamma, seed] = found.slice(1).map(Number);
     const state = { depth, sigma, batch: found[3] === "batch", shortcut: found[4] === "1", gamma, seed };
