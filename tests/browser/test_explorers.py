@@ -3,7 +3,9 @@
 import contextlib
 import io
 import re
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
+from urllib.parse import urlsplit
 
 import pytest
 
@@ -18,13 +20,27 @@ FIELDS, KERNELS = "book/receptive-fields", "book/convolution"
 EVERYWHERE = [(screen, scheme) for screen in ("desk", "phone") for scheme in ("light", "dark")]
 
 
+NAMES = {
+    "receptive-fields": "receptive-field",
+    "convolution": "kernels",
+    "when-depth-hurts": "signal",  # and another one
+    "resnet-family": "anatomy",
+    "reading-results": "is-it-real",
+}
+
+
 def explorer(page: "Page") -> "Locator":
-    return page.locator(".explorer")
+    """Return the explorer that is tested on a page."""
+    return page.locator(f"#explorer-{NAMES[Path(urlsplit(page.url).path).stem]}")
 
 
 def run_its_python(page: "Page") -> tuple[dict[str, Any], list[list[str]]]:
+    return run_code(explorer(page))
+
+
+def run_code(shown: "Locator") -> tuple[dict[str, Any], list[list[str]]]:
     """Run the Python that an explorer shows; return its names, and its printed lines as words."""
-    code = explorer(page).locator("pre code").text_content()
+    code = shown.locator("pre code").text_content()
     assert code is not None
     names: dict[str, Any] = {}
     with contextlib.redirect_stdout(io.StringIO()) as printed:
@@ -211,13 +227,26 @@ def test_an_address_without_sense_is_ignored(read: Reader, chapter: str, fragmen
     assert read.errors == []
 
 
-@pytest.mark.parametrize("chapter", [FIELDS, KERNELS, "book/when-depth-hurts", "book/resnet-family"])
+@pytest.mark.parametrize("chapter", [f"book/{name}" for name in NAMES])
 def test_without_javascript_a_sentence_says_so_and_figures_are_there(browser: Any, chapter: str) -> None:
     context = browser.new_context(java_script_enabled=False, offline=True)
     page = Reader(context.new_page()).open(chapter)
     assert "needs JavaScript" in explorer(page).inner_text()
+    assert not page.get_by_text("Press Escape").first.is_visible()
     assert page.locator("article figure img, article figure svg").first.is_visible()
     context.close()
+
+
+@pytest.mark.parametrize("read", [("small phone", "light")], indirect=True)
+def test_on_a_small_phone_letters_are_legible_and_a_wide_table_says_that_it_scrolls(read: Reader) -> None:
+    page = read.open(FIELDS)
+    scale = "text => text.ownerSVGElement.clientWidth / text.ownerSVGElement.viewBox.baseVal.width"
+    size = (
+        f"all => Math.min(...all.map(text => parseFloat(getComputedStyle(text).fontSize) * ({scale})(text)))"
+    )
+    assert explorer(page).locator("svg text").evaluate_all(size) >= 12
+    page = read.open(KERNELS)
+    explorer(page).locator(".explorer-scroll.scrolls").wait_for()
 
 
 def test_a_guess_is_kept_and_shown_beside_the_answer(read: Reader) -> None:

@@ -217,6 +217,8 @@ def test_a_task_is_solved_by_keyboard_and_escape_resets(read: Reader) -> None:
     assert "Solved" in explorer(page).locator(".explorer-tasks li").nth(1).inner_text()
     page.keyboard.press("Escape")
     assert results(page)["first"][0] == "99.65\u00a0%, 35 wrong"
+    assert explorer(page).get_by_label("Start from").input_value() == "Report B, MNIST: VGG-13 and VGG-16"
+    assert "difference, means over 1 seed" in results(page)
 
 
 def test_an_agreement_that_the_accuracies_rule_out_is_refused_in_a_sentence(read: Reader) -> None:

@@ -358,11 +358,13 @@ def test_the_tasks_of_the_anatomy_are_solved_by_mouse(read: Reader) -> None:
     assert "ResNet-110 has" in explorer(page).locator(".explorer-summary").inner_text()
 
 
-@pytest.mark.parametrize("chapter", [SIGNAL, ANATOMY, FIELDS, KERNELS])
+@pytest.mark.parametrize("chapter", [SIGNAL, ANATOMY, FIELDS, KERNELS, "book/reading-results"])
 def test_in_print_the_page_has_a_figure_in_the_explorers_place(read: Reader, chapter: str) -> None:
     page = read.open(chapter)
     page.emulate_media(media="print")
-    assert not explorer(page).is_visible()
+    (shown,) = [part for part in explorer(page).locator("> *").all() if part.is_visible()]
+    assert "needs JavaScript and a screen" in shown.inner_text()
+    assert not page.get_by_text("Press Escape").first.is_visible()
     assert page.locator("article figure img, article figure svg").first.is_visible()
 
 

@@ -2,7 +2,7 @@
 "use strict";
 
 (() => {
-  const { anatomy, asPython, choice, define, element, numberField, putInAddress, shape, stateInAddress, written } =
+  const { anatomy, asPython, choice, define, element, numberField, putInAddress, scrolling, shape, startFrom, written } =
     window.deepernets;
   const NAME = "anatomy";
   const IMAGE = ["side", "channels", "classes"];
@@ -56,7 +56,7 @@
   }
 
   function fromText(text, { limits, tables }) {
-    const parts = (text ?? "").split("_");
+    const parts = text.split("_");
     if (parts.length !== 6 || !Object.hasOwn(QUANTITIES, parts[5])) return null;
     const image = Object.fromEntries(IMAGE.map((key, index) => [key, Number(parts[index])]));
     const sides = parts.slice(3, 5).map((part) => {
@@ -105,8 +105,7 @@
 
   define(NAME, (section, data) => {
     const { presets, first, limits, tables } = data;
-    let state = fromText(stateInAddress(NAME), data) ?? structuredClone(presets[first]);
-    let changed = false;
+    let state;
     const python = asPython();
     const image = element("div", { class: "explorer-row" });
     const editors = element("div", { class: "explorer-sides" });
@@ -122,8 +121,9 @@
       ["cifar", "ResNet of depth 6n + 2"],
     ];
 
-    function start(name) {
-      state = structuredClone(presets[name]);
+    function show(next) {
+      state = next;
+      shown.lastChild.value = state.shown;
       render();
     }
 
@@ -166,8 +166,7 @@
       }));
       python.box.hidden = sides.every(({ found }) => found.dead);
       python.show(toPython(sides, state.image, tables));
-      if (changed) putInAddress(NAME, toText(state));
-      changed = true; // after the first time
+      putInAddress(NAME, toText(state));
 
       function total(name, key) {
         const cell = ({ found }) => element("td", {}, found.dead ? "–" : written(found[key]));
@@ -213,7 +212,7 @@
       }
       const columns = ["layer", "output", "parameters", "multiply-adds", "bytes"].map((text) => element("th", { scope: "col" }, text));
       return element("div", {}, element("strong", {}, `Layers of ${title}`),
-        element("div", { class: "explorer-scroll", tabindex: "0", role: "region", "aria-label": `Layers of ${title}; the table scrolls` },
+        scrolling(`Layers of ${title}`,
           element("table", {}, element("thead", {}, element("tr", {}, ...columns)), element("tbody", {}, ...body))));
     }
 
@@ -231,30 +230,15 @@
       return `${kind === "pool" ? "max-pool" : "conv"} ${kernel}×${kernel}${stride > 1 ? `, stride ${stride}` : ""}`;
     }
 
-    const shown = choice("Bars show", Object.entries(QUANTITIES), state.shown, (value) => { state.shown = value; update(); });
+    const shown = choice("Bars show", Object.entries(QUANTITIES), presets[first].shown, (value) => { state.shown = value; update(); });
     section.append(
-      element("div", { class: "explorer-row" }, choice("Start from", Object.keys(presets).map((name) => [name, name]), first, (name) => {
-        start(name);
-        shown.lastChild.value = state.shown;
-      })),
+      element("div", { class: "explorer-row" }, startFrom(presets, first, show)),
       image, editors, summary,
-      element("div", { class: "explorer-scroll", tabindex: "0", role: "region", "aria-label": "Both networks; the table scrolls" },
+      scrolling("Both networks",
         element("table", {}, element("thead", {}, heads), totals)),
       shown, drawings, layers,
       element("p", {}, element("strong", {}, "Tasks")), tasks, python.box,
     );
-    section.addEventListener("keydown", (event) => {
-      if (event.key !== "Escape") return;
-      start(first);
-      shown.lastChild.value = state.shown;
-    });
-    window.addEventListener("hashchange", () => {
-      const found = fromText(stateInAddress(NAME), data);
-      if (!found) return;
-      state = found;
-      shown.lastChild.value = state.shown;
-      render();
-    });
-    render();
+    return { initial: () => structuredClone(presets[first]), read: (text) => fromText(text, data), show };
   });
 })();

@@ -1,10 +1,12 @@
 // What the explorers share. A page holds <section class="explorer" data-explorer="NAME"> with its data as JSON;
 // each explorer is a function that fills such a section. There is no library and no build step.
+// It returns what its state is at first, how one is read from a text (null if it is none), and how one is shown.
 "use strict";
 
 window.deepernets = (() => {
   const SVG = "http://www.w3.org/2000/svg";
   const explorers = {};
+  let mounting = false;
 
   /** Make an element: attributes by name, listeners as `onclick`, then its children, elements or text. */
   function element(tag, attributes = {}, ...children) {
@@ -51,6 +53,24 @@ window.deepernets = (() => {
     return labelled(text, input);
   }
 
+  /** Put a table into a region that scrolls where the screen is narrower, and then says so. */
+  function scrolling(title, table, kind = "") {
+    const label = `${title}; the table scrolls`;
+    const box = element("div", { class: `explorer-scroll ${kind}`, tabindex: "0", role: "region", "aria-label": label }, table);
+    const observer = new ResizeObserver(() => box.classList.toggle("scrolls", box.scrollWidth > box.clientWidth + 1));
+    observer.observe(box);
+    observer.observe(table);
+    return box;
+  }
+
+  /** Make the choice of a state to start from; Escape brings back the first one. */
+  function startFrom(presets, first, show) {
+    const names = Object.keys(presets).map((name) => [name, name]);
+    const made = choice("Start from", names, first, (name) => show(structuredClone(presets[name])));
+    made.classList.add("explorer-start");
+    return made;
+  }
+
   const grouped = new Intl.NumberFormat("en", { maximumFractionDigits: 2 });
 
   /** Write a number as the book does: 75,456 or 4.31. */
@@ -88,25 +108,44 @@ window.deepernets = (() => {
     return location.hash.startsWith(start) ? location.hash.slice(start.length) : null;
   }
 
-  /** Put the state, of letters, digits and `._`, into the address; the page stays where it is. */
+  /** Put the state, of letters, digits and `._`, into the address, if it is not the first; the page stays where it is. */
   function putInAddress(name, state) {
-    history.replaceState(null, "", `#explorer-${name}:${state}`);
+    if (!mounting) history.replaceState(null, "", `#explorer-${name}:${state}`);
   }
 
   function define(name, mount) {
     explorers[name] = mount;
   }
 
+  function mount(section) {
+    const name = section.dataset.explorer;
+    const data = JSON.parse(section.querySelector('script[type="application/json"]').textContent);
+    const { initial, read, show } = explorers[name](section, data);
+    const fromAddress = () => {
+      const text = stateInAddress(name);
+      return text === null ? null : read(text);
+    };
+    section.addEventListener("keydown", (event) => {
+      if (event.key !== "Escape") return;
+      const first = section.querySelector(".explorer-start option[selected]");
+      if (first) first.selected = true;
+      show(initial());
+    });
+    window.addEventListener("hashchange", () => {
+      const state = fromAddress();
+      if (state) show(state);
+    });
+    show(fromAddress() ?? initial());
+    section.classList.add("explorer-mounted"); // what it shows without JavaScript is then for print alone
+    if (stateInAddress(name) !== null) section.scrollIntoView();
+  }
+
   function mountAll() {
-    for (const section of document.querySelectorAll(".explorer[data-explorer]")) {
-      const name = section.dataset.explorer;
-      const data = JSON.parse(section.querySelector('script[type="application/json"]').textContent);
-      section.querySelector(".explorer-off")?.remove();
-      explorers[name](section, data);
-      if (stateInAddress(name) !== null) section.scrollIntoView();
-    }
+    mounting = true;
+    document.querySelectorAll(".explorer[data-explorer]").forEach(mount);
+    mounting = false;
   }
 
   document.addEventListener("DOMContentLoaded", mountAll);
-  return { asPython, choice, define, element, labelled, numberField, putInAddress, shape, stateInAddress, written };
+  return { asPython, choice, define, element, labelled, numberField, putInAddress, scrolling, shape, startFrom, written };
 })();

@@ -2,7 +2,7 @@
 "use strict";
 
 (() => {
-  const { asPython, choice, define, element, labelled, putInAddress, shape, stateInAddress, written } =
+  const { asPython, choice, define, element, labelled, putInAddress, scrolling, shape, startFrom, written } =
     window.deepernets;
   const {
     expectedMaximum, gainFromImages, imagesNeeded, imagesNeededPaired, mcnemar, mcnemarBounds, pairedInterval,
@@ -49,6 +49,7 @@
   const percent = (share) => `${(100 * share).toFixed(2)}\u00a0%`;
   const points = (share) => (100 * share).toFixed(2).replace("-", "−").replace("−0.00", "0.00");
   const fromTo = ([low, high], write) => `${write(low)} to ${write(high)}`;
+  const counted = (seeds) => `${seeds} seed${seeds === 1 ? "" : "s"}`;
   const outsideZero = ([low, high]) => low > 0 || high < 0;
 
   /** Write a p-value with two digits: 0.25, or 9.2·10⁻¹⁰. */
@@ -88,8 +89,8 @@
     if (sd === 0) return "State the standard deviation over the seeds to compare the recipes.";
     const better = found.difference > 0 ? "first" : "second";
     return outsideZero(found.seeds)
-      ? `Over ${seeds} seeds the ${better} recipe is better, by ${fromTo(found.seeds.map(Math.abs).sort((a, b) => a - b), points)} points.`
-      : `Over ${seeds} seeds the recipes are not shown to differ: the interval of the difference contains 0.`;
+      ? `Over ${counted(seeds)} the ${better} recipe is better, by ${fromTo(found.seeds.map(Math.abs).sort((a, b) => a - b), points)} points.`
+      : `Over ${counted(seeds)} the recipes are not shown to differ: the interval of the difference contains 0.`;
   }
 
   const are = ({ first, second }, one, other) => Math.max(first, second) === one && Math.min(first, second) === other;
@@ -149,7 +150,7 @@
   }
 
   function fromText(text, limits) {
-    const parts = (text ?? "").split("_");
+    const parts = text.split("_");
     if (parts.length !== KEYS.length) return null;
     const numbers = parts.map((part) => (/^\d+(\.\d+)?$/.test(part) ? Number(part) : null));
     const state = Object.fromEntries(KEYS.map((key, index) => [key, numbers[index]]));
@@ -198,8 +199,7 @@
   }
 
   define(NAME, (section, { presets, first, limits, halfWidths }) => {
-    let state = fromText(stateInAddress(NAME), limits) ?? { ...presets[first] };
-    let changed = false;
+    let state;
     const python = asPython();
     const table = element("tbody");
     const drawings = element("div", { class: "explorer-intervals" });
@@ -221,8 +221,8 @@
       return { input, label: labelled(text, input) };
     }
 
-    function start(name) {
-      state = { ...presets[name] };
+    function show(next) {
+      state = next;
       render();
     }
 
@@ -246,8 +246,7 @@
           element("span", { role: "status" }, done ? ` ${answer(found)}` : ""));
       }));
       python.show(toPython(state, found));
-      if (changed) putInAddress(NAME, toText(state));
-      changed = true; // after the first time
+      putInAddress(NAME, toText(state));
     }
 
     function drawn({ one, other, intervals, difference, unpaired, paired, seeds }) {
@@ -255,7 +254,7 @@
       const differences = [
         { text: "separate images", interval: unpaired, middle: difference, name: "other" },
         ...(paired ? [{ text: "the same images", interval: paired, middle: difference, name: "one" }] : []),
-        ...(seeds ? [{ text: `means over ${state.seeds} seeds`, interval: seeds, middle: difference, name: "third" }] : []),
+        ...(seeds ? [{ text: `means over ${counted(state.seeds)}`, interval: seeds, middle: difference, name: "third" }] : []),
       ];
       return [
         drawing(`The 95 % intervals of both accuracies: ${fromTo(intervals[0], percent)}, and ${fromTo(intervals[1], percent)}.`, [
@@ -281,7 +280,7 @@
         row("second", `${percent(other / images)}, ${written(images - other)} wrong`, fromTo(intervals[1], percent)),
         row("difference, separate images", gain(difference), fromTo(unpaired, points)),
         row("difference, the same images", gain(difference), paired ? fromTo(paired, points) : "agreement not known"),
-        row(`difference, means over ${seeds} seeds`, gain(difference), found.seeds ? fromTo(found.seeds, points) : "needs two seeds"),
+        row(`difference, means over ${counted(seeds)}`, gain(difference), found.seeds ? fromTo(found.seeds, points) : "needs two seeds"),
         row("McNemar's exact p", pValue),
         row(`best of ${tries}, by the test images`, gain(found.fromImages)),
         row(`best of ${tries}, by the seeds`, gain(found.fromSeeds)),
@@ -293,18 +292,13 @@
     const heads = ["quantity", "value", "95 % interval"].map((text) => element("th", { scope: "col" }, text));
     section.append(
       element("div", { class: "explorer-row" },
-        choice("Start from", Object.keys(presets).map((name) => [name, name]), first, start)),
+        startFrom(presets, first, show)),
       element("div", { class: "explorer-row" }, ...KEYS.map((key) => fields[key].label)),
       summary, drawings,
-      element("div", { class: "explorer-scroll explorer-whole", tabindex: "0", role: "region", "aria-label": "Results; the table scrolls" },
-        element("table", {}, element("thead", {}, element("tr", {}, ...heads)), table)),
+      scrolling("Results",
+        element("table", {}, element("thead", {}, element("tr", {}, ...heads)), table), "explorer-whole"),
       element("p", {}, element("strong", {}, "Tasks")), tasks, python.box,
     );
-    section.addEventListener("keydown", (event) => { if (event.key === "Escape") start(first); });
-    window.addEventListener("hashchange", () => {
-      const found = fromText(stateInAddress(NAME), limits);
-      if (found) { state = found; render(); }
-    });
-    render();
+    return { initial: () => structuredClone(presets[first]), read: (text) => fromText(text, limits), show };
   });
 })();

@@ -2,7 +2,7 @@
 "use strict";
 
 (() => {
-  const { asPython, choice, define, element, numberField, putInAddress, shape, stateInAddress, written } =
+  const { asPython, choice, define, element, numberField, putInAddress, scrolling, shape, startFrom, written } =
     window.deepernets;
   const NAME = "kernels";
   const KEYS = ["kernel", "input", "between", "output", "groups", "side"];
@@ -63,7 +63,7 @@
   const toText = (state) => KEYS.map((key) => state[key]).join("_");
 
   function fromText(text, limits) {
-    const numbers = (text ?? "").split("_").map(Number);
+    const numbers = text.split("_").map(Number);
     if (numbers.length !== KEYS.length) return null;
     const state = Object.fromEntries(KEYS.map((key, index) => [key, numbers[index]]));
     const inside = KEYS.every((key) => Number.isInteger(state[key]) && state[key] >= limits[key].min && state[key] <= limits[key].max);
@@ -85,8 +85,7 @@
   ];
 
   define(NAME, (section, { presets, first, limits }) => {
-    let state = fromText(stateInAddress(NAME), limits) ?? { ...presets[first] };
-    let changed = false;
+    let state;
     const python = asPython();
     const inputs = element("div", { class: "explorer-row" });
     const table = element("tbody");
@@ -94,8 +93,8 @@
     const summary = element("p", { role: "status", class: "explorer-summary" });
     const tasks = element("ol", { class: "explorer-tasks" });
 
-    function start(name) {
-      state = { ...presets[name] };
+    function show(next) {
+      state = next;
       render();
     }
 
@@ -139,8 +138,7 @@
         return element("li", { class: done ? "explorer-solved" : "" }, text, element("span", { role: "status" }, done ? ` ${answer}` : ""));
       }));
       python.show(toPython(state));
-      if (changed) putInAddress(NAME, toText(state));
-      changed = true; // after the first time
+      putInAddress(NAME, toText(state));
     }
 
     function row(name, large, small) {
@@ -156,17 +154,11 @@
     }
 
     section.append(
-      element("div", { class: "explorer-row" }, choice("Start from", Object.keys(presets).map((name) => [name, name]), first, start)),
+      element("div", { class: "explorer-row" }, startFrom(presets, first, show)),
       inputs, summary,
-      element("div", { class: "explorer-scroll", tabindex: "0", role: "region", "aria-label": "Comparison; the table scrolls" },
-        element("table", {}, element("thead", {}, heads), table)),
+      scrolling("Comparison", element("table", {}, element("thead", {}, heads), table), "explorer-whole"),
       element("p", {}, element("strong", {}, "Tasks")), tasks, python.box,
     );
-    section.addEventListener("keydown", (event) => { if (event.key === "Escape") start(first); });
-    window.addEventListener("hashchange", () => {
-      const found = fromText(stateInAddress(NAME), limits);
-      if (found) { state = found; render(); }
-    });
-    render();
+    return { initial: () => structuredClone(presets[first]), read: (text) => fromText(text, limits), show };
   });
 })();

@@ -2,7 +2,7 @@
 "use strict";
 
 (() => {
-  const { asPython, choice, define, element, labelled, numberField, putInAddress, shape, stateInAddress, written } =
+  const { asPython, choice, define, element, labelled, numberField, putInAddress, scrolling, shape, startFrom, written } =
     window.deepernets;
   const NAME = "receptive-field";
   const PIXEL = { field: 1, jump: 1, start: 0, variance: 0 };
@@ -62,7 +62,7 @@
   }
 
   function fromText(text) {
-    const [image, selected, unit, ...rows] = (text ?? "").split("_");
+    const [image, selected, unit, ...rows] = text.split("_");
     const layers = rows.map((row) => {
       const found = /^([cp])(\d{1,2})\.(\d{1,2})\.(\d{1,2})\.(\d{1,2})$/.exec(row);
       if (!found) return null;
@@ -94,11 +94,7 @@
   }
 
   define(NAME, (section, { presets, first, task }) => {
-    const preset = (name) => ({ ...structuredClone(presets[name]), selected: presets[name].layers.length });
-    let state = fromText(stateInAddress(NAME)) ?? { unit: 0, ...preset(first) };
-    if (stateInAddress(NAME) === null) state.unit = middle();
-
-    let changed = false;
+    let state;
     const python = asPython();
     const list = element("tbody");
     const drawing = element("div", { class: "explorer-drawings" });
@@ -112,20 +108,26 @@
       oninput: () => { state.unit = Number(unit.value); draw(); },
     });
 
-    function middle() {
-      const place = follow(state.layers, state.image)[state.selected - 1];
-      return place ? Math.floor(place.side / 2) : Math.floor(state.image / 2);
+    const starts = Object.fromEntries(Object.entries(presets).map(([name, preset]) => {
+      const start = { ...preset, selected: preset.layers.length };
+      return [name, { ...start, unit: middle(start) }];
+    }));
+
+    function middle({ image, layers, selected }) {
+      const place = follow(layers, image)[selected - 1];
+      return place ? Math.floor(place.side / 2) : Math.floor(image / 2);
     }
 
     function change(edit) {
       edit();
       state.selected = Math.min(state.selected, state.layers.length);
-      state.unit = middle();
+      state.unit = middle(state);
       render();
     }
 
-    function start(name) {
-      change(() => { state = { ...preset(name), unit: 0 }; });
+    function show(next) {
+      state = next;
+      render();
     }
 
     function add() {
@@ -188,7 +190,7 @@
           layer[key] = value;
           layer.name = undefined;
           if (layer.kind === "pool") layer.padding = Math.min(layer.padding, Math.floor(layer.kernel / 2)); // PyTorch's limit
-          state.unit = middle();
+          state.unit = middle(state);
           update();
         });
         made.lastChild.dataset.field = key;
@@ -231,8 +233,7 @@
       verdict.textContent = wrong || `Solved: ${count} C² = ${written(count * task.channels ** 2)} weights with C = ${task.channels}.`;
       verdict.className = wrong ? "explorer-verdict" : "explorer-verdict explorer-solved";
       python.show(toPython(state));
-      if (changed) putInAddress(NAME, toText(state));
-      changed = true; // after the first time
+      putInAddress(NAME, toText(state));
     }
 
     function written_out(layer, before, after) {
@@ -254,7 +255,8 @@
       const margin = Math.max(2, (high - low) / 6);
       const from = wide.checked ? Math.min(-2, low) : low - margin;
       const to = wide.checked ? Math.max(state.image + 1, high) : high + margin;
-      const [width, step] = [340, Math.max(5, Math.min(34, 300 / Math.max(layers.length, 1)))];
+      const width = Math.min(340, drawing.clientWidth || 340); // a letter is never smaller than it is drawn
+      const step = Math.max(5, Math.min(34, 300 / Math.max(layers.length, 1)));
       const height = 44 + step * layers.length;
       const x = (pixel) => 6 + ((pixel - from) / (to - from)) * (width - 12);
       const y = (level) => height - 26 - step * level;
@@ -303,21 +305,15 @@
     }
 
     const heads = ["layer", "field r", "jump j", "start a", "map side"].map((text) => element("th", { scope: "col" }, text));
-    const names = Object.keys(presets).map((name) => [name, name]);
     section.append(
-      element("div", { class: "explorer-row" }, choice("Start from", names, first, start),
+      element("div", { class: "explorer-row" }, startFrom(starts, first, show),
         labelled("Unit", unit), labelled("Whole image", wide)),
       drawing, summary,
-      element("div", { class: "explorer-scroll", tabindex: "0", role: "region", "aria-label": "Layers; the table scrolls" },
+      scrolling("Layers",
         element("table", {}, element("thead", {}, element("tr", {}, ...heads)), list)),
       sums, editor,
       element("p", {}, element("strong", {}, "Task. "), task.text), verdict, python.box,
     );
-    section.addEventListener("keydown", (event) => { if (event.key === "Escape") start(first); });
-    window.addEventListener("hashchange", () => {
-      const found = fromText(stateInAddress(NAME));
-      if (found) { state = found; render(); }
-    });
-    render();
+    return { initial: () => structuredClone(starts[first]), read: fromText, show };
   });
 })();

@@ -2,7 +2,7 @@
 "use strict";
 
 (() => {
-  const { asPython, choice, define, element, labelled, numberField, putInAddress, shape, signal, stateInAddress } =
+  const { asPython, choice, define, element, labelled, numberField, putInAddress, scrolling, shape, signal, startFrom } =
     window.deepernets;
   const NAME = "signal";
   const NORMALISATIONS = [["none", "none"], ["batch", "batch normalisation"]];
@@ -53,7 +53,7 @@
   }
 
   function fromText(text, limits) {
-    const found = /^(\d+)_(\d(?:\.\d+)?)_(none|batch)_([01])_(\d(?:\.\d+)?)_(\d+)$/.exec(text ?? "");
+    const found = /^(\d+)_(\d(?:\.\d+)?)_(none|batch)_([01])_(\d(?:\.\d+)?)_(\d+)$/.exec(text);
     if (!found) return null;
     const [depth, sigma, , , gamma, seed] = found.slice(1).map(Number);
     const state = { depth, sigma, batch: found[3] === "batch", shortcut: found[4] === "1", gamma, seed };
@@ -179,8 +179,7 @@ for number, (y, w) in enumerate(zip(responses, weights), 1):
   }
 
   define(NAME, (section, { presets, first, limits, initialisations, network }) => {
-    let state = fromText(stateInAddress(NAME), limits) ?? { ...presets[first] };
-    let changed = false;
+    let state;
     const python = asPython();
     const inputs = element("div", { class: "explorer-row" });
     const charts = element("div", { class: "explorer-charts" });
@@ -189,8 +188,8 @@ for number, (y, w) in enumerate(zip(responses, weights), 1):
     const tasks = element("ol", { class: "explorer-tasks" });
     const table = element("tbody");
 
-    function start(name) {
-      state = { ...presets[name] };
+    function show(next) {
+      state = next;
       render();
     }
 
@@ -244,8 +243,7 @@ for number, (y, w) in enumerate(zip(responses, weights), 1):
       tasks.replaceChildren(...TASKS.map(task));
       table.replaceChildren(...layers.map((layer, index) => row(index + 1, layer, predicted[index])));
       python.show(toPython(state, network));
-      if (changed) putInAddress(NAME, toText(state));
-      changed = true; // after the first time
+      putInAddress(NAME, toText(state));
 
       function task({ text, meant, off, limit, answer }) {
         const found = meant(state) ? off(layers) : null;
@@ -278,21 +276,16 @@ for number, (y, w) in enumerate(zip(responses, weights), 1):
 
     const heads = ["layer", "std of the responses", "predicted", "gradient by the responses", "predicted", "gradient by the weights"];
     section.append(
-      element("div", { class: "explorer-row" }, choice("Start from", Object.keys(presets).map((name) => [name, name]), first, start)),
+      element("div", { class: "explorer-row" }, startFrom(presets, first, show)),
       inputs, charts,
       element("p", { class: "explorer-legend" }, legend("measured", "the responses, measured"),
         legend("predicted", "predicted"), legend("weights", "the gradient by the weights")),
       summary, sums,
       element("details", {}, element("summary", {}, "The numbers of every layer"),
-        element("div", { class: "explorer-scroll", tabindex: "0", role: "region", "aria-label": "Numbers by layer; the table scrolls" },
+        scrolling("Numbers by layer",
           element("table", {}, element("thead", {}, element("tr", {}, ...heads.map((text) => element("th", { scope: "col" }, text)))), table))),
       element("p", {}, element("strong", {}, "Tasks")), tasks, python.box,
     );
-    section.addEventListener("keydown", (event) => { if (event.key === "Escape") start(first); });
-    window.addEventListener("hashchange", () => {
-      const found = fromText(stateInAddress(NAME), limits);
-      if (found) { state = found; render(); }
-    });
-    render();
+    return { initial: () => structuredClone(presets[first]), read: (text) => fromText(text, limits), show };
   });
 })();

@@ -115,15 +115,18 @@ def receptive_field_builder() -> "HTML":
         "channels": 64,
     }
     return explorer(
-        "receptive-field", "Receptive-field builder", presets=presets, first="three 3×3 layers", task=task
-    )
+        "receptive-field", "Receptive-field builder",
+        "Choose a layer in the table to change it, to remove it or to add one after it.",
+        presets=presets, first="three 3×3 layers", task=task,
+    )  # fmt: skip
 
 
 def kernel_comparison() -> "HTML":
     """Return the explorer that compares one large kernel with a stack of 3×3 layers."""
     return explorer(
-        "kernels", "One large kernel or several small ones", presets=KERNEL_PRESETS, first="VGG's comparison",
-        limits=KERNEL_LIMITS,
+        "kernels", "One large kernel or several small ones",
+        "Change the kernel, the channels, the groups and the side of the feature map.",
+        presets=KERNEL_PRESETS, first="VGG's comparison", limits=KERNEL_LIMITS,
     )  # fmt: skip
 
 
@@ -131,8 +134,9 @@ def is_it_real() -> "HTML":
     """Return the explorer that says whether one accuracy is really higher than another."""
     most_seeds = REAL_LIMITS["seeds"]["max"]
     return explorer(
-        "is-it-real", "Is it real? The difference of two accuracies", presets=_comparisons(),
-        first="Report B, MNIST: VGG-13 and VGG-16", limits=REAL_LIMITS,
+        "is-it-real", "Is it real? The difference of two accuracies",
+        "Start from the accuracies of a report, or enter two others. Leave the agreement empty if it is not known.",
+        presets=_comparisons(), first="Report B, MNIST: VGG-13 and VGG-16", limits=REAL_LIMITS,
         halfWidths={seeds: round(seeds_half_width(1, seeds), 6) for seeds in range(2, most_seeds + 1)},
     )  # fmt: skip
 
@@ -181,7 +185,8 @@ def signal_and_gradient() -> "HTML":
     stds = {"He": he_std(units, units, 1), "Glorot": glorot_std(units, units, 1), "VGG, variance 0.01": 0.1}
     start = {"batch": False, "shortcut": False, "gamma": 1, "seed": 1}
     return explorer(
-        "signal", "Signal and gradient", presets={name: {**start, **one} for name, one in SIGNAL_PRESETS.items()},
+        "signal", "Signal and gradient", "Change the network, its initial weights or the seed.",
+        presets={name: {**start, **one} for name, one in SIGNAL_PRESETS.items()},
         first=next(iter(SIGNAL_PRESETS)), limits=SIGNAL_LIMITS, network=SIGNAL_NETWORK,
         initialisations={f"{rule}: σ = {round(std, 3)}": round(std, 3) for rule, std in stds.items()},
     )  # fmt: skip
@@ -210,8 +215,8 @@ def network_anatomy() -> "HTML":
         "stems": STEMS,
     }
     return explorer(
-        "anatomy", "Anatomy of a network", presets=presets, first=next(iter(presets)), limits=ANATOMY_LIMITS,
-        tables=tables,
+        "anatomy", "Anatomy of a network", "Choose two networks and an image.", presets=presets,
+        first=next(iter(presets)), limits=ANATOMY_LIMITS, tables=tables,
     )  # fmt: skip
 
 
@@ -247,12 +252,14 @@ def _side(size: int | tuple[int, ...]) -> int:
     return size if isinstance(size, int) else size[0]
 
 
-def explorer(name: str, title: str, **data: Any) -> "HTML":
+def explorer(name: str, title: str, instructions: str, *, static: str = "", **data: Any) -> "HTML":
     """Return the place of an explorer in a page, with its data.
 
     Args:
         name: What its script calls itself.
         title: What it is, for those who cannot see it.
+        instructions: How to use it. Without JavaScript and in print they are left out.
+        static: HTML that is shown only without JavaScript and in print.
         **data: What its script needs, as JSON.
     """
     from IPython.display import HTML
@@ -260,6 +267,7 @@ def explorer(name: str, title: str, **data: Any) -> "HTML":
     content = json.dumps(data, separators=(",", ":")).replace("<", "\\u003c")  # nothing ends the script early
     return HTML(
         f'<section class="explorer" id="explorer-{name}" data-explorer="{name}" aria-label="{title}">'
-        f'<p class="explorer-off">{title}: this part of the page needs JavaScript.</p>'
+        f'<p class="explorer-off">{title}: this interactive part of the page needs JavaScript and a screen.</p>'
+        f'{static}<p class="explorer-help">{instructions} Press Escape to start again.</p>'
         f'<script type="application/json">{content}</script></section>'
     )

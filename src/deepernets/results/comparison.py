@@ -177,6 +177,12 @@ def best_group(name: str, found: Iterable[Record]) -> list[Record]:
     return max((list(runs.values()) for runs in groups.values()), key=partial(_rank, written), default=[])
 
 
+def whole_run(name: str, found: Iterable[Record]) -> Record | None:
+    """Return the first run of the `best_group` of a recipe if it is complete: all epochs and images, no changes."""
+    group = best_group(name, found)
+    return group[0] if group and _is_whole(group[0]) else None
+
+
 def measured(name: str, found: Iterable[Record]) -> Measured | None:
     """Return the accuracies of the `best_group` of a recipe's runs; None if there is none."""
     group = best_group(name, found)
@@ -192,7 +198,7 @@ def measured(name: str, found: Iterable[Record]) -> Measured | None:
         variant=one.data["variant"],
         train_images=one.data["train"],
         test_images=one.data["test"],
-        whole=one.profile == "full" and one.recipe == get_recipe(name),
+        whole=_is_whole(one),
     )
 
 
@@ -285,6 +291,10 @@ def _row(name: str, reported: Reported, found: Sequence[Record]) -> Row:
 def _whole(name: str, found: Iterable[Record]) -> Measured | None:
     group = measured(name, found)
     return group if group and group.whole else None
+
+
+def _is_whole(record: Record) -> bool:
+    return record.profile == "full" and record.recipe == get_recipe(record.recipe.name)
 
 
 def _what(chosen: Recipe) -> str:
