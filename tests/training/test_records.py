@@ -94,6 +94,8 @@ def _set(*path: Any) -> Any:
         (_set("recipe", "epochs", -1), "epochs is -1; it must be at least 1"),
         (_set("recipe", "name", "../elsewhere"), "it must be a name without .."),
         (_set("recipe", [1]), "record.recipe must be object"),
+        (_set("changes", "epochs", "3"), "record.changes.epochs must be integer"),
+        (_set("data", "mean", [0.5]), "record.data must have a mean and a std for each channel"),
         (_set("more", 1), "record must not contain {'more'}"),
         (_set("versions", "torch", None), "record.versions.torch must be string"),
     ],

@@ -122,6 +122,8 @@ def _parse(text: str) -> Record:
         raise ValueError(
             f"record.test.confusion must have {len(classes)} rows and columns, one for each class"
         )
+    if len(values["data"]["mean"]) != len(values["data"]["std"]):
+        raise ValueError("record.data must have a mean and a std for each channel")
     for mistake in values["test"]["mistakes"]:
         if not {mistake["label"], mistake["predicted"]} <= set(classes):
             raise ValueError("record.test.mistakes must have labels of the classes")
