@@ -20,7 +20,7 @@ from safetensors.torch import load_model, save_model
 from torch import nn
 
 from deepernets.errors import UserError
-from deepernets.files import LOCK, WRITE_ERRORS, flush_to_disk, lock_folder, reason
+from deepernets.files import LOCK, WRITE_ERRORS, flush_to_disk, lock_folder, reason, write_atomically
 from deepernets.training import distributed
 from deepernets.training.logs import delete_logs
 from deepernets.training.loop import Training
@@ -131,14 +131,8 @@ def _read_progress(checkpoint: Path) -> dict[str, Any]:
     """Return what a checkpoint states about its run, after a comparison of all files with their checksums.
 
     Raises:
-        UserError: an older version of this package, which wrote no checksums, has written it.
         ValueError: a file or the folder's name was changed.
     """
-    if not (checkpoint / CHECKSUMS).exists() and (checkpoint / PROGRESS).exists():
-        raise UserError(
-            f"The checkpoint {checkpoint} is of an older version, which did not state its run and its checksums; "
-            "finish the run with that version, or delete the checkpoint and train again."
-        )
     stated = json.loads((checkpoint / CHECKSUMS).read_text(encoding="utf-8"))
     for name, found in _checksums(checkpoint).items():
         if stated[name] != found:
@@ -156,8 +150,10 @@ def _require_same_run(checkpoint: Path, theirs: dict[str, Any], ours: dict[str, 
         UserError: recipe, seed, images, precision or batch normalisation differ.
     """
     was, now = ({**run, **run["recipe"]} for run in (theirs, ours))
-    names = [name for name in now if name not in ("recipe", "images", "versions") and was[name] != now[name]]
-    differing = [f"{name}={was[name]} and not {now[name]}" for name in names]
+    names = [
+        name for name in now if name not in ("recipe", "images", "versions") and was.get(name) != now[name]
+    ]
+    differing = [f"{name}={was.get(name)} and not {now[name]}" for name in names]
     if was["images"] != now["images"]:
         differing.append("other images")
     if differing:
@@ -271,20 +267,13 @@ def save_weights(folder: Path, training: Training) -> None:
     Raises:
         UserError: the folder cannot be written to; the last checkpoint is kept.
     """
-    temporary = _hidden(folder / WEIGHTS)
     network = distributed.unwrap(training.model)
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-        save_model(network, str(temporary), metadata={"sha256": _weights_checksum(network)})
-        flush_to_disk(temporary)
-        temporary.replace(folder / WEIGHTS)
-    except WRITE_ERRORS as error:
-        with suppress(OSError):
-            temporary.unlink()
-        raise UserError(
-            f"The weights of {folder} cannot be written ({reason(error)}); its last checkpoint is kept. "
-            "Make room, and the same command goes on from there."
-        ) from error
+    stated = {"sha256": _weights_checksum(network)}
+    write_atomically(
+        folder / WEIGHTS,
+        lambda temporary: save_model(network, str(temporary), metadata=stated),
+        "its last checkpoint is kept: make room, and the same command goes on from there",
+    )
 
 
 def delete_run(folder: Path) -> None:

@@ -1,6 +1,7 @@
 """The options of a run that are not part of its recipe, and the folder that belongs to them."""
 
 import os
+import re
 import unicodedata
 from contextlib import suppress
 from dataclasses import dataclass
@@ -12,6 +13,9 @@ from deepernets.recipes.recipe import Profile, Recipe
 from deepernets.training.records import Precision, Record, changes_to
 
 Log = Literal["csv", "tensorboard"]
+NO_FILE_NAME = (
+    r'[/\\:*?"<>|]'  # what a file's name may not have on Windows, such as the path of an image folder
+)
 
 
 @dataclass(frozen=True)
@@ -65,7 +69,7 @@ class RunOptions:
         changes = "".join(f"-{field}={value}" for field, value in changes_to(recipe).items())
         precision = "" if self.precision == "auto" else f"-{self.precision}"
         name = f"{self.profile}-seed{self.seed}{changes}{precision}"
-        return Path(self.out) / recipe.name / name.replace("/", "+")
+        return Path(self.out) / recipe.name / re.sub(NO_FILE_NAME, "+", name)
 
 
 def require_same_run(record: Record, folder: Path, recipe: Recipe, options: RunOptions) -> None:
@@ -106,8 +110,9 @@ def require_folder_name(folder: Path) -> None:
         )
     try:
         str(folder).encode()
-        existing = next(parent for parent in folder.absolute().parents if os.path.isdir(parent))
-        for part in folder.absolute().relative_to(existing).parts:
+        place = folder.absolute()
+        existing = next((parent for parent in place.parents if os.path.isdir(parent)), Path(place.anchor))
+        for part in place.relative_to(existing).parts:
             with suppress(FileNotFoundError):
                 os.stat(existing / part)  # and not `exists`, which hides errors in some versions of Python
     except UnicodeEncodeError:
