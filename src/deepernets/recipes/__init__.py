@@ -66,7 +66,7 @@ def load_recipe(file: Path) -> Recipe:
             near = get_close_matches(key, known, n=1)
             advice = f"did you mean {near[0]}?" if near else f"the keys are {', '.join([BASED_ON, *known])}."
             raise UserError(f"{file} has an unknown key {key!r}; {advice}")
-        given[key] = _as_field(file, key, value)
+        given[key] = _as_field(file, key, value, known[key])
     if base is not None:
         return get_recipe(str(base)).changed(**given)
     if missing := [key for key in ("data", "model") if key not in given]:
@@ -76,9 +76,8 @@ def load_recipe(file: Path) -> Recipe:
     return Recipe(**{"name": file.stem, **given})
 
 
-def _as_field(file: Path, key: str, value: Any) -> Any:
-    """Return a value of a TOML file as a field of `Recipe` has it."""
-    kind = next(field.type for field in fields(Recipe) if field.name == key)
+def _as_field(file: Path, key: str, value: Any, kind: Any) -> Any:
+    """Return a value of a TOML file as a field of `Recipe` of a kind has it; a `Literal` is text."""
     expected = kind if kind in (int, float, bool) else str
     if expected is float and type(value) is int:
         return float(value)
