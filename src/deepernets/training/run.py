@@ -172,12 +172,11 @@ def train(recipe: Recipe | str, options: RunOptions | None = None, **changes: An
     if is_finished(folder) and not options.fresh:
         return _finished_run(folder, recipe, options)
     require_writable(folder / RECORD)
-    shallow = _shallow_folder(recipe, options)
-    if shallow and not is_finished(shallow):  # compiled or not, a finished one is used
-        train(recipe.start_from, replace(options, fresh=False))
+    if recipe.start_from:
+        _train_shallow(recipe.start_from, options)
     accelerator = hardware.accelerator(options.precision)
     splits = prepare_data(recipe, options, accelerator)
-    training, synchronised = _prepare_training(recipe, splits, accelerator, options)
+    training = _prepare_training(recipe, splits, accelerator, options)
     require_room(folder, distributed.unwrap(training.model), recipe.optimizer)
     with lock_folder(folder) if distributed.is_main() else nullcontext():
         _continue(training, folder, recipe, options)
@@ -186,31 +185,45 @@ def train(recipe: Recipe | str, options: RunOptions | None = None, **changes: An
         with distributed.explain_lost_processes(folder):
             tested, seconds = _fit_and_test(recipe, splits, training, options, folder)
             if distributed.is_main():
-                record = Record(
-                    recipe=recipe,
-                    changes=changes_to(written),
-                    profile=options.profile,
-                    seed=options.seed,
-                    data=splits.describe(),
-                    model={"name": recipe.model, "parameters": count_parameters(training.model)},
-                    epochs=training.history,
-                    test=summarise(tested.loss, tested.logits, tested.labels, len(splits.dataset.classes)),
-                    requested_precision=options.precision,
-                    compile=options.compile,
-                    sync_batch_norm=synchronised,
-                    channels_last=splits.train.channels_last,
-                    started=training.started,
-                    finished=datetime.now(UTC).isoformat(timespec="seconds"),
-                    seconds=total_seconds(training.history, seconds),
-                    precision=hardware.precision_of(accelerator),
-                    processes=distributed.num_processes(),
-                    device=hardware.describe(accelerator.device),
-                    versions=training.identity["versions"],
-                )
+                record = _record(written, splits, training, options, tested, seconds)
                 record.save(folder / RECORD)  # last, since a run with a record is finished
                 delete_checkpoints(folder)
             distributed.wait()
     return Run(folder, options.data_root)
+
+
+def _record(
+    written: Recipe,
+    splits: Splits,
+    training: Training,
+    options: RunOptions,
+    tested: Evaluation,
+    test_seconds: float,
+) -> Record:
+    """Return the record of a run that has just been finished."""
+    recipe = written.at(options.profile)
+    network = distributed.unwrap(training.model)
+    return Record(
+        recipe=recipe,
+        changes=changes_to(written),
+        profile=options.profile,
+        seed=options.seed,
+        data=splits.describe(),
+        model={"name": recipe.model, "parameters": count_parameters(network)},
+        epochs=training.history,
+        test=summarise(tested.loss, tested.logits, tested.labels, len(splits.dataset.classes)),
+        precision=training.identity["precision"],
+        requested_precision=options.precision,
+        compile=options.compile,
+        sync_batch_norm=distributed.has_synchronised_batch_norm(network),
+        processes=distributed.num_processes(),
+        channels_last=splits.train.channels_last,
+        device=hardware.describe(splits.train.images.pixels.device),
+        versions=training.identity["versions"],
+        started=training.started,
+        finished=datetime.now(UTC).isoformat(timespec="seconds"),
+        seconds=total_seconds(training.history, test_seconds),
+    )
 
 
 def _continue(training: Training, folder: Path, recipe: Recipe, options: RunOptions) -> None:
@@ -238,6 +251,22 @@ def _continue(training: Training, folder: Path, recipe: Recipe, options: RunOpti
     restore_checkpoint(folder, training)
 
 
+def _train_shallow(name: str, options: RunOptions) -> None:
+    """Train the recipe that another one starts from, unless it is finished, compiled or not.
+
+    Raises:
+        UserError: the folder of that run has a run of another recipe, or one that was trained on other images.
+    """
+    recipe = get_recipe(name)
+    folder = options.folder(recipe)
+    if not is_finished(folder):
+        train(recipe, replace(options, fresh=False))
+        return
+    run = Run(folder, options.data_root)
+    require_same_run(run.record, folder, recipe.at(options.profile), options)
+    _require_same_images(run, options)
+
+
 def _shallow_folder(recipe: Recipe, options: RunOptions) -> Path | None:
     """Return the folder of the run whose weights a recipe starts from; None for a recipe without one."""
     return options.folder(get_recipe(recipe.start_from)) if recipe.start_from else None
@@ -245,17 +274,18 @@ def _shallow_folder(recipe: Recipe, options: RunOptions) -> Path | None:
 
 def _prepare_training(
     recipe: Recipe, splits: Splits, accelerator: Accelerator, options: RunOptions
-) -> tuple[Training, bool]:
-    """Return the training before its first step, and whether its batch normalisation is synchronised."""
+) -> Training:
+    """Return the training before its first step."""
     require_two_images(recipe, distributed.share(splits.train), options.sync_batch_norm)
     training = prepare(recipe, splits, accelerator, options.seed)
     training.identity = identify(recipe, splits, accelerator, options)
-    synchronised = options.sync_batch_norm and distributed.synchronise_batch_norm(training.model)
+    if options.sync_batch_norm:
+        distributed.synchronise_batch_norm(training.model)
     if options.compile:
         hardware.compile_calls(training.model)
     if shallow := _shallow_folder(recipe, options):
         _load_shallow_layers(distributed.unwrap(training.model), splits, shallow)
-    return training, synchronised
+    return training
 
 
 def _fit_and_test(
@@ -310,20 +340,23 @@ def _finished_run(folder: Path, recipe: Recipe, options: RunOptions) -> Run:
             f"The run in {folder} is finished, with {' and '.join(differing)}; ask for the same, train it "
             "again with --fresh, or choose another --out."
         )
-    if not (recipe.data in DATASETS and (options.data_root is None or options.profile == "quick")):
-        _require_same_images(run)
+    _require_same_images(run, options)
     if distributed.is_main():
         delete_leftovers(folder)
     with EpochLog(folder, options.log, record.epochs):  # which it may have been trained without
         return run
 
 
-def _require_same_images(run: Run) -> None:
+def _require_same_images(run: Run, options: RunOptions) -> None:
     """Raise an error if the data of a finished run are available here, and others than those it was trained on.
+
+    The course's data sets are not loaded for this unless a folder of data was given explicitly.
 
     Raises:
         UserError: the images differ.
     """
+    if run.record.recipe.data in DATASETS and (options.data_root is None or options.profile == "quick"):
+        return
     try:
         same = run.data.fit(run.record.data)
     except UserError:  # a finished run does not need its data
