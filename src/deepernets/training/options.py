@@ -5,6 +5,7 @@ import re
 import unicodedata
 from contextlib import suppress
 from dataclasses import dataclass
+from operator import index
 from pathlib import Path
 from typing import Literal
 
@@ -52,6 +53,7 @@ class RunOptions:
     log: Log | None = None
 
     def __post_init__(self) -> None:
+        object.__setattr__(self, "seed", index(self.seed))  # of NumPy, too, which JSON cannot hold
         if self.seed < 0:
             raise UserError(f"--seed is {self.seed}; expected a whole number of at least 0.")
 
