@@ -24,6 +24,7 @@ from deepernets.files import LOCK, WRITE_ERRORS, flush_to_disk, lock_folder, rea
 from deepernets.training import distributed
 from deepernets.training.logs import delete_logs
 from deepernets.training.loop import Training
+from deepernets.training.options import list_differences
 from deepernets.training.records import RECORD
 
 WEIGHTS = "model.safetensors"
@@ -150,10 +151,8 @@ def _require_same_run(checkpoint: Path, theirs: dict[str, Any], ours: dict[str, 
         UserError: recipe, seed, images, precision or batch normalisation differ.
     """
     was, now = ({**run, **run["recipe"]} for run in (theirs, ours))
-    names = [
-        name for name in now if name not in ("recipe", "images", "versions") and was.get(name) != now[name]
-    ]
-    differing = [f"{name}={was.get(name)} and not {now[name]}" for name in names]
+    apart = ("recipe", "images", "versions")
+    differing = list_differences({name: (was.get(name), now[name]) for name in now if name not in apart})
     if was["images"] != now["images"]:
         differing.append("other images")
     if differing:

@@ -23,10 +23,11 @@ class Meter:
 
     def add(self, loss: Tensor, logits: Tensor, labels: Tensor) -> None:
         """Count one batch: its mean `loss`, its `logits` (N, K) and its `labels` (N,)."""
+        if self.images == 0:
+            self.sums = torch.zeros(2, device=loss.device)  # made there, since a copy would be waited for
         self.images += len(labels)
         correct = (logits.detach().argmax(dim=1) == labels).sum()
-        batch = torch.stack([loss.detach().float() * len(labels), correct.float()])
-        self.sums = self.sums.to(batch.device) + batch
+        self.sums = self.sums + torch.stack([loss.detach().float() * len(labels), correct.float()])
 
     def sum_over_processes(self) -> None:
         """Add what the other processes of the run have counted."""

@@ -7,7 +7,7 @@ from contextlib import suppress
 from dataclasses import dataclass
 from operator import index
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal
 
 from deepernets.errors import UserError
 from deepernets.recipes.recipe import Profile, Recipe
@@ -74,18 +74,28 @@ class RunOptions:
         return Path(self.out) / recipe.name / re.sub(NO_FILE_NAME, "+", name)
 
 
+def list_differences(compared: dict[str, tuple[Any, Any]]) -> list[str]:
+    """Return as text what differs between an existing run and the one that is asked for.
+
+    >>> list_differences({"seed": (0, 1), "profile": ("full", "full")})
+    ['seed=0 and not 1']
+    """
+    return [f"{name}={was} and not {now}" for name, (was, now) in compared.items() if was != now]
+
+
 def require_same_run(record: Record, folder: Path, recipe: Recipe, options: RunOptions) -> None:
     """Raise an error unless the record in `folder` is that of a recipe, at its profile, with these options.
 
     Raises:
         UserError: the recipe, the profile, the seed or the requested precision differ.
     """
-    compared = {
-        "profile": (record.profile, options.profile),
-        "seed": (record.seed, options.seed),
-        "precision": (record.requested_precision, options.precision),
-    }
-    differing = [f"{name}={was} and not {now}" for name, (was, now) in compared.items() if was != now]
+    differing = list_differences(
+        {
+            "profile": (record.profile, options.profile),
+            "seed": (record.seed, options.seed),
+            "precision": (record.requested_precision, options.precision),
+        }
+    )
     if record.recipe != recipe:
         differing.append(
             f"of the recipe {recipe.name} before it was changed"

@@ -12,6 +12,7 @@ import torch
 from accelerate import Accelerator
 from torch import nn
 
+from deepernets.data.batches import Batches
 from deepernets.data.datasets import load_dataset
 from deepernets.errors import UserError
 from deepernets.files import lock_folder, require_writable
@@ -40,7 +41,7 @@ from deepernets.training.cuda_graphs import CapturedStep, can_capture
 from deepernets.training.logs import EpochLog, require_log
 from deepernets.training.loop import Evaluation, Training, evaluate, evaluation_weights, fit
 from deepernets.training.metrics import summarise
-from deepernets.training.options import RunOptions, require_folder_name, require_same_run
+from deepernets.training.options import RunOptions, list_differences, require_folder_name, require_same_run
 from deepernets.training.preparation import (
     Splits,
     build_recorded,
@@ -89,7 +90,7 @@ class Run:
         record = self.record
         recipe = record.recipe
         dataset = load_dataset(recipe.data, self._data_root, record.profile, recipe.image_size)
-        return split(record.recipe, dataset, record.seed)
+        return split(recipe, dataset, record.seed)
 
     @cached_property
     def model(self) -> nn.Module:
@@ -133,7 +134,7 @@ class Run:
         splits = prepare_data(record.recipe, options, accelerator)
         training = prepare(record.recipe, splits, accelerator, record.seed)
         self._load_weights(distributed.unwrap(training.model))
-        return _evaluate_test(training, splits)
+        return _evaluate_test(training, distributed.share(splits.test))
 
 
 def load_run(folder: str | Path, data_root: str | Path | None = None) -> Run:
@@ -298,6 +299,7 @@ def _fit_and_test(
     """
     batches = distributed.share(splits.train)
     held_out = distributed.share(splits.validation) if splits.validation else None
+    test = distributed.share(splits.test)
     with (
         EpochLog(folder, options.log, training.history) as log,
         Progress(folder, recipe, len(splits.train.images), len(training.history)) as progress,
@@ -305,16 +307,15 @@ def _fit_and_test(
         fit(training, batches, held_out, recipe.epochs, options.seed, (progress, log))
         start = perf_counter()
         with evaluation_weights(training.optimizer):
-            tested = _evaluate_test(training, splits)
+            tested = _evaluate_test(training, test)
             seconds = perf_counter() - start
             if distributed.is_main():
                 save_weights(folder, training)
     return tested, seconds
 
 
-def _evaluate_test(training: Training, splits: Splits) -> Evaluation:
-    model = distributed.unwrap_for_evaluation(training.model)
-    return evaluate(model, distributed.share(splits.test).epoch(0))
+def _evaluate_test(training: Training, test: Batches) -> Evaluation:
+    return evaluate(distributed.unwrap_for_evaluation(training.model), test.epoch(0))
 
 
 def _finished_run(folder: Path, recipe: Recipe, options: RunOptions) -> Run:
@@ -327,15 +328,13 @@ def _finished_run(folder: Path, recipe: Recipe, options: RunOptions) -> Run:
     record = run.record
     require_same_run(record, folder, recipe, options)
     several = distributed.num_processes() > 1
-    expected = {
-        "compile": (record.compile, options.compile),
-        "sync_batch_norm": (
-            record.sync_batch_norm,
-            options.sync_batch_norm and several and _has_batch_norm(record),
-        ),
-    }
-    differing = [f"{name}={was} and not {now}" for name, (was, now) in expected.items() if was != now]
-    if differing:
+    synchronised = options.sync_batch_norm and several and _has_batch_norm(record)
+    if differing := list_differences(
+        {
+            "compile": (record.compile, options.compile),
+            "sync_batch_norm": (record.sync_batch_norm, synchronised),
+        }
+    ):
         raise UserError(
             f"The run in {folder} is finished, with {' and '.join(differing)}; ask for the same, train it "
             "again with --fresh, or choose another --out."
@@ -358,7 +357,7 @@ def _require_same_images(run: Run, options: RunOptions) -> None:
     if run.record.recipe.data in DATASETS and (options.data_root is None or options.profile == "quick"):
         return
     try:
-        same = run.data.fit(run.record.data)
+        same = run.data.match(run.record.data)
     except UserError:  # a finished run does not need its data
         return
     if not same:
