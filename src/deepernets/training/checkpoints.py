@@ -21,11 +21,12 @@ from torch import nn
 
 from deepernets.errors import UserError
 from deepernets.files import LOCK, WRITE_ERRORS, flush_to_disk, lock_folder, reason, write_atomically
+from deepernets.recipes.recipe import Recipe
 from deepernets.training import distributed
 from deepernets.training.logs import delete_logs
 from deepernets.training.loop import Training
-from deepernets.training.options import list_differences
-from deepernets.training.records import RECORD
+from deepernets.training.options import RunOptions, list_differences, require_same_run
+from deepernets.training.records import RECORD, load_record
 
 WEIGHTS = "model.safetensors"
 OPTIMIZER = "optimizer.pt"
@@ -103,7 +104,32 @@ def _checksums(checkpoint: Path) -> dict[str, str]:
     return sums
 
 
-def restore_checkpoint(folder: Path, training: Training) -> None:
+def continue_run(training: Training, folder: Path, recipe: Recipe, options: RunOptions) -> None:
+    """Delete what should not be in the locked folder, and go on from its last checkpoint.
+
+    Raises:
+        UserError: the folder has the record of another run, or a record without weights and without a checkpoint.
+    """
+    if distributed.is_main():
+        delete_temporary_files(folder)
+        if options.fresh:
+            delete_run(folder)
+        elif (folder / RECORD).is_file():  # and perhaps no weights, which were deleted
+            require_same_run(load_record(folder / RECORD), folder, recipe, options)
+            if not list_checkpoints(folder):
+                what = (
+                    "was finished by another process"
+                    if is_finished(folder)
+                    else "has a record and no weights"
+                )
+                raise UserError(
+                    f"The run in {folder} {what}; train it with --fresh, or choose another --out."
+                )
+    distributed.wait()
+    _restore_checkpoint(folder, training)
+
+
+def _restore_checkpoint(folder: Path, training: Training) -> None:
     """Load the newest checkpoint in `folder` into `training`, if there is one.
 
     Raises:

@@ -25,16 +25,13 @@ from deepernets.recipes.recipe import Recipe
 from deepernets.training import distributed, hardware
 from deepernets.training.callbacks import Progress
 from deepernets.training.checkpoints import (
+    continue_run,
     delete_checkpoints,
     delete_leftovers,
-    delete_run,
-    delete_temporary_files,
     is_finished,
-    list_checkpoints,
     load_weights,
     require_own_files,
     require_room,
-    restore_checkpoint,
     save_weights,
 )
 from deepernets.training.cuda_graphs import CapturedStep, can_capture
@@ -180,7 +177,7 @@ def train(recipe: Recipe | str, options: RunOptions | None = None, **changes: An
     training = _prepare_training(recipe, splits, accelerator, options)
     require_room(folder, distributed.unwrap(training.model), recipe.optimizer)
     with lock_folder(folder) if distributed.is_main() else nullcontext():
-        _continue(training, folder, recipe, options)
+        continue_run(training, folder, recipe, options)
         if can_capture(training) and not options.compile:
             training.step = CapturedStep(training, *next(splits.train.epoch(0)))
         with distributed.explain_lost_processes(folder):
@@ -225,31 +222,6 @@ def _record(
         finished=datetime.now(UTC).isoformat(timespec="seconds"),
         seconds=total_seconds(training.history, test_seconds),
     )
-
-
-def _continue(training: Training, folder: Path, recipe: Recipe, options: RunOptions) -> None:
-    """Delete what should not be in the locked folder, and go on from its last checkpoint.
-
-    Raises:
-        UserError: the folder has the record of another run, or a record without weights and without a checkpoint.
-    """
-    if distributed.is_main():
-        delete_temporary_files(folder)
-        if options.fresh:
-            delete_run(folder)
-        elif (folder / RECORD).is_file():  # older versions wrote it before the weights
-            require_same_run(load_record(folder / RECORD), folder, recipe, options)
-            if not list_checkpoints(folder):
-                what = (
-                    "was finished by another process"
-                    if is_finished(folder)
-                    else "has a record and no weights"
-                )
-                raise UserError(
-                    f"The run in {folder} {what}; train it with --fresh, or choose another --out."
-                )
-    distributed.wait()
-    restore_checkpoint(folder, training)
 
 
 def _train_shallow(name: str, options: RunOptions) -> None:
