@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 from safetensors import SafetensorError
 
+from deepernets import files
 from deepernets.errors import UserError
 from deepernets.files import decode_name, lock_folder, require_writable, write_atomically
 
@@ -67,6 +68,18 @@ def test_whether_a_file_can_be_written_is_told_before_and_changes_nothing(tmp_pa
         with pytest.raises(UserError, match=rf"cannot be written \({problem}\); choose another --chart\."):
             require_writable(tmp_path / place, "--chart")
     assert [(left.name, left.read_text()) for left in tmp_path.iterdir()] == [("file", "kept")]
+
+
+def test_the_root_and_a_drive_that_does_not_exist_cannot_be_written(monkeypatch: pytest.MonkeyPatch) -> None:
+    def absent(dir: Path) -> None:
+        raise FileNotFoundError(2, "No such file or directory")
+
+    with pytest.raises(UserError, match="it is a folder"):
+        require_writable(Path(Path.cwd().anchor))
+    monkeypatch.setattr(Path, "exists", lambda path: False)
+    monkeypatch.setattr(files, "TemporaryFile", absent)
+    with pytest.raises(UserError, match="No such file or directory"):
+        require_writable(Path("Z:/runs/record.json"))
 
 
 @pytest.mark.parametrize(

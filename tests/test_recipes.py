@@ -1,7 +1,9 @@
+import json
 from dataclasses import FrozenInstanceError, asdict, replace
 from itertools import pairwise
 from pathlib import Path
 
+import numpy as np
 import pytest
 import torch
 
@@ -12,6 +14,7 @@ from deepernets.recipes import get_recipe, list_recipes, load_recipe
 from deepernets.recipes.recipe import Recipe
 from deepernets.recipes.speedrun import PARTS
 from deepernets.training.optimizers import build_optimizer
+from deepernets.training.options import RunOptions
 
 EXAMPLE = Recipe("example", data="sketches", model="vgg-mini-bn-cifar")
 
@@ -218,16 +221,54 @@ def test_a_file_states_a_recipe_or_the_changes_of_one(tmp_path: Path) -> None:
     assert load_recipe(file) == get_recipe("quick/vgg").changed(name="mine")
 
 
+def test_numbers_of_numpy_and_pytorch_become_pythons_which_json_can_hold() -> None:
+    chosen = EXAMPLE.changed(
+        epochs=np.int64(3),
+        learning_rate=np.float32(0.5),
+        weight_decay=torch.tensor(0.25),
+        momentum=0,
+        pad=np.uint8(1),
+    )
+    assert chosen == EXAMPLE.changed(epochs=3, learning_rate=0.5, weight_decay=0.25, momentum=0.0, pad=1)
+    assert "0.5" in json.dumps(asdict(chosen))
+    assert RunOptions(seed=np.int64(3)).folder(chosen) == RunOptions(seed=3).folder(chosen)  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize(
+    ("field", "value", "kind"),
+    [
+        ("epochs", 2.5, "a whole number"),
+        ("epochs", "3", "a whole number"),
+        ("epochs", np.array([1, 2]), "a whole number"),
+        ("learning_rate", float("nan"), "a finite number"),
+        ("learning_rate", 10**400, "a finite number"),
+        ("flip", 1, "true or false"),
+        ("data", Path("birds"), "text"),
+        ("model", None, "text"),
+    ],
+)
+def test_a_field_of_another_type_is_refused_before_the_run(field: str, value: object, kind: str) -> None:
+    with pytest.raises(UserError, match=f": {field} is .*; it must be {kind}"):
+        EXAMPLE.changed(**{field: value})
+
+
 @pytest.mark.parametrize(
     ("text", "problem"),
     [
+        (
+            'based-on = "quick/vgg"\nlearning-rate = inf',
+            "mine.toml: Recipe 'quick/vgg': learning_rate is inf; it must be a finite",
+        ),
         ("epoch = 3", "has an unknown key 'epoch'; did you mean epochs"),
         ("zzz = 3", "has an unknown key 'zzz'; the keys are based-on, name, data, model"),
-        ('epochs = "three"', "has epochs = 'three'; expected a whole number"),
-        ("epochs = true", "has epochs = True; expected a whole number"),
-        ('learning-rate = "low"', "has learning_rate = 'low'; expected a number"),
-        ("flip = 1", "has flip = 1; expected true or false"),
-        ("data = 3", "has data = 3; expected a text in quotes"),
+        ('based-on = "quick/vgg"\nepochs = "three"', "epochs is 'three'; it must be a whole number"),
+        ('based-on = "quick/vgg"\nepochs = true', "epochs is True; it must be a whole number"),
+        (
+            'based-on = "quick/vgg"\nlearning-rate = "low"',
+            "learning_rate is 'low'; it must be a finite number",
+        ),
+        ('based-on = "quick/vgg"\nflip = 1', "flip is 1; it must be true or false"),
+        ('data = 3\nmodel = "vgg-16"', "data is 3; it must be text"),
         ("epochs = 3", "does not state data and model"),
         ('based-on = "quick/vg"', "There is no recipe 'quick/vg'; did you mean quick/vgg"),
         ('based-on = "quick/vgg"\nepochs = 0', "epochs is 0; it must be at least 1"),

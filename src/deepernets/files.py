@@ -35,7 +35,11 @@ else:
         fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
 
 
-def write_atomically(path: Path, write: Callable[[Path], Any]) -> None:
+def write_atomically(
+    path: Path,
+    write: Callable[[Path], Any],
+    remedy: str = "make room, or choose another folder with --out",
+) -> None:
     """Let `write` fill a temporary file, and rename it to `path` when it is complete.
 
     A program that is killed leaves no incomplete file.
@@ -43,6 +47,7 @@ def write_atomically(path: Path, write: Callable[[Path], Any]) -> None:
     Args:
         path: Where the file will be; its folder is created.
         write: Called with the path of the temporary file, which is in the same folder.
+        remedy: What to do where it cannot be written, for the message.
 
     Raises:
         UserError: the folder cannot be written to.
@@ -54,9 +59,7 @@ def write_atomically(path: Path, write: Callable[[Path], Any]) -> None:
         flush_to_disk(temporary)
         temporary.replace(path)
     except WRITE_ERRORS as error:
-        raise UserError(
-            f"{path} cannot be written ({reason(error)}); make room, or choose another folder with --out."
-        ) from error
+        raise UserError(f"{path} cannot be written ({reason(error)}); {remedy}.") from error
     finally:
         with suppress(OSError):
             temporary.unlink()
@@ -72,7 +75,9 @@ def require_writable(file: Path, option: str = "--out") -> None:
     Raises:
         UserError: it is a folder, or no file can be created where it would be.
     """
-    folder = next(parent for parent in file.absolute().parents if parent.exists())
+    place = file.absolute()
+    # the root has no parents, and a drive of Windows may not exist
+    folder = next((parent for parent in place.parents if parent.exists()), Path(place.anchor))
     problem = "it is a folder" if file.is_dir() else ""
     try:
         with TemporaryFile(dir=folder):  # the permissions alone do not tell, as for the superuser

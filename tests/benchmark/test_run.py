@@ -6,6 +6,7 @@ from pathlib import Path
 from queue import SimpleQueue
 from threading import Thread
 from typing import Any
+from unittest.mock import MagicMock
 
 import pytest
 import torch
@@ -121,6 +122,17 @@ def test_what_cannot_be_measured_is_refused_before_anything_starts() -> None:
         run.run(["resnet-20"], Size(steps=0))
     with pytest.raises(UserError, match="depth 21"):
         run.run(["resnet-21"], TOY)
+
+
+@pytest.mark.parametrize("error", [EOFError, BrokenPipeError, ConnectionResetError])
+def test_a_process_that_ends_early_is_named_whether_it_is_sent_to_or_received_from(
+    error: type[Exception], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    context = MagicMock()
+    context.Pipe.return_value = MagicMock(send=MagicMock(side_effect=error)), MagicMock()
+    monkeypatch.setattr(run, "get_context", lambda method: context)
+    with pytest.raises(UserError, match="measured resnet-20 ended early; is there memory for it"):
+        run._compare("resnet-20", ["plain"], TOY, "auto", lambda: None)
 
 
 def test_the_plain_loop_normalises_and_augments_image_by_image() -> None:

@@ -123,6 +123,13 @@ def test_batches_refuse_a_size_under_one() -> None:
         Batches(some_images(), 0, Transform(MEAN, STD))
 
 
+def test_images_in_order_are_not_shared_by_more_processes_than_there_are_images() -> None:
+    batches = Batches(some_images(count=2), 4, Transform(MEAN, STD))
+    assert [len(batches.share(rank, 2).images) for rank in (0, 1)] == [1, 1]
+    with pytest.raises(UserError, match="3 processes cannot share 2 validation or test images; start fewer"):
+        batches.share(2, 3)
+
+
 @pytest.mark.skipif(not torch.cuda.is_available(), reason="there is no CUDA device")
 def test_a_gpu_makes_the_same_batches_and_is_never_waited_for() -> None:
     batches = Batches(some_images(), 16, Transform(MEAN, STD, pad=2, flip=True), shuffle_seed=0)

@@ -1,6 +1,7 @@
 """Where `load_dataset` looks, what it downloads, and what it and `check_datasets` say of missing data."""
 
 import os
+import shutil
 import socket
 import urllib.request
 import zipfile
@@ -101,6 +102,21 @@ def test_a_download_gets_its_place_when_it_is_whole(tmp_path: Path, monkeypatch:
     assert socket.getdefaulttimeout() == patience
     monkeypatch.setattr(torchvision.datasets, "MNIST", None)  # the second time nothing is downloaded
     assert torch.equal(load_dataset("mnist", root).test.pixels, dataset.test.pixels)
+
+
+def test_a_download_that_another_process_finishes_first_is_no_error(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    mnist_download(monkeypatch)
+    fetch = torchvision.datasets.mnist.download_and_extract_archive
+
+    def fetch_for_both(url: str, download_root: str, **names: str) -> None:
+        fetch(url, download_root, **names)
+        shutil.copytree(download_root, tmp_path / "MNIST/raw", dirs_exist_ok=True)
+
+    monkeypatch.setattr(torchvision.datasets.mnist, "download_and_extract_archive", fetch_for_both)
+    assert len(load_dataset("mnist", tmp_path).train) == 20
+    assert [path.name for path in tmp_path.iterdir()] == ["MNIST"]
 
 
 def test_a_damaged_download_leaves_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -269,10 +269,14 @@ def test_a_run_states_the_versions_of_all_its_parts(tmp_path: Path, monkeypatch:
     assert _train(tmp_path).record.versions == {**now, "torch": f"1.0, {now['torch']}"}
 
 
-def test_a_checkpoint_of_an_older_version_is_not_continued(tmp_path: Path) -> None:
+def test_a_checkpoint_of_a_version_with_other_fields_is_of_another_run(tmp_path: Path) -> None:
     checkpoint = _stop_after_first_epoch(tmp_path) / "epoch-001"
-    (checkpoint / "checksums.json").unlink()
-    with pytest.raises(UserError, match="epoch-001 is of an older version"):
+    progress = json.loads((checkpoint / "progress.json").read_text(encoding="utf-8"))
+    del progress["run"]["recipe"]["whiten"]
+    (checkpoint / "progress.json").write_text(json.dumps(progress), encoding="utf-8")
+    checksums = json.dumps(checkpoints._checksums(checkpoint))
+    (checkpoint / "checksums.json").write_text(checksums, encoding="utf-8")
+    with pytest.raises(UserError, match="epoch-001 is of another run, with whiten=None and not False"):
         _train(tmp_path)
 
 

@@ -26,6 +26,13 @@ def test_every_change_gets_a_folder_of_its_own() -> None:
     assert len(folders) == 7
 
 
+@pytest.mark.parametrize("data", ["birds/small", "C:\\birds\\small", 'a*b?<c>|"d"'])
+def test_a_run_on_an_image_folder_has_one_folder_whatever_the_system(data: str) -> None:
+    folder = RunOptions(out=Path("runs")).folder(TINY.changed(data=data))
+    assert folder.parent == Path("runs/quick/vgg")
+    assert not set(folder.name) & set('\\/:*?"<>|')
+
+
 @pytest.mark.parametrize("name", ["x" * 300, "é" * 200])
 def test_a_name_that_is_too_long_is_refused_before_its_folder_exists(name: str, tmp_path: Path) -> None:
     folder = tmp_path / "runs" / "quick" / name

@@ -43,8 +43,10 @@ def test_further_seeds_come_last_and_the_cheapest_first() -> None:
 
 def test_an_order_has_comments_and_blank_lines(tmp_path: Path) -> None:
     path = tmp_path / "order.txt"
-    path.write_text("# first\npaper/resnet-20 0  # the paper's\n\n  report-b/vgg-13-mnist/ours\t1\n")
-    assert read_order(path) == [A, B]
+    text = "# first\npaper/resnet-20 0  # the paper's\n\n  report-b/vgg-13-mnist/ours\t1\n"
+    for encoding in ("utf-8", "utf-8-sig"):  # the latter is Notepad's
+        path.write_text(text, encoding=encoding)
+        assert read_order(path) == [A, B]
 
 
 @pytest.mark.parametrize(

@@ -9,11 +9,12 @@ from safetensors.torch import load_file
 import deepernets
 from deepernets.errors import UserError
 from deepernets.models.vgg import start_from
+from deepernets.recipes import RECIPES
 from deepernets.training import run as run_module
-from deepernets.training.options import RunOptions
 from deepernets.training.run import train
 
 TINY = deepernets.get_recipe("quick/vgg").changed(epochs=1, train_images=128, batch_size=32, image_size=8)
+DEEP = TINY.changed(name="from-a", start_from="quick/vgg")
 
 
 def small(name: str) -> torch.nn.Module:
@@ -43,16 +44,16 @@ def test_networks_without_common_layers_are_refused() -> None:
         start_from(small("resnet-20"), small("vgg-a-cifar"))
 
 
-def _train_shallow(out: Path) -> Path:
-    """Train for one epoch, and put the run where that of quick/vgg would be; return the place."""
-    run = train(TINY, profile="quick", out=out / "short", precision="fp32")
-    place = RunOptions(profile="quick", out=out, precision="fp32").folder(deepernets.get_recipe("quick/vgg"))
-    place.parent.mkdir(parents=True)
-    return run.folder.rename(place)
+@pytest.fixture
+def shallow(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """Let quick/vgg take one short epoch, train it, and return its folder."""
+    monkeypatch.setitem(RECIPES, "quick/vgg", TINY)
+    return train(TINY, profile="quick", out=tmp_path, precision="fp32").folder
 
 
-def test_a_recipe_starts_where_another_ended(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    place = _train_shallow(tmp_path)
+def test_a_recipe_starts_where_another_ended(
+    shallow: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     started: dict[str, torch.Tensor] = {}
     fit = run_module.fit
 
@@ -61,23 +62,30 @@ def test_a_recipe_starts_where_another_ended(tmp_path: Path, monkeypatch: pytest
         fit(training, *args, **options)  # type: ignore[arg-type]
 
     monkeypatch.setattr(run_module, "fit", note)
-    chosen = TINY.changed(name="from-a", start_from="quick/vgg")
-    run = train(chosen, profile="quick", out=tmp_path, precision="fp32")
+    run = train(DEEP, profile="quick", out=tmp_path, precision="fp32")
     assert run.record.recipe.start_from == "quick/vgg"
-    trained = load_file(place / "model.safetensors")
+    trained = load_file(shallow / "model.safetensors")
     assert torch.equal(started["block3.conv2.weight"], trained["block3.conv2.weight"])
     assert not torch.equal(started["block1.conv2.weight"], trained["block1.conv2.weight"])
     initial = run.initial_model().state_dict()
     assert all(torch.equal(initial[name], value) for name, value in started.items())
 
 
+@pytest.mark.usefixtures("shallow")
 def test_a_finished_run_to_start_from_may_have_been_made_without_compiling(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """A queue compiles long runs alone, and the shallower network trains faster."""
-    _train_shallow(tmp_path)
     monkeypatch.setattr(run_module.hardware, "require_compiler", lambda: None)
     monkeypatch.setattr(run_module.hardware, "compile_calls", lambda model: None)
-    chosen = TINY.changed(name="from-a", start_from="quick/vgg")
-    run = train(chosen, profile="quick", out=tmp_path, precision="fp32", compile=True)
+    run = train(DEEP, profile="quick", out=tmp_path, precision="fp32", compile=True)
     assert run.record.compile
+
+
+@pytest.mark.usefixtures("shallow")
+def test_no_run_starts_from_a_recipe_that_was_changed_since(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setitem(RECIPES, "quick/vgg", TINY.changed(learning_rate=0.2))
+    with pytest.raises(UserError, match="of the recipe quick/vgg before it was changed"):
+        train(DEEP, profile="quick", out=tmp_path, precision="fp32")

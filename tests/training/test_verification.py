@@ -102,9 +102,11 @@ def test_a_precision_asked_for_by_hand_is_in_the_name_and_was_trained_in(tmp_pat
 def test_files_that_are_no_records_are_said_to_be_none(tmp_path: Path) -> None:
     (tmp_path / "a.json").write_text("{", encoding="utf-8")
     (tmp_path / "b.json").write_text(" " * 60_001, encoding="utf-8")
-    first, second = verify(tmp_path).values()
+    (tmp_path / "c.json").symlink_to(tmp_path / "absent")
+    first, second, third = verify(tmp_path).values()
     assert "is not a run's record" in first[0]
     assert "60,001 bytes" in second[0]
+    assert "cannot be read" in third[0]
 
 
 def test_a_folder_without_records_is_refused(tmp_path: Path) -> None:

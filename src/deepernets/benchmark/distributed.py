@@ -26,6 +26,7 @@ from deepernets.errors import UserError
 from deepernets.models.counting import count_parameters
 from deepernets.models.registry import build_model
 from deepernets.training.distributed import local_connection
+from deepernets.training.loop import train_step
 from deepernets.training.timing import median_seconds
 
 MODULE = "deepernets.benchmark.distributed"  # __name__ is "__main__" in a child process
@@ -155,18 +156,12 @@ def _step(name: str, images: int, repeats: int) -> StepTimes:
     return StepTimes(name, count_parameters(model), _gradient_bytes(model, half), **medians)
 
 
-def _stepper(model: nn.Module, images: int) -> Callable[[], None]:
+def _stepper(model: nn.Module, images: int) -> Callable[[], object]:
     """Return a function that takes one training step on noise."""
+    criterion = nn.CrossEntropyLoss()
     optimizer = torch.optim.SGD(model.parameters(), lr=0.01, momentum=0.9)
     pixels, labels = torch.randn(images, 3, 32, 32), torch.arange(images) % 10
-
-    def step() -> None:
-        loss = nn.functional.cross_entropy(model(pixels), labels)
-        optimizer.zero_grad()
-        loss.backward()
-        optimizer.step()
-
-    return step
+    return lambda: train_step(model, pixels, labels, criterion, optimizer)
 
 
 def _gradient_bytes(model: nn.Module, images: int) -> int:

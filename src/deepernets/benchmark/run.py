@@ -173,7 +173,7 @@ def _compare(
         for way, line in lines.items():
             line.send("end")
             ends[way] = line.recv()
-    except EOFError as error:
+    except (EOFError, OSError) as error:  # from a line whose other end is closed: on receiving, on sending
         raise UserError(
             f"A process that measured {network} ended early; is there memory for it? Try a smaller --batch-size."
         ) from error

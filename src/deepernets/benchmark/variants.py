@@ -4,6 +4,7 @@ import sys
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from importlib import import_module
+from itertools import count
 from pathlib import Path
 from types import ModuleType
 from typing import NamedTuple
@@ -13,14 +14,16 @@ from accelerate import Accelerator
 from torch import nn
 from torch.optim import SGD, Optimizer
 
-from deepernets.data.images import Dataset, Images
+from deepernets.data.images import Dataset
 from deepernets.models.registry import build_model
+from deepernets.papers.datasets import DIGITS
 from deepernets.recipes.recipe import Recipe
 from deepernets.training import distributed, hardware
 from deepernets.training.loop import Batch
 from deepernets.training.preparation import prepare, split
+from deepernets.training.timing import draw_noise
 
-SIDE, CLASSES = 32, 10
+SIDE, CLASSES = 32, DIGITS
 
 
 @dataclass(frozen=True)
@@ -60,9 +63,9 @@ def plain(network: str, size: Size, precision: hardware.Precision) -> Setup:
     """Set up ``benchmarks/plain_loop.py``, which always uses fp32."""
     hardware.disable_tf32()
     device = distributed.state().device
-    images = _images(size)
+    images = _noise(size).train
     loop = plain_loop()
-    model = build_model(network, in_shape=(3, SIDE, SIDE), classes=CLASSES).to(device)
+    model = build_model(network, in_shape=(3, SIDE, SIDE), classes=len(CLASSES)).to(device)
     optimizer = SGD(model.parameters(), lr=0.01, momentum=0.9, weight_decay=5e-4)
     loader = loop.batches(images.pixels, images.labels, size.batch_size)
 
@@ -106,8 +109,6 @@ def compiled(network: str, size: Size, precision: hardware.Precision) -> Setup:
 
 def _set_up(network: str, size: Size, accelerator: Accelerator, channels_last: bool | None = None) -> Setup:
     last = hardware.channels_last(accelerator) if channels_last is None else channels_last
-    images = _images(size)
-    dataset = Dataset("noise", "drawn", tuple("0123456789"), images, images)
     chosen = Recipe(
         "benchmark",
         data="noise",
@@ -117,10 +118,10 @@ def _set_up(network: str, size: Size, accelerator: Accelerator, channels_last: b
         flip=True,
         validation_fraction=0.0,
     )
-    splits = split(chosen, dataset, 0, last)
+    splits = split(chosen, _noise(size), 0, last)
     training = prepare(chosen, splits, accelerator, 0)
     train = splits.train.to(accelerator.device)
-    turn = iter(range(1, 10**6))
+    turn = count(1)
     return Setup(
         training.model,
         lambda: train.epoch(next(turn)),
@@ -137,15 +138,11 @@ def build_on_meta(network: str) -> nn.Module:
         UserError: the network is unknown.
     """
     with torch.device("meta"):
-        return build_model(network, in_shape=(3, SIDE, SIDE), classes=CLASSES)
+        return build_model(network, in_shape=(3, SIDE, SIDE), classes=len(CLASSES))
 
 
-def _images(size: Size) -> Images:
-    """Return noise: the content of images does not affect the speed."""
-    count = size.batch_size * (size.steps + 1)
-    generator = torch.Generator().manual_seed(0)
-    pixels = torch.randint(256, (count, 3, SIDE, SIDE), generator=generator, dtype=torch.uint8)
-    return Images(pixels, torch.arange(count) % CLASSES)
+def _noise(size: Size) -> Dataset:
+    return draw_noise(size.batch_size * (size.steps + 1), (3, SIDE, SIDE), CLASSES)
 
 
 def plain_loop() -> ModuleType:

@@ -141,6 +141,9 @@ class Batches:
         process gets a block of the images instead, so that the results of all processes only have to be
         concatenated.
 
+        Raises:
+            UserError: there are fewer images in order than processes.
+
         >>> images = Images(torch.zeros(10, 1, 2, 2, dtype=torch.uint8), torch.arange(10))
         >>> plain = Transform(torch.zeros(1), torch.ones(1))
         >>> [labels.tolist() for _, labels in Batches(images, 4, plain).share(1, 2).epoch(1)]
@@ -150,6 +153,11 @@ class Batches:
             return self
         if self.shuffle_seed is not None:
             return replace(self, rank=rank, world=world)
+        if len(self.images) < world:
+            raise UserError(
+                f"{world} processes cannot share {len(self.images)} validation or test images; start fewer, or "
+                "hold more images out."
+            )
         block = torch.arange(len(self.images), device=self.images.labels.device).tensor_split(world)[rank]
         return replace(self, images=self.images.select(block))
 

@@ -96,24 +96,29 @@ def _possible_folders(name: str, root: Path) -> tuple[Path, Path]:
     return root / collection.folder, root / collection.name
 
 
-def _existing_place(name: str, root: Path) -> Path | None:
-    """Return the folder or archive of the official files, else the image folder, else None."""
+def _existing_places(name: str, root: Path) -> tuple[Path | None, Path | None]:
+    """Return the folder or archive of the official files, or else the image folder; None for what is not there."""
     _, folder = _possible_folders(name, root)
     try:
         if official := COLLECTIONS[name].find(root):
-            return official
-        return folder if is_image_folder(folder) else None
+            return official, None
+        return None, folder if is_image_folder(folder) else None
     except OSError as error:
         raise UserError(f"{root} cannot be read ({error.strerror}); check that it may be read.") from error
 
 
 def _find(name: str, root: Path, image_size: int | None = None) -> Dataset | None:
     """Load a named data set from below `root`; None if it is not there."""
-    place, collection, classes = _existing_place(name, root), COLLECTIONS[name], DATASETS[name].classes
-    if place is None:
-        return None
-    if collection.find(root) is None:
-        return _read_folder(name, collection.name, place, classes, image_size)
+    official, folder = _existing_places(name, root)
+    if official:
+        return _read_official(name, root)
+    if folder:
+        return _read_folder(name, COLLECTIONS[name].name, folder, DATASETS[name].classes, image_size)
+    return None
+
+
+def _read_official(name: str, root: Path) -> Dataset:
+    collection, classes = COLLECTIONS[name], DATASETS[name].classes
     train, test = (_first_classes(images, len(classes)) for images in collection.read(root))
     return Dataset(name, collection.name, classes, train, test)
 
@@ -145,9 +150,7 @@ def _download(name: str, root: Path) -> Dataset:
             f"writing there, or use the profile quick or the data set {STAND_INS[name]}, which need no "
             "network."
         ) from error
-    found = _find(name, root)
-    assert found is not None  # otherwise `download` has raised an error
-    return found
+    return _read_official(name, root)
 
 
 def _missing(name: str, root: Path) -> str:
@@ -200,17 +203,21 @@ def check_datasets(root: str | Path | None = None) -> list[Availability]:
 
 def _availability(name: str, root: Path) -> Availability:
     try:
-        place = "built in" if name in EMBEDDED else _existing_place(name, root)
-        if place is None:
-            problem = f"{_missing(name, root)}; it will be downloaded when first used."
-            return Availability(name, problem=problem)
-        if name in EMBEDDED or COLLECTIONS[name].find(root) is not None:
-            found = EMBEDDED[name]() if name in EMBEDDED else _find(name, root)
-            assert found is not None  # `_existing_place` has found it
-            counts = [images.per_class(len(found.classes)) for images in (found.train, found.test)]
-            train, test = (dict(zip(found.classes, each, strict=True)) for each in counts)
-            return Availability(name, found.variant, str(place), train, test)
-        (train, test), formats = count_image_folder(Path(place), DATASETS[name].classes)
-        return Availability(name, _variant(COLLECTIONS[name].name, formats), str(place), train, test)
+        if name in EMBEDDED:
+            return _availability_of(EMBEDDED[name](), "built in")
+        official, folder = _existing_places(name, root)
+        if official:
+            return _availability_of(_read_official(name, root), str(official))
+        if folder:
+            (train, test), formats = count_image_folder(folder, DATASETS[name].classes)
+            return Availability(name, _variant(COLLECTIONS[name].name, formats), str(folder), train, test)
+        problem = f"{_missing(name, root)}; it will be downloaded when first used."
+        return Availability(name, problem=problem)
     except UserError as error:
         return Availability(name, problem=str(error))
+
+
+def _availability_of(found: Dataset, place: str) -> Availability:
+    counts = [images.per_class(len(found.classes)) for images in (found.train, found.test)]
+    train, test = (dict(zip(found.classes, each, strict=True)) for each in counts)
+    return Availability(found.name, found.variant, place, train, test)

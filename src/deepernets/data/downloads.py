@@ -53,7 +53,11 @@ def download(collection: Collection, root: Path) -> None:
         except (RuntimeError, HTTPException, TarError, EOFError, UserError) as error:
             raise OSError(" ".join(str(error).split())) from error  # torchvision's runs over several lines
         place.parent.mkdir(exist_ok=True)
-        (Path(temporary) / collection.folder).rename(place)
+        try:
+            (Path(temporary) / collection.folder).rename(place)
+        except OSError:
+            if collection.find(root) is None:  # otherwise another process has been faster
+                raise
 
 
 @contextmanager

@@ -3,6 +3,7 @@
 import gzip
 import hashlib
 import io
+import math
 import pickle
 import struct
 import tarfile
@@ -125,10 +126,8 @@ def read_idx(path: Path, dimensions: int) -> np.ndarray:
 
 
 def _array(path: Path, values: bytes, shape: tuple[int, ...], header: int) -> np.ndarray:
-    """Return bytes as an array of a shape that a header states; its product is checked as Python's integer."""
-    expected = 1
-    for side in shape:
-        expected *= side
+    """Return bytes as an array of a shape that a header states; its product is one of Python's integers."""
+    expected = math.prod(shape)
     if len(values) != expected:
         raise UserError(
             f"{path} is damaged: its header promises {header + expected:,} bytes and it has "

@@ -4,7 +4,6 @@ import tomllib
 from dataclasses import fields
 from difflib import get_close_matches
 from pathlib import Path
-from typing import Any
 
 from deepernets.errors import UserError
 from deepernets.files import read_file, reading
@@ -60,32 +59,22 @@ def load_recipe(file: Path) -> Recipe:
         values = tomllib.loads(text)
     base = values.pop(BASED_ON, None)
     given = {key.replace("-", "_"): value for key, value in values.items()}
-    known = {field.name: field.type for field in fields(Recipe)}
-    for key, value in given.items():
+    known = [field.name for field in fields(Recipe)]
+    for key in given:
         if key not in known:
             near = get_close_matches(key, known, n=1)
             advice = f"did you mean {near[0]}?" if near else f"the keys are {', '.join([BASED_ON, *known])}."
             raise UserError(f"{file} has an unknown key {key!r}; {advice}")
-        given[key] = _as_field(file, key, value)
-    if base is not None:
-        return get_recipe(str(base)).changed(**given)
-    if missing := [key for key in ("data", "model") if key not in given]:
+    if base is None and (missing := [key for key in ("data", "model") if key not in given]):
         raise UserError(
             f'{file} does not state {" and ".join(missing)}; add what is missing, or {BASED_ON} = "RECIPE".'
         )
-    return Recipe(**{"name": file.stem, **given})
-
-
-def _as_field(file: Path, key: str, value: Any) -> Any:
-    """Return a value of a TOML file as a field of `Recipe` has it."""
-    kind = next(field.type for field in fields(Recipe) if field.name == key)
-    expected = kind if kind in (int, float, bool) else str
-    if expected is float and type(value) is int:
-        return float(value)
-    if type(value) is not expected:
-        names = {int: "a whole number", float: "a number", bool: "true or false", str: "a text in quotes"}
-        raise UserError(f"{file} has {key} = {value!r}; expected {names[expected]}.")
-    return value
+    try:
+        return (
+            Recipe(**{"name": file.stem, **given}) if base is None else get_recipe(str(base)).changed(**given)
+        )
+    except UserError as error:
+        raise UserError(f"{file}: {error}") from error
 
 
 def list_recipes() -> list[str]:

@@ -2,6 +2,7 @@
 
 from collections.abc import Collection
 from dataclasses import asdict, dataclass, fields, replace
+from math import isfinite
 from pathlib import PurePath
 from typing import Any, Literal, get_args
 
@@ -14,12 +15,20 @@ Profile = Literal["quick", "laptop", "full"]
 HoldOut = Literal["stratified", "last"]
 
 
+KINDS: dict[Any, str] = {
+    int: "a whole number",
+    float: "a finite number",
+    bool: "true or false",
+    str: "text",
+}  # of the fields
+
+
 @dataclass(frozen=True)
 class Recipe:
     """All that determines what a network learns in a run; the machine is not part of it.
 
     Raises:
-        UserError: a value is outside the range with which a network can be trained.
+        UserError: a value has another type, or is outside the range with which a network can be trained.
 
     Attributes:
         name: Name of the recipe.
@@ -78,6 +87,12 @@ class Recipe:
     both_ways: bool = False
 
     def __post_init__(self) -> None:
+        for field in fields(self):
+            kind = field.type if field.type in KINDS else str  # a Literal is text
+            value = _as_plain_number(getattr(self, field.name), kind)
+            object.__setattr__(self, field.name, value)
+            finite = not isinstance(value, float) or isfinite(value)  # JSON has no infinity
+            self._require(field.name, type(value) is kind and finite, KINDS[kind])
         parts = PurePath(self.name).parts
         inside = bool(parts) and ".." not in parts and not PurePath(self.name).anchor
         self._require(
@@ -147,6 +162,13 @@ class Recipe:
             if name not in known:
                 raise UserError(f"A recipe has no field {name!r}; its fields are {', '.join(known)}.")
         return replace(self, **changes)
+
+
+def _as_plain_number(value: Any, kind: Any) -> Any:
+    """Return a number of NumPy or PyTorch as one of Python's, which JSON can hold, and a float where one is due."""
+    if getattr(value, "ndim", None) == 0:
+        value = value.item()
+    return float(value) if kind is float and type(value) is int and abs(value) < 1e300 else value
 
 
 @dataclass(frozen=True)

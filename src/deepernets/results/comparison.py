@@ -15,11 +15,7 @@ from deepernets.training.records import Record
 
 NOT_RUN = "not run"
 PROFILES = ("laptop", "full")  # the better one last; the quick profile has other images
-CUTS = (
-    "epochs",
-    "warm_up_epochs",
-    "train_images",
-)  # fields of a recipe that a profile or a short run may change
+CUTS = ("epochs", "warm_up_epochs", "train_images")  # what a profile or a short run may change in a recipe
 _KINDS = {"vgg": "VGG", "resnet": "ResNet", "plain": "plain"}
 _STARTS = {"normal": "N(0, 0.01²)", "glorot": "Glorot", "he": "He"}  # initial weights
 

@@ -23,9 +23,9 @@ class Reading:
     """Loss and accuracy of a meter at one moment, copied from a GPU without waiting for it."""
 
     def __init__(self, meter: Meter) -> None:
-        sums, self.images = meter.sums(), max(meter.images, 1)
-        self.sums = sums.to("cpu", non_blocking=sums.is_cuda)
-        self.copied = torch.cuda.Event() if sums.is_cuda else None
+        self.images, on_gpu = max(meter.images, 1), meter.sums.is_cuda
+        self.sums = meter.sums.to("cpu", non_blocking=on_gpu)
+        self.copied = torch.cuda.Event() if on_gpu else None
         if self.copied is not None:
             self.copied.record()
 

@@ -20,11 +20,13 @@ from safetensors.torch import load_model, save_model
 from torch import nn
 
 from deepernets.errors import UserError
-from deepernets.files import LOCK, WRITE_ERRORS, flush_to_disk, lock_folder, reason
+from deepernets.files import LOCK, WRITE_ERRORS, flush_to_disk, lock_folder, reason, write_atomically
+from deepernets.recipes.recipe import Recipe
 from deepernets.training import distributed
 from deepernets.training.logs import delete_logs
 from deepernets.training.loop import Training
-from deepernets.training.records import RECORD
+from deepernets.training.options import RunOptions, list_differences, require_same_run
+from deepernets.training.records import RECORD, load_record
 
 WEIGHTS = "model.safetensors"
 OPTIMIZER = "optimizer.pt"
@@ -102,7 +104,32 @@ def _checksums(checkpoint: Path) -> dict[str, str]:
     return sums
 
 
-def restore_checkpoint(folder: Path, training: Training) -> None:
+def continue_run(training: Training, folder: Path, recipe: Recipe, options: RunOptions) -> None:
+    """Delete what should not be in the locked folder, and go on from its last checkpoint.
+
+    Raises:
+        UserError: the folder has the record of another run, or a record without weights and without a checkpoint.
+    """
+    if distributed.is_main():
+        delete_temporary_files(folder)
+        if options.fresh:
+            delete_run(folder)
+        elif (folder / RECORD).is_file():  # and perhaps no weights, which were deleted
+            require_same_run(load_record(folder / RECORD), folder, recipe, options)
+            if not list_checkpoints(folder):
+                what = (
+                    "was finished by another process"
+                    if is_finished(folder)
+                    else "has a record and no weights"
+                )
+                raise UserError(
+                    f"The run in {folder} {what}; train it with --fresh, or choose another --out."
+                )
+    distributed.wait()
+    _restore_checkpoint(folder, training)
+
+
+def _restore_checkpoint(folder: Path, training: Training) -> None:
     """Load the newest checkpoint in `folder` into `training`, if there is one.
 
     Raises:
@@ -131,14 +158,8 @@ def _read_progress(checkpoint: Path) -> dict[str, Any]:
     """Return what a checkpoint states about its run, after a comparison of all files with their checksums.
 
     Raises:
-        UserError: an older version of this package, which wrote no checksums, has written it.
         ValueError: a file or the folder's name was changed.
     """
-    if not (checkpoint / CHECKSUMS).exists() and (checkpoint / PROGRESS).exists():
-        raise UserError(
-            f"The checkpoint {checkpoint} is of an older version, which did not state its run and its checksums; "
-            "finish the run with that version, or delete the checkpoint and train again."
-        )
     stated = json.loads((checkpoint / CHECKSUMS).read_text(encoding="utf-8"))
     for name, found in _checksums(checkpoint).items():
         if stated[name] != found:
@@ -156,8 +177,8 @@ def _require_same_run(checkpoint: Path, theirs: dict[str, Any], ours: dict[str, 
         UserError: recipe, seed, images, precision or batch normalisation differ.
     """
     was, now = ({**run, **run["recipe"]} for run in (theirs, ours))
-    names = [name for name in now if name not in ("recipe", "images", "versions") and was[name] != now[name]]
-    differing = [f"{name}={was[name]} and not {now[name]}" for name in names]
+    apart = ("recipe", "images", "versions")
+    differing = list_differences({name: (was.get(name), now[name]) for name in now if name not in apart})
     if was["images"] != now["images"]:
         differing.append("other images")
     if differing:
@@ -271,20 +292,13 @@ def save_weights(folder: Path, training: Training) -> None:
     Raises:
         UserError: the folder cannot be written to; the last checkpoint is kept.
     """
-    temporary = _hidden(folder / WEIGHTS)
     network = distributed.unwrap(training.model)
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-        save_model(network, str(temporary), metadata={"sha256": _weights_checksum(network)})
-        flush_to_disk(temporary)
-        temporary.replace(folder / WEIGHTS)
-    except WRITE_ERRORS as error:
-        with suppress(OSError):
-            temporary.unlink()
-        raise UserError(
-            f"The weights of {folder} cannot be written ({reason(error)}); its last checkpoint is kept. "
-            "Make room, and the same command goes on from there."
-        ) from error
+    stated = {"sha256": _weights_checksum(network)}
+    write_atomically(
+        folder / WEIGHTS,
+        lambda temporary: save_model(network, str(temporary), metadata=stated),
+        "its last checkpoint is kept: make room, and the same command goes on from there",
+    )
 
 
 def delete_run(folder: Path) -> None:

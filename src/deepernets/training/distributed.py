@@ -210,19 +210,20 @@ def _statistics_over_processes(images: Tensor) -> tuple[Tensor, Tensor, Tensor]:
     return mean.to(kind), (second / numbers - mean.square()).to(kind), numbers.to(kind)
 
 
-def synchronise_batch_norm(model: nn.Module) -> bool:
+def synchronise_batch_norm(model: nn.Module) -> None:
     """Synchronise all batch normalisation in a network, in place, if there are several processes.
 
     Parameters, running statistics and their names are unchanged.
-
-    Returns:
-        Whether the network has synchronised batch normalisation now.
     """
-    layers = [module for module in model.modules() if type(module) is nn.BatchNorm2d]
     if num_processes() > 1:
-        for layer in layers:
-            layer.__class__ = SynchronisedBatchNorm  # the subclass has the same state
-    return num_processes() > 1 and bool(layers)
+        for module in model.modules():
+            if type(module) is nn.BatchNorm2d:
+                module.__class__ = SynchronisedBatchNorm  # the subclass has the same state
+
+
+def has_synchronised_batch_norm(model: nn.Module) -> bool:
+    """Return whether the batch normalisation in a network is synchronised."""
+    return any(isinstance(module, SynchronisedBatchNorm) for module in model.modules())
 
 
 def unwrap_for_evaluation(model: nn.Module) -> nn.Module:

@@ -10,6 +10,7 @@ from torch.optim import Optimizer
 
 from deepernets.data.batches import Batches
 from deepernets.errors import UserError
+from deepernets.training.loop import set_learning_rate, train_step
 
 
 @dataclass(frozen=True)
@@ -75,12 +76,8 @@ def range_test(
     try:
         endless = chain.from_iterable(map(batches.epoch, count(1)))
         for rate, (images, labels) in zip(learning_rates, endless, strict=False):
-            for group in optimizer.param_groups:
-                group["lr"] = float(rate)
-            loss = criterion(model(images), labels)
-            optimizer.zero_grad()
-            loss.backward()
-            optimizer.step()
+            set_learning_rate(optimizer, float(rate))
+            loss, _ = train_step(model, images, labels, criterion, optimizer)
             losses.append(loss.item())
             if not losses[-1] <= 4 * min(losses):
                 break

@@ -14,44 +14,37 @@ class Meter:
 
     Attributes:
         images: Number of images so far.
+        sums: Sums of the losses and of the correct answers so far, (2,), float32, on the device.
     """
 
     def __init__(self) -> None:
         self.images = 0
-        self._loss: Tensor | float = 0.0
-        self._correct: Tensor | float = 0.0
+        self.sums = torch.zeros(2)
+
+    def add(self, loss: Tensor, logits: Tensor, labels: Tensor) -> None:
+        """Count one batch: its mean `loss`, its `logits` (N, K) and its `labels` (N,)."""
+        if self.images == 0:
+            self.sums = torch.zeros(2, device=loss.device)  # made there, since a copy would be waited for
+        self.images += len(labels)
+        correct = (logits.detach().argmax(dim=1) == labels).sum()
+        self.sums = self.sums + torch.stack([loss.detach().float() * len(labels), correct.float()])
 
     def sum_over_processes(self) -> None:
         """Add what the other processes of the run have counted."""
         if distributed.num_processes() > 1:
-            counts = [torch.as_tensor(number) for number in (float(self.images), self._loss, self._correct)]
-            device = counts[1].device
-            images, self._loss, self._correct = distributed.sum_over_processes(
-                torch.stack([count.double().to(device) for count in counts])
-            )
-            self.images = int(images)
-
-    def add(self, loss: Tensor, logits: Tensor, labels: Tensor) -> None:
-        """Count one batch: its mean `loss`, its `logits` (N, K) and its `labels` (N,)."""
-        self.images += len(labels)
-        self._loss += loss.detach() * len(labels)
-        self._correct += (logits.detach().argmax(dim=1) == labels).sum()
-
-    def sums(self) -> Tensor:
-        """Return the sums of losses and of correct answers so far, (2,), on the device, without waiting for it."""
-        device = self._loss.device if isinstance(self._loss, Tensor) else torch.device("cpu")
-        loss, correct = (torch.as_tensor(number, device=device) for number in (self._loss, self._correct))
-        return torch.stack([loss.float(), correct.float()])
+            counts = torch.cat([self.sums, self.sums.new_tensor([self.images])]).double()
+            *sums, images = distributed.sum_over_processes(counts)
+            self.sums, self.images = torch.stack(sums), int(images)
 
     @property
     def loss(self) -> float:
         """Mean loss per image, in nats."""
-        return float(self._loss) / max(self.images, 1)
+        return float(self.sums[0]) / max(self.images, 1)
 
     @property
     def accuracy(self) -> float:
         """Share of the images whose largest logit was that of their class."""
-        return float(self._correct) / max(self.images, 1)
+        return float(self.sums[1]) / max(self.images, 1)
 
 
 def confusion_matrix(predicted: Tensor, labels: Tensor, classes: int) -> np.ndarray:

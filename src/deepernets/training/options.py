@@ -1,17 +1,22 @@
 """The options of a run that are not part of its recipe, and the folder that belongs to them."""
 
 import os
+import re
 import unicodedata
 from contextlib import suppress
 from dataclasses import dataclass
+from operator import index
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal
 
 from deepernets.errors import UserError
 from deepernets.recipes.recipe import Profile, Recipe
 from deepernets.training.records import Precision, Record, changes_to
 
 Log = Literal["csv", "tensorboard"]
+NO_FILE_NAME = (
+    r'[/\\:*?"<>|]'  # what a file's name may not have on Windows, such as the path of an image folder
+)
 
 
 @dataclass(frozen=True)
@@ -48,6 +53,7 @@ class RunOptions:
     log: Log | None = None
 
     def __post_init__(self) -> None:
+        object.__setattr__(self, "seed", index(self.seed))  # of NumPy, too, which JSON cannot hold
         if self.seed < 0:
             raise UserError(f"--seed is {self.seed}; expected a whole number of at least 0.")
 
@@ -65,7 +71,16 @@ class RunOptions:
         changes = "".join(f"-{field}={value}" for field, value in changes_to(recipe).items())
         precision = "" if self.precision == "auto" else f"-{self.precision}"
         name = f"{self.profile}-seed{self.seed}{changes}{precision}"
-        return Path(self.out) / recipe.name / name.replace("/", "+")
+        return Path(self.out) / recipe.name / re.sub(NO_FILE_NAME, "+", name)
+
+
+def list_differences(compared: dict[str, tuple[Any, Any]]) -> list[str]:
+    """Return as text what differs between an existing run and the one that is asked for.
+
+    >>> list_differences({"seed": (0, 1), "profile": ("full", "full")})
+    ['seed=0 and not 1']
+    """
+    return [f"{name}={was} and not {now}" for name, (was, now) in compared.items() if was != now]
 
 
 def require_same_run(record: Record, folder: Path, recipe: Recipe, options: RunOptions) -> None:
@@ -74,12 +89,13 @@ def require_same_run(record: Record, folder: Path, recipe: Recipe, options: RunO
     Raises:
         UserError: the recipe, the profile, the seed or the requested precision differ.
     """
-    compared = {
-        "profile": (record.profile, options.profile),
-        "seed": (record.seed, options.seed),
-        "precision": (record.requested_precision, options.precision),
-    }
-    differing = [f"{name}={was} and not {now}" for name, (was, now) in compared.items() if was != now]
+    differing = list_differences(
+        {
+            "profile": (record.profile, options.profile),
+            "seed": (record.seed, options.seed),
+            "precision": (record.requested_precision, options.precision),
+        }
+    )
     if record.recipe != recipe:
         differing.append(
             f"of the recipe {recipe.name} before it was changed"
@@ -106,8 +122,9 @@ def require_folder_name(folder: Path) -> None:
         )
     try:
         str(folder).encode()
-        existing = next(parent for parent in folder.absolute().parents if os.path.isdir(parent))
-        for part in folder.absolute().relative_to(existing).parts:
+        place = folder.absolute()
+        existing = next((parent for parent in place.parents if os.path.isdir(parent)), Path(place.anchor))
+        for part in place.relative_to(existing).parts:
             with suppress(FileNotFoundError):
                 os.stat(existing / part)  # and not `exists`, which hides errors in some versions of Python
     except UnicodeEncodeError:

@@ -35,7 +35,7 @@ def read_order(path: Path) -> list[PlannedRun]:
         UserError: the file cannot be read, or one of its lines is not a run, or repeats one.
     """
     try:
-        lines = path.read_text(encoding="utf-8").splitlines()
+        lines = path.read_text(encoding="utf-8-sig").splitlines()
     except (OSError, UnicodeDecodeError) as error:
         reason = getattr(error, "strerror", None) or "it is not UTF-8 text"
         raise UserError(f"The order {path} cannot be read ({reason}); expected a text file.") from error

@@ -41,7 +41,7 @@ def read_images(files: Sequence[Path], record: Record) -> Tensor:
     channels, size = len(record.data["mean"]), record.recipe.image_size
     images = []
     for file in files:
-        if re.match(r"\w{2,}:/", str(file)):  # a path has one slash where an address has two
+        if re.match(r"\w{2,}:/", file.as_posix()):  # a path has one slash where an address has two
             raise UserError(f"{file} is an address; download the image, and give its file.")
         changes: Counter[str] = Counter()
         pixels, _ = decode(read_file(file, LARGEST_FILE), file, changes, "give another file")

@@ -65,13 +65,14 @@ class Splits:
             "std": [round(value, 6) for value in transform.std.flatten().tolist()],
         }
 
-    def fit(self, stated: dict[str, Any]) -> bool:
+    def match(self, stated: dict[str, Any]) -> bool:
         """Return whether these are the data that a record states; statistics may be rounded differently."""
         ours = self.describe()
-        sides = ([*data["mean"], *data["std"]] for data in (ours, stated))
-        same_statistics = all(abs(one - other) < 1e-5 for one, other in zip(*sides, strict=False))
         names = ("name", "variant", "classes", "train", "validation", "test")
-        return same_statistics and all(ours[name] == stated[name] for name in names)
+        if any(ours[name] != stated[name] for name in names) or len(ours["mean"]) != len(stated["mean"]):
+            return False
+        sides = ([*data["mean"], *data["std"]] for data in (ours, stated))
+        return all(abs(one - other) < 1e-5 for one, other in zip(*sides, strict=True))
 
 
 def split(recipe: Recipe, dataset: Dataset, seed: int, channels_last: bool = False) -> Splits:

@@ -14,7 +14,6 @@ from deepernets.errors import UserError
 from deepernets.files import read_file, write_atomically
 from deepernets.recipes import get_recipe, list_recipes
 from deepernets.recipes.recipe import Profile, Recipe
-from deepernets.training.schedules import reduce_on_plateau
 
 RECORD = "record.json"  # in the folder of a run
 FORMAT = 2
@@ -46,10 +45,10 @@ class Record:
         channels_last: Whether images and weights were laid out with the channels innermost.
         device: Name of the GPU, or of the processor with the number of threads.
         versions: Python's and the libraries' versions.
-        started: Time of the first step in UTC (ISO 8601); None in records of format 1, which did not have it.
-        finished: Time at which the record was written; in records of format 1 the day alone.
+        started: Time of the first step in UTC (ISO 8601); None in the course's earliest records, which lack it.
+        finished: Time at which the record was written; in the earliest records the day alone.
         seconds: Spent in training, validation, test and in total; interruptions are left out. Validation and total
-            are None in records of format 1, which did not have them.
+            are None in the earliest records.
         format: Version of this layout.
     """
 
@@ -116,8 +115,6 @@ def _parse(text: str) -> Record:
         Exception: it holds none, or one that cannot be shown.
     """
     values = json.loads(text, parse_constant=_finite, parse_float=_finite)
-    if isinstance(values, dict) and values.get("format") == 1:
-        values = from_format_1(values)
     _validator()(values, name_prefix="record")
     json.dumps(values, ensure_ascii=False).encode()  # text with half a character cannot be printed
     classes = range(len(values["data"]["classes"]))
@@ -125,6 +122,8 @@ def _parse(text: str) -> Record:
         raise ValueError(
             f"record.test.confusion must have {len(classes)} rows and columns, one for each class"
         )
+    if len(values["data"]["mean"]) != len(values["data"]["std"]):
+        raise ValueError("record.data must have a mean and a std for each channel")
     for mistake in values["test"]["mistakes"]:
         if not {mistake["label"], mistake["predicted"]} <= set(classes):
             raise ValueError("record.test.mistakes must have labels of the classes")
@@ -144,44 +143,6 @@ def _validator() -> Callable[..., object]:
     schema = (files("deepernets.training") / "record.schema.json").read_text(encoding="utf-8")
     check: Callable[..., object] = fastjsonschema.compile(json.loads(schema))
     return check
-
-
-def from_format_1(values: dict[str, Any]) -> dict[str, Any]:
-    """Return the JSON of a record of format 1 as one of format 2.
-
-    Runs of format 1 reduced the learning rate on a plateau one step late, and recorded the learning rate of
-    that step alone. Here it is computed again from the validation errors. Format 1 had the day on which a run
-    ended instead of its start, and it did not time validation.
-    """
-    values = dict(values)
-    trained = Recipe(**values["recipe"])
-    ended, wall = values.pop("started"), values.pop("wall_seconds")
-    training = sum(epoch["seconds"] for epoch in values["epochs"])
-    if trained.schedule == "on-plateau":
-        errors = [1 - epoch["validation_accuracy"] for epoch in values["epochs"]]
-        for past, epoch in enumerate(values["epochs"]):
-            epoch["learning_rate"] = float(f"{trained.learning_rate * reduce_on_plateau(errors[:past]):.6g}")
-    renamed = {
-        "requested_precision": values.pop("asked", "auto"),
-        "compile": values.pop("compiled", False),
-        "sync_batch_norm": values.pop("batch_norm", "local") == "synchronised",
-    }
-    return {
-        "processes": 1,
-        **values,
-        **renamed,
-        "changes": changes_to(trained, values["profile"]),
-        "epochs": [{**epoch, "validation_seconds": None} for epoch in values["epochs"]],
-        "started": None,
-        "finished": ended,
-        "seconds": {
-            "training": round(training, 1),
-            "validation": None,
-            "test": round(max(wall - training, 0.0), 1),
-            "total": None,
-        },
-        "format": 2,
-    }
 
 
 def changes_to(trained: Recipe, profile: str = "full") -> dict[str, Any]:

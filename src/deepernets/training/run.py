@@ -12,6 +12,7 @@ import torch
 from accelerate import Accelerator
 from torch import nn
 
+from deepernets.data.batches import Batches
 from deepernets.data.datasets import load_dataset
 from deepernets.errors import UserError
 from deepernets.files import lock_folder, require_writable
@@ -24,23 +25,20 @@ from deepernets.recipes.recipe import Recipe
 from deepernets.training import distributed, hardware
 from deepernets.training.callbacks import Progress
 from deepernets.training.checkpoints import (
+    continue_run,
     delete_checkpoints,
     delete_leftovers,
-    delete_run,
-    delete_temporary_files,
     is_finished,
-    list_checkpoints,
     load_weights,
     require_own_files,
     require_room,
-    restore_checkpoint,
     save_weights,
 )
 from deepernets.training.cuda_graphs import CapturedStep, can_capture
 from deepernets.training.logs import EpochLog, require_log
 from deepernets.training.loop import Evaluation, Training, evaluate, evaluation_weights, fit
 from deepernets.training.metrics import summarise
-from deepernets.training.options import RunOptions, require_folder_name, require_same_run
+from deepernets.training.options import RunOptions, list_differences, require_folder_name, require_same_run
 from deepernets.training.preparation import (
     Splits,
     build_recorded,
@@ -89,7 +87,7 @@ class Run:
         record = self.record
         recipe = record.recipe
         dataset = load_dataset(recipe.data, self._data_root, record.profile, recipe.image_size)
-        return split(record.recipe, dataset, record.seed)
+        return split(recipe, dataset, record.seed)
 
     @cached_property
     def model(self) -> nn.Module:
@@ -133,7 +131,7 @@ class Run:
         splits = prepare_data(record.recipe, options, accelerator)
         training = prepare(record.recipe, splits, accelerator, record.seed)
         self._load_weights(distributed.unwrap(training.model))
-        return _evaluate_test(training, splits)
+        return _evaluate_test(training, distributed.share(splits.test))
 
 
 def load_run(folder: str | Path, data_root: str | Path | None = None) -> Run:
@@ -172,70 +170,74 @@ def train(recipe: Recipe | str, options: RunOptions | None = None, **changes: An
     if is_finished(folder) and not options.fresh:
         return _finished_run(folder, recipe, options)
     require_writable(folder / RECORD)
-    shallow = _shallow_folder(recipe, options)
-    if shallow and not is_finished(shallow):  # compiled or not, a finished one is used
-        train(recipe.start_from, replace(options, fresh=False))
+    if recipe.start_from:
+        _train_shallow(recipe.start_from, options)
     accelerator = hardware.accelerator(options.precision)
     splits = prepare_data(recipe, options, accelerator)
-    training, synchronised = _prepare_training(recipe, splits, accelerator, options)
+    training = _prepare_training(recipe, splits, accelerator, options)
     require_room(folder, distributed.unwrap(training.model), recipe.optimizer)
     with lock_folder(folder) if distributed.is_main() else nullcontext():
-        _continue(training, folder, recipe, options)
+        continue_run(training, folder, recipe, options)
         if can_capture(training) and not options.compile:
             training.step = CapturedStep(training, *next(splits.train.epoch(0)))
         with distributed.explain_lost_processes(folder):
             tested, seconds = _fit_and_test(recipe, splits, training, options, folder)
             if distributed.is_main():
-                record = Record(
-                    recipe=recipe,
-                    changes=changes_to(written),
-                    profile=options.profile,
-                    seed=options.seed,
-                    data=splits.describe(),
-                    model={"name": recipe.model, "parameters": count_parameters(training.model)},
-                    epochs=training.history,
-                    test=summarise(tested.loss, tested.logits, tested.labels, len(splits.dataset.classes)),
-                    requested_precision=options.precision,
-                    compile=options.compile,
-                    sync_batch_norm=synchronised,
-                    channels_last=splits.train.channels_last,
-                    started=training.started,
-                    finished=datetime.now(UTC).isoformat(timespec="seconds"),
-                    seconds=total_seconds(training.history, seconds),
-                    precision=hardware.precision_of(accelerator),
-                    processes=distributed.num_processes(),
-                    device=hardware.describe(accelerator.device),
-                    versions=training.identity["versions"],
-                )
+                record = _record(written, splits, training, options, tested, seconds)
                 record.save(folder / RECORD)  # last, since a run with a record is finished
                 delete_checkpoints(folder)
             distributed.wait()
     return Run(folder, options.data_root)
 
 
-def _continue(training: Training, folder: Path, recipe: Recipe, options: RunOptions) -> None:
-    """Delete what should not be in the locked folder, and go on from its last checkpoint.
+def _record(
+    written: Recipe,
+    splits: Splits,
+    training: Training,
+    options: RunOptions,
+    tested: Evaluation,
+    test_seconds: float,
+) -> Record:
+    """Return the record of a run that has just been finished."""
+    recipe = written.at(options.profile)
+    network = distributed.unwrap(training.model)
+    return Record(
+        recipe=recipe,
+        changes=changes_to(written),
+        profile=options.profile,
+        seed=options.seed,
+        data=splits.describe(),
+        model={"name": recipe.model, "parameters": count_parameters(network)},
+        epochs=training.history,
+        test=summarise(tested.loss, tested.logits, tested.labels, len(splits.dataset.classes)),
+        precision=training.identity["precision"],
+        requested_precision=options.precision,
+        compile=options.compile,
+        sync_batch_norm=distributed.has_synchronised_batch_norm(network),
+        processes=distributed.num_processes(),
+        channels_last=splits.train.channels_last,
+        device=hardware.describe(splits.train.images.pixels.device),
+        versions=training.identity["versions"],
+        started=training.started,
+        finished=datetime.now(UTC).isoformat(timespec="seconds"),
+        seconds=total_seconds(training.history, test_seconds),
+    )
+
+
+def _train_shallow(name: str, options: RunOptions) -> None:
+    """Train the recipe that another one starts from, unless it is finished, compiled or not.
 
     Raises:
-        UserError: the folder has the record of another run, or a record without weights and without a checkpoint.
+        UserError: the folder of that run has a run of another recipe, or one that was trained on other images.
     """
-    if distributed.is_main():
-        delete_temporary_files(folder)
-        if options.fresh:
-            delete_run(folder)
-        elif (folder / RECORD).is_file():  # older versions wrote it before the weights
-            require_same_run(load_record(folder / RECORD), folder, recipe, options)
-            if not list_checkpoints(folder):
-                what = (
-                    "was finished by another process"
-                    if is_finished(folder)
-                    else "has a record and no weights"
-                )
-                raise UserError(
-                    f"The run in {folder} {what}; train it with --fresh, or choose another --out."
-                )
-    distributed.wait()
-    restore_checkpoint(folder, training)
+    recipe = get_recipe(name)
+    folder = options.folder(recipe)
+    if not is_finished(folder):
+        train(recipe, replace(options, fresh=False))
+        return
+    run = Run(folder, options.data_root)
+    require_same_run(run.record, folder, recipe.at(options.profile), options)
+    _require_same_images(run, options)
 
 
 def _shallow_folder(recipe: Recipe, options: RunOptions) -> Path | None:
@@ -245,17 +247,18 @@ def _shallow_folder(recipe: Recipe, options: RunOptions) -> Path | None:
 
 def _prepare_training(
     recipe: Recipe, splits: Splits, accelerator: Accelerator, options: RunOptions
-) -> tuple[Training, bool]:
-    """Return the training before its first step, and whether its batch normalisation is synchronised."""
+) -> Training:
+    """Return the training before its first step."""
     require_two_images(recipe, distributed.share(splits.train), options.sync_batch_norm)
     training = prepare(recipe, splits, accelerator, options.seed)
     training.identity = identify(recipe, splits, accelerator, options)
-    synchronised = options.sync_batch_norm and distributed.synchronise_batch_norm(training.model)
+    if options.sync_batch_norm:
+        distributed.synchronise_batch_norm(training.model)
     if options.compile:
         hardware.compile_calls(training.model)
     if shallow := _shallow_folder(recipe, options):
         _load_shallow_layers(distributed.unwrap(training.model), splits, shallow)
-    return training, synchronised
+    return training
 
 
 def _fit_and_test(
@@ -268,6 +271,7 @@ def _fit_and_test(
     """
     batches = distributed.share(splits.train)
     held_out = distributed.share(splits.validation) if splits.validation else None
+    test = distributed.share(splits.test)
     with (
         EpochLog(folder, options.log, training.history) as log,
         Progress(folder, recipe, len(splits.train.images), len(training.history)) as progress,
@@ -275,16 +279,15 @@ def _fit_and_test(
         fit(training, batches, held_out, recipe.epochs, options.seed, (progress, log))
         start = perf_counter()
         with evaluation_weights(training.optimizer):
-            tested = _evaluate_test(training, splits)
+            tested = _evaluate_test(training, test)
             seconds = perf_counter() - start
             if distributed.is_main():
                 save_weights(folder, training)
     return tested, seconds
 
 
-def _evaluate_test(training: Training, splits: Splits) -> Evaluation:
-    model = distributed.unwrap_for_evaluation(training.model)
-    return evaluate(model, distributed.share(splits.test).epoch(0))
+def _evaluate_test(training: Training, test: Batches) -> Evaluation:
+    return evaluate(distributed.unwrap_for_evaluation(training.model), test.epoch(0))
 
 
 def _finished_run(folder: Path, recipe: Recipe, options: RunOptions) -> Run:
@@ -297,35 +300,36 @@ def _finished_run(folder: Path, recipe: Recipe, options: RunOptions) -> Run:
     record = run.record
     require_same_run(record, folder, recipe, options)
     several = distributed.num_processes() > 1
-    expected = {
-        "compile": (record.compile, options.compile),
-        "sync_batch_norm": (
-            record.sync_batch_norm,
-            options.sync_batch_norm and several and _has_batch_norm(record),
-        ),
-    }
-    differing = [f"{name}={was} and not {now}" for name, (was, now) in expected.items() if was != now]
-    if differing:
+    synchronised = options.sync_batch_norm and several and _has_batch_norm(record)
+    if differing := list_differences(
+        {
+            "compile": (record.compile, options.compile),
+            "sync_batch_norm": (record.sync_batch_norm, synchronised),
+        }
+    ):
         raise UserError(
             f"The run in {folder} is finished, with {' and '.join(differing)}; ask for the same, train it "
             "again with --fresh, or choose another --out."
         )
-    if not (recipe.data in DATASETS and (options.data_root is None or options.profile == "quick")):
-        _require_same_images(run)
+    _require_same_images(run, options)
     if distributed.is_main():
         delete_leftovers(folder)
     with EpochLog(folder, options.log, record.epochs):  # which it may have been trained without
         return run
 
 
-def _require_same_images(run: Run) -> None:
+def _require_same_images(run: Run, options: RunOptions) -> None:
     """Raise an error if the data of a finished run are available here, and others than those it was trained on.
+
+    The course's data sets are not loaded for this unless a folder of data was given explicitly.
 
     Raises:
         UserError: the images differ.
     """
+    if run.record.recipe.data in DATASETS and (options.data_root is None or options.profile == "quick"):
+        return
     try:
-        same = run.data.fit(run.record.data)
+        same = run.data.match(run.record.data)
     except UserError:  # a finished run does not need its data
         return
     if not same:

@@ -103,7 +103,7 @@ class _Laps:
 def step_seconds(recipe: Recipe, compiled: bool = False) -> float:
     """Return the median time of a training step, at the recipe's batch size, image size and usual precision.
 
-    The images are noise, since their content does not change the time. Cropping and flipping are included.
+    The images are noise; cropping and flipping are included.
 
     Args:
         recipe: What is trained.
@@ -114,7 +114,11 @@ def step_seconds(recipe: Recipe, compiled: bool = False) -> float:
     """
     recipe = recipe.changed(validation_fraction=0.0, train_images=0, schedule="constant")
     accelerator = hardware.accelerator()
-    splits = split(recipe, _noise(recipe), 0, hardware.channels_last(accelerator))
+    info, size = DATASETS[recipe.data], recipe.image_size
+    noise = draw_noise(
+        recipe.batch_size * (WARM_UP + TIMED_STEPS), (info.in_shape[0], size, size), info.classes
+    )
+    splits = split(recipe, noise, 0, hardware.channels_last(accelerator))
     training = prepare(recipe, splits, accelerator, 0)
     if compiled:
         hardware.compile_calls(training.model)
@@ -130,13 +134,18 @@ def step_seconds(recipe: Recipe, compiled: bool = False) -> float:
     return median_seconds(step, WARM_UP, TIMED_STEPS)
 
 
-def _noise(recipe: Recipe) -> Dataset:
-    """Return a data set of noise, of as many images as the steps take."""
-    images, info = recipe.batch_size * (WARM_UP + TIMED_STEPS), DATASETS[recipe.data]
-    shape = (images, info.in_shape[0], recipe.image_size, recipe.image_size)
-    pixels = torch.randint(256, shape, generator=torch.Generator().manual_seed(0), dtype=torch.uint8)
-    noise = Images(pixels, torch.arange(images) % len(info.classes))
-    return Dataset("noise", "drawn", info.classes, noise, noise)
+def draw_noise(count: int, shape: tuple[int, int, int], classes: tuple[str, ...]) -> Dataset:
+    """Return a data set of noise, to time steps with: the content of images does not affect their speed.
+
+    Args:
+        count: Number of images, which are both the training and the test images.
+        shape: Of an image, (C, H, W).
+        classes: Names of the classes, which take turns.
+    """
+    generator = torch.Generator().manual_seed(0)
+    pixels = torch.randint(256, (count, *shape), generator=generator, dtype=torch.uint8)
+    noise = Images(pixels, torch.arange(count) % len(classes))
+    return Dataset("noise", "drawn", classes, noise, noise)
 
 
 def measure_step_seconds(name: str, profile: str, compiled: bool, timeout: float | None = None) -> float:

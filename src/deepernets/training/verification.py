@@ -5,6 +5,7 @@ from pathlib import Path
 import numpy as np
 
 from deepernets.errors import UserError
+from deepernets.files import reading
 from deepernets.papers.datasets import DATASETS
 from deepernets.recipes import get_recipe
 from deepernets.training.options import RunOptions
@@ -32,9 +33,11 @@ def find_problems(path: Path, folder: Path) -> list[str]:
         path: The record.
         folder: The folder of all records.
     """
-    if path.stat().st_size > LARGEST:
-        return [f"it has {path.stat().st_size:,} bytes, over the {LARGEST:,} that a record may have"]
     try:
+        with reading(path, "delete it"):
+            size = path.stat().st_size
+        if size > LARGEST:
+            return [f"it has {size:,} bytes, over the {LARGEST:,} that a record may have"]
         record = load_record(path)
         return _compare_with_recipe(record, path, folder) + _compare_with_data(record)
     except UserError as error:
