@@ -13,7 +13,8 @@ from torch import Tensor, nn
 import deepernets
 from deepernets.errors import UserError
 from deepernets.models.layers import ZeroPad
-from deepernets.models.pretrained import load_weights, pad_after
+from deepernets.models.pretrained import load_weights
+from deepernets.models.resnet import ResNetSpec
 
 PEERS = Path(__file__).parents[3] / "shared" / "peers"
 IMAGES = torch.randn(4, 3, 32, 32, generator=torch.Generator().manual_seed(1))
@@ -67,11 +68,16 @@ def test_padding_on_both_sides_is_the_same_function_after_a_permutation(name: st
         assert not torch.allclose(ours(images), theirs(images), atol=0.1)
 
 
-def test_a_network_without_such_shortcuts_is_left_as_it_is() -> None:
+@pytest.mark.parametrize("block", ["basic", "bottleneck"])
+def test_the_weights_of_a_network_without_such_shortcuts_are_left_as_they_are(
+    block: str, tmp_path: Path
+) -> None:
     """Options B and C have a convolution there, which learned its own channels."""
-    weights = resnet("resnet-20-b").state_dict()
-    same = pad_after(weights, resnet("resnet-20-b"))
-    assert all(torch.equal(same[name], tensor) for name, tensor in weights.items())
+    spec = ResNetSpec(block=block, repeats=(1, 2), widths=(4, 8), stem="cifar", classes=10)
+    theirs = spec.build()
+    torch.save(under_their_names(theirs), tmp_path / "theirs.th")
+    loaded = load_weights(spec.build(), tmp_path / "theirs.th").state_dict()
+    assert all(torch.equal(loaded[name], tensor) for name, tensor in theirs.state_dict().items())
 
 
 @pytest.mark.parametrize(
