@@ -425,6 +425,8 @@ def test_rows_of_an_interrupted_grading_are_kept_and_resumed(
     rows = _rows(out)
     assert [row["student"] for row in rows if row["exercise"] == "total"] == ["a", "b", "c"]
     assert kept == [row for row in rows if row["student"] in {row["student"] for row in kept}]
+    with pytest.raises(UserError, match="has grades of lab03, not of lab04"):
+        grades.grade_folder(tmp_path, out, lab="4", sandbox="none", resume=True)
     out.write_text("other,table\n")
     with pytest.raises(UserError, match="is not a table of grades"):
         grades.grade_folder(tmp_path, out, sandbox="none", resume=True)
