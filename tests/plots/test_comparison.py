@@ -8,10 +8,7 @@ from matplotlib.patches import Rectangle
 
 import deepernets
 from deepernets.analysis.statistics import Interval, binomial_interval
-from deepernets.plots import (
-    comparison,
-    style,
-)
+from deepernets.plots import comparison, style
 from deepernets.results.ablation import PartEffect
 from deepernets.results.comparison import Row, compare_reported, measured
 from deepernets.training.records import Record

@@ -3,9 +3,7 @@ import pytest
 import torch
 
 from deepernets.analysis.interpretability import calibration
-from deepernets.plots import (
-    interpretability,
-)
+from deepernets.plots import interpretability
 
 
 def test_filters_and_maps_are_drawn_each_in_its_place() -> None:
