@@ -1,9 +1,9 @@
 """What the command line prints can be read in a terminal of 80 columns, and has no colours."""
 
-import contextlib
 import io
 import subprocess
 from collections.abc import Iterator
+from typing import TYPE_CHECKING
 
 import pytest
 from cyclopts import App
@@ -12,6 +12,9 @@ from deepernets import cli
 from deepernets.cli.columns import align, terminal_width, wrap
 from deepernets.cli.trained import _table, report
 from deepernets.training.records import load_record, results_folder
+
+if TYPE_CHECKING:
+    from tests.conftest import Run
 
 LONG = "report-b/resnet-44-cifar10/without-augmentation-rate-0.001"
 
@@ -23,21 +26,14 @@ def _commands(app: App, words: tuple[str, ...] = ()) -> Iterator[tuple[str, ...]
             yield from _commands(app[name], (*words, name))
 
 
-def _printed(capsys: pytest.CaptureFixture[str], *words: str) -> str:
-    with contextlib.suppress(SystemExit):
-        cli.main(list(words))
-    printed = capsys.readouterr()
-    return printed.out + printed.err
-
-
 @pytest.mark.parametrize("words", list(_commands(cli.app)), ids=" ".join)
 def test_every_help_fits_80_columns_and_has_no_colours(
-    words: tuple[str, ...], monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+    run: "Run", words: tuple[str, ...], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("COLUMNS", "80")
     for setting in ("NO_COLOR", "FORCE_COLOR"):  # also where colours are asked for, as by a terminal
         monkeypatch.setenv(setting, "1")
-        printed = _printed(capsys, *words, "--help")
+        printed = "".join(run(*words, "--help")[1:])
         monkeypatch.delenv(setting)
         assert printed.startswith("Usage: deepernets")
         assert max(map(len, printed.splitlines())) <= 80
@@ -62,11 +58,11 @@ def test_every_help_fits_80_columns_and_has_no_colours(
     ids=" ".join,
 )
 def test_output_and_errors_fit_80_columns(
-    words: list[str], monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+    run: "Run", words: list[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("COLUMNS", "80")
     monkeypatch.setenv("FORCE_COLOR", "1")
-    printed = _printed(capsys, *words)
+    printed = "".join(run(*words)[1:])
     assert "\x1b" not in printed
     long = [line for line in printed.splitlines() if len(line) > 80]
     assert not [line for line in long if len(line.split()) > 1]  # a path alone is not broken
@@ -130,12 +126,10 @@ def test_bash_completes_commands_and_options() -> None:
 
 
 def test_the_command_that_installs_completion_writes_the_script(
-    tmp_path_factory: pytest.TempPathFactory,
-    monkeypatch: pytest.MonkeyPatch,
-    capsys: pytest.CaptureFixture[str],
+    run: "Run", tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     home = tmp_path_factory.mktemp("home")
     monkeypatch.setenv("HOME", str(home))
     monkeypatch.setenv("USERPROFILE", str(home))
-    _printed(capsys, "--install-completion", "--shell", "fish", "--output", str(home / "deepernets.fish"))
+    run("--install-completion", "--shell", "fish", "--output", str(home / "deepernets.fish"))
     assert "deepernets" in (home / "deepernets.fish").read_text(encoding="utf-8")

@@ -10,6 +10,7 @@ from deepernets.models.counting import count_parameters
 from deepernets.models.registry import build_model, list_models, specification
 from deepernets.models.resnet import ResNetSpec
 from deepernets.models.vgg import CONFIGURATIONS, VGGSpec
+from tests.models.on_meta import laid_out
 
 
 def smallest_side(name: str) -> int:
@@ -21,11 +22,6 @@ def smallest_side(name: str) -> int:
             continue
         return side
     raise AssertionError(f"{name} takes no small image")
-
-
-def laid_out(name: str, *shape_and_classes: Any, **changes: Any) -> nn.Sequential:
-    with torch.device("meta"):
-        return build_model(name, *shape_and_classes, **changes)
 
 
 def test_no_name_is_listed_twice() -> None:

@@ -9,16 +9,19 @@ import sys
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import pytest
 
 import deepernets
-from deepernets import cli
 from deepernets.course import checks
 from deepernets.course.grading import grades, isolation, judge, sandbox
 from deepernets.course.grading.isolation import Limits, choose
 from deepernets.course.grading.submissions import Submission
 from deepernets.errors import UserError
+
+if TYPE_CHECKING:
+    from tests.conftest import Run
 
 PACKAGE = Path(deepernets.__file__).parent
 REPOSITORY = Path(__file__).parents[3]
@@ -441,21 +444,18 @@ def test_a_place_that_cannot_be_written_is_found_before_grading(
         grades.grade_folder(tmp_path, tmp_path / "a.ipynb" / "grades.csv", sandbox="none")
 
 
-def test_without_a_sandbox_the_table_says_so(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_without_a_sandbox_the_table_says_so(run: "Run", tmp_path: Path) -> None:
     (tmp_path / "a.ipynb").write_text(_notebook([IMPORTS, CONFUSION, "check('confusion', confusion)"]))
     out = tmp_path / "grades.csv"
-    words = ["grade", str(tmp_path), "--out", str(out), "--sandbox", "none", "--format", "moodle"]
-    with pytest.raises(SystemExit) as end:
-        cli.main(words)
-    assert end.value.code == 0
+    words = ("--out", out, "--sandbox", "none", "--format", "moodle")
+    status, printed, _ = run("grade", tmp_path, *words)
+    assert status == 0
     total = _of(out, "a")["total"]
     assert total["points"] == "1"
     assert total["remark"].startswith("Graded without a sandbox.")
-    assert "1 of 1 notebooks graded; sandbox: none" in capsys.readouterr().out
+    assert "1 of 1 notebooks graded; sandbox: none" in printed
     assert _rows(out.with_name("grades-moodle.csv"))[0]["Grade"] == "1"
-    with pytest.raises(SystemExit) as end:
-        cli.main(["grade", str(tmp_path), "--workers", "0"])
-    assert end.value.code == 2
+    assert run("grade", tmp_path, "--workers", 0)[0] == 2
 
 
 def test_names_are_safe_in_tables_and_files() -> None:
