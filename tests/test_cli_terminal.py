@@ -70,10 +70,7 @@ def test_output_and_errors_fit_80_columns(
 
 @pytest.mark.parametrize(("width", "words"), [(40, None), (70, 2), (80, 1)])
 def test_the_report_of_a_run_with_ten_classes_fits_the_terminal(
-    width: int,
-    words: int | None,
-    monkeypatch: pytest.MonkeyPatch,
-    capsys: pytest.CaptureFixture[str],
+    width: int, words: int | None, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     """`words` is how many a row of the matrix begins with: a name, after a number where names are too wide."""
     monkeypatch.setenv("COLUMNS", str(width))

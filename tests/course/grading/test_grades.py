@@ -242,10 +242,7 @@ def _notebook(cells: Iterable[str]) -> str:
 @contextmanager
 def _listening() -> Iterator[int]:
     """Listen on a port, and on a hidden socket that is named after it."""
-    with (
-        socket.create_server(("127.0.0.1", 0)) as server,
-        socket.socket(socket.AF_UNIX) as hidden,
-    ):
+    with socket.create_server(("127.0.0.1", 0)) as server, socket.socket(socket.AF_UNIX) as hidden:
         port = server.getsockname()[1]
         hidden.bind(f"\0g{port}")
         hidden.listen()
