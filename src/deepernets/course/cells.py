@@ -5,8 +5,10 @@ import sys
 from dataclasses import dataclass
 from typing import Any
 
+# Nothing in it reaches beyond a line: at each line of a long table it would else read all lines below.
 BOUND = re.compile(
-    r"^(?:(?:async\s+)?def\s+(\w+)|class\s+(\w+)|((?:\w+\s*,\s*)*\w+)\s*(?::[^=\n]+)?=(?!=))", re.MULTILINE
+    r"^(?:(?:async +)?def +(\w+)|class +(\w+)|((?:\w+[ \t]*,[ \t]*)*\w+)[ \t]*(?::[^=\n]+)?=(?!=))",
+    re.MULTILINE,
 )
 
 

@@ -392,6 +392,12 @@ def test_the_course_s_own_answers_and_equal_ones_are_flagged() -> None:
     }
 
 
+def test_a_long_cell_is_searched_for_answers_once() -> None:
+    opened = "from deepernets.course.exercises.lab03 import (\n"
+    assert not grades._reads_answers(opened * 30_000, ["confusion"])
+    assert grades._reads_answers(f"{opened * 30_000}    training_case, _confusion)", ["mean_and_sd"])
+
+
 def test_a_grader_that_fails_at_one_notebook_says_so_and_goes_on(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(judge, "run", lambda *_: 1 / 0)
     grade = grades._grade(Submission("a", {1: "1"}, "lab03"), "lab03", ("confusion",), [1], Limits(), "none")

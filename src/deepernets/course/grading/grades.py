@@ -27,8 +27,8 @@ COLUMNS = ("student", "lab", "exercise", "points", "of", "status", "remark", "fl
 MARKS = {"right": "✓", "wrong": "✗"}
 LONGEST_REMARK = 1_000  # characters in a cell of the table
 LONG_ENOUGH = 80  # characters of an answer; shorter ones may well be equal by chance
-# The labs import helpers from there.
-IMPORTED = re.compile(r"course\.exercises\.lab\d\d import (\([^)]*\)|[^\n]*)")
+# The labs import helpers from there. A bracket ends at the next one, so that a cell is not read again for each.
+IMPORTED = re.compile(r"course\.exercises\.lab\d\d import (\([^()]*\)|[^\n]*)")
 READS_ANSWERS = re.compile(
     r"exercises\.(?:judging|values)|course\.grading|checks\.(?:labs|exercises|judge)|EXERCISES|\.reference\b|getsource"
 )
