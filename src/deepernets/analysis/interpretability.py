@@ -46,9 +46,8 @@ def maps_and_gradients(
     """
     with torch.enable_grad():
         maps, logits = _maps_and_logits(model, images.detach().clone().requires_grad_(), layer)
-        chosen = logits.gather(
-            1, classes[:, None]
-        ).sum()  # an image's logit depends only on its own feature maps
+        # an image's logit depends only on its own feature maps, so the sum mixes no gradients
+        chosen = logits.gather(1, classes[:, None]).sum()
         (gradients,) = torch.autograd.grad(chosen, maps)
     return maps.detach(), gradients
 

@@ -88,12 +88,8 @@ HONEST = [
 
 # What a notebook tries: each is code that fails if the sandbox holds.
 CONTROL = "list the temporary folder, which is allowed"
-OF_ITS_IMAGE = (
-    "read /etc/passwd",
-    "read /var",
-    "read /run",
-    "read /sys",
-)  # a container has its own, or empty ones
+# A container has its own, or empty ones.
+OF_ITS_IMAGE = ("read /etc/passwd", "read /var", "read /run", "read /sys")
 ESCAPES = {
     CONTROL: "os.listdir('/tmp')",
     **{
