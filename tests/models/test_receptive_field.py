@@ -121,6 +121,14 @@ def test_a_sum_made_outside_a_layer_sees_what_its_widest_term_sees() -> None:
     assert receptive_field(Sum(), (1, 16, 16))["receptive_field"].tolist() == [5, 1, 7]
 
 
+@pytest.mark.parametrize(
+    "layer", [nn.ConvTranspose2d(1, 1, 2, stride=2), nn.Upsample(scale_factor=2), nn.AdaptiveAvgPool2d(20)]
+)
+def test_layers_that_enlarge_maps_are_refused(layer: nn.Module) -> None:
+    with pytest.raises(UserError, match=f"The layer 1 .{type(layer).__name__}. enlarges feature maps"):
+        receptive_field(nn.Sequential(nn.Conv2d(1, 1, 3), layer), (1, 16, 16))
+
+
 def test_a_network_needs_the_shape_of_its_images() -> None:
     with pytest.raises(UserError, match="give in_shape"):
         receptive_field(nn.Conv2d(1, 1, 3))  # type: ignore[call-overload]

@@ -151,6 +151,22 @@ def test_impossible_classes_are_refused() -> None:
         build_model("resnet-20", classes=0)
 
 
+@pytest.mark.parametrize(
+    ("name", "changes", "complaint"),
+    [
+        ("resnet-18", {"repeats": (2.5, 2, 2, 2)}, "give whole numbers"),
+        ("resnet-18", {"widths": "wide"}, "give whole numbers"),
+        ("resnet-18", {"residual": "no"}, "give True or False"),
+        ("vgg-a", {"dropout": "half"}, "give a number"),
+        ("vgg-a", {"configuration": 3}, "give text"),
+        ("dash", {"widths": [64, None]}, "give whole numbers"),
+    ],
+)
+def test_a_change_of_another_kind_is_refused(name: str, changes: dict[str, Any], complaint: str) -> None:
+    with pytest.raises(UserError, match=complaint):
+        specification(name, **changes)
+
+
 def test_changes_may_come_from_json() -> None:
     changed = specification("resnet-20", [3, 32, 32], 10, widths=[8, 16, 32])  # type: ignore[arg-type]
     assert changed == specification("resnet-20", (3, 32, 32), 10, widths=(8, 16, 32))
