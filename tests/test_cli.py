@@ -6,6 +6,7 @@ import sys
 import time
 from dataclasses import fields
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import pytest
 
@@ -15,21 +16,15 @@ from deepernets.recipes import list_recipes
 from deepernets.recipes.recipe import Recipe
 from deepernets.training.options import RunOptions
 
+if TYPE_CHECKING:
+    from tests.conftest import Run
+
 TINY = ["--epochs", "1", "--train-images", "128", "--batch-size", "32", "--precision", "fp32"]
 
 
-def _run(
-    *words: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
-) -> tuple[int, str, str]:
-    """Run the command line in this process; return its exit status, stdout and stderr."""
+@pytest.fixture(autouse=True)
+def _full_profile(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("DEEPERNETS_PROFILE", "full")
-    status = 0
-    try:
-        cli.main(list(words))
-    except SystemExit as end:
-        status = int(end.code or 0)
-    printed = capsys.readouterr()
-    return status, printed.out, printed.err
 
 
 @pytest.mark.parametrize(
@@ -68,14 +63,10 @@ def _run(
     ],
 )
 def test_bad_input_is_one_sentence_and_status_2(
-    words: list[str],
-    sentence: str,
-    tmp_path: Path,
-    monkeypatch: pytest.MonkeyPatch,
-    capsys: pytest.CaptureFixture[str],
+    run: "Run", words: list[str], sentence: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.chdir(tmp_path)
-    status, _, error = _run(*words, monkeypatch=monkeypatch, capsys=capsys)
+    status, _, error = run(*words)
     assert status == 2
     assert sentence in error
     assert "Traceback" not in error
@@ -83,11 +74,9 @@ def test_bad_input_is_one_sentence_and_status_2(
     assert not list(tmp_path.iterdir())
 
 
-def test_a_run_from_the_command_line(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
-) -> None:
+def test_a_run_from_the_command_line(run: "Run", tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
-    status, out, _ = _run("train", *TINY, monkeypatch=monkeypatch, capsys=capsys)
+    status, out, _ = run("train", *TINY)
     folder = next(Path("runs/quick/vgg").iterdir())
     record = json.loads((folder / "record.json").read_text())
     assert status == 0
@@ -98,15 +87,15 @@ def test_a_run_from_the_command_line(
         assert f"{folder / picture}.png" in out
         assert (folder / f"{picture}.png").stat().st_size > 5_000
 
-    status, out, _ = _run("train", *TINY, monkeypatch=monkeypatch, capsys=capsys)
+    status, out, _ = run("train", *TINY)
     assert (status, "This run is finished; --fresh trains it again" in out) == (0, True)
 
-    status, out, _ = _run("evaluate", str(folder), monkeypatch=monkeypatch, capsys=capsys)
+    status, out, _ = run("evaluate", str(folder))
     recorded, measured = (line.split()[-1] for line in out.splitlines()[-2:])
     assert (status, recorded) == (0, measured)
 
     (folder / "curves.png").unlink()
-    status, out, _ = _run("show", str(folder), "--out", "seen", monkeypatch=monkeypatch, capsys=capsys)
+    status, out, _ = run("show", str(folder), "--out", "seen")
     assert status == 0
     assert sorted(path.name for path in Path("seen").iterdir()) == [
         "confusion.png",
@@ -115,32 +104,19 @@ def test_a_run_from_the_command_line(
     ]
 
 
-def test_find_lr_suggests_a_rate_and_draws_it(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
-) -> None:
-    words = [
-        "find-lr",
-        "--train-images",
-        "128",
-        "--batch-size",
-        "32",
-        "--steps",
-        "20",
-        "--out",
-        str(tmp_path),
-    ]
-    status, out, _ = _run(*words, monkeypatch=monkeypatch, capsys=capsys)
+def test_find_lr_suggests_a_rate_and_draws_it(run: "Run", tmp_path: Path) -> None:
+    status, out, _ = run("find-lr", *TINY[2:6], "--steps", 20, "--out", tmp_path)
     assert status == 0
     assert 1e-5 < float(out.split("Suggested learning rate: ")[1].split()[0]) < 10
     assert Path(out.splitlines()[-1]).is_file()
 
 
-def test_lists_and_help(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
-    assert "resnet-1202" in _run("models", monkeypatch=monkeypatch, capsys=capsys)[1].splitlines()
-    listed = _run("recipes", monkeypatch=monkeypatch, capsys=capsys)[1].splitlines()
+def test_lists_and_help(run: "Run") -> None:
+    assert "resnet-1202" in run("models")[1].splitlines()
+    listed = run("recipes")[1].splitlines()
     assert [line.split()[0] for line in listed] == list_recipes()
-    shown = _run("recipes", "quick/vgg", monkeypatch=monkeypatch, capsys=capsys)[1]
-    helped = _run("train", "--help", monkeypatch=monkeypatch, capsys=capsys)[1]
+    shown = run("recipes", "quick/vgg")[1]
+    helped = run("train", "--help")[1]
     for field in fields(Recipe):
         assert field.name in shown
         assert field.name == "name" or f"--{field.name.replace('_', '-')}" in helped
@@ -148,52 +124,25 @@ def test_lists_and_help(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureF
         assert f"--{option.name.replace('_', '-')}" in helped
 
 
-def test_data_check_names_every_data_set(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
-) -> None:
-    words = ["data", "check", "--data-root", str(tmp_path)]
-    status, out, _ = _run(*words, monkeypatch=monkeypatch, capsys=capsys)
+def test_data_check_names_every_data_set(run: "Run", tmp_path: Path) -> None:
+    status, out, _ = run("data", "check", "--data-root", tmp_path)
     assert status == 0
     for name in ("mnist", "cifar10", "cifar3", "digits", "sketches"):
         assert name in out
 
 
-def test_a_bad_profile_in_the_environment_is_named(
-    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
-) -> None:
+def test_a_bad_profile_in_the_environment_is_named(run: "Run", monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("DEEPERNETS_PROFILE", "slow")
-    with pytest.raises(SystemExit, match="2"):
-        cli.main(["train"])
-    error = capsys.readouterr().err
+    status, _, error = run("train")
+    assert status == 2
     assert all(word in error for word in ("slow", "DEEPERNETS_PROFILE", "quick", "laptop", "full"))
     assert len(error.splitlines()) == 1
 
 
-def test_help_does_not_wait_for_pytorch() -> None:
-    code = (
-        "import sys; sys.argv = ['deepernets', '--help']\n"
-        "from deepernets.cli import main\n"
-        "try: main()\n"
-        "except SystemExit: pass\n"
-        "assert 'torch' not in sys.modules, 'torch was imported'"
-    )
-    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
-    assert done.returncode == 0, done.stderr
-
-
 @pytest.mark.skipif(os.name == "nt", reason="Windows has no SIGINT for one process")
 def test_ctrl_c_keeps_a_checkpoint_that_the_same_command_goes_on_from(tmp_path: Path) -> None:
-    command = [
-        sys.executable,
-        "-m",
-        "deepernets",
-        "train",
-        "--epochs",
-        "400",
-        *TINY[2:],
-        "--out",
-        str(tmp_path),
-    ]
+    words = ["train", "--epochs", "400", *TINY[2:], "--out", str(tmp_path)]
+    command = [sys.executable, "-m", "deepernets", *words]
     environment = {**os.environ, "OMP_NUM_THREADS": "1"}
     running = subprocess.Popen(command, stderr=subprocess.PIPE, text=True, env=environment)
     deadline = time.monotonic() + 900  # far above what it takes, also beside other work

@@ -4,6 +4,7 @@ import csv
 import io
 import sys
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import pytest
 
@@ -14,19 +15,12 @@ from deepernets.training import queue
 from deepernets.training.options import RunOptions
 from deepernets.training.records import load_records
 
-
-def run(capsys: pytest.CaptureFixture[str], *words: str) -> tuple[int, str, str]:
-    status = 0
-    try:
-        cli.main(list(words))
-    except SystemExit as end:
-        status = int(end.code or 0)
-    printed = capsys.readouterr()
-    return status, printed.out, printed.err
+if TYPE_CHECKING:
+    from tests.conftest import Run
 
 
-def test_the_table_as_csv_has_a_row_per_result_to_reproduce(capsys: pytest.CaptureFixture[str]) -> None:
-    status, printed, _ = run(capsys, "table", "--format", "csv")
+def test_the_table_as_csv_has_a_row_per_result_to_reproduce(run: "Run") -> None:
+    status, printed, _ = run("table", "--format", "csv")
     rows = list(csv.DictReader(io.StringIO(printed)))
     assert status == 0
     assert len(rows) == len(ALL_RESULTS)
@@ -44,29 +38,27 @@ def test_the_table_as_csv_has_a_row_per_result_to_reproduce(capsys: pytest.Captu
 
 @pytest.mark.parametrize("format", ["text", "markdown"])
 def test_the_table_is_printed_for_people_too(
-    format: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+    run: "Run", format: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("COLUMNS", "80")
-    status, printed, _ = run(capsys, "table", "--format", format)
+    status, printed, _ = run("table", "--format", format)
     assert status == 0
     assert "85.8333" in printed
     assert format == "markdown" or max(map(len, printed.splitlines())) <= 80
 
 
-def test_shipped_records_pass_and_an_empty_folder_is_refused(
-    capsys: pytest.CaptureFixture[str], tmp_path: Path
-) -> None:
-    status, printed, _ = run(capsys, "verify")
+def test_shipped_records_pass_and_an_empty_folder_is_refused(run: "Run", tmp_path: Path) -> None:
+    status, printed, _ = run("verify")
     assert status == 0
     assert "are as their recipes say" in printed
-    status, _, errors = run(capsys, "verify", str(tmp_path))
+    status, _, errors = run("verify", str(tmp_path))
     assert status == 2
     assert "There are no records in" in errors
     assert "Traceback" not in errors
 
 
-def test_a_dry_run_says_what_is_missing_and_what_it_costs(capsys: pytest.CaptureFixture[str]) -> None:
-    status, printed, _ = run(capsys, "reproduce", "--only", "paper/resnet-110", "--dry-run")
+def test_a_dry_run_says_what_is_missing_and_what_it_costs(run: "Run") -> None:
+    status, printed, _ = run("reproduce", "--only", "paper/resnet-110", "--dry-run")
     assert status == 0
     head, *runs, total = printed.splitlines()
     assert head.endswith("on the recorded CPU")
@@ -85,16 +77,14 @@ def test_a_dry_run_says_what_is_missing_and_what_it_costs(capsys: pytest.Capture
         (["reproduce", "--at-a-time", "0"], "--at-a-time is 0"),
     ],
 )
-def test_what_cannot_be_run_is_one_sentence(
-    words: list[str], sentence: str, capsys: pytest.CaptureFixture[str]
-) -> None:
-    status, _, errors = run(capsys, *words)
+def test_what_cannot_be_run_is_one_sentence(run: "Run", words: list[str], sentence: str) -> None:
+    status, _, errors = run(*words)
     assert status == 2
     assert sentence in errors
 
 
 def test_an_order_of_ones_own_is_done_and_said(
-    capsys: pytest.CaptureFixture[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    run: "Run", tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """The record of one run is in its folder already; of the other, no step can be timed."""
     order, results, out = tmp_path / "order.txt", tmp_path / "results", tmp_path / "runs"
@@ -107,7 +97,7 @@ def test_an_order_of_ones_own_is_done_and_said(
 
     monkeypatch.setattr(queue.Queue, "_step_seconds", fails)
     words = ["reproduce", "--order", str(order), "--results", str(results), "--out", str(out)]
-    status, printed, errors = run(capsys, *words)
+    status, printed, errors = run(*words)
     assert status == 2
     assert f"1 run recorded in {results}" in printed
     assert "These runs could not be made: paper/resnet-20, seed 0: no step could be timed." in errors
@@ -119,27 +109,23 @@ def test_an_order_of_ones_own_is_done_and_said(
     ("words", "package"), [(["table", "--format", "markdown"], "tabulate"), (["labs", "build"], "nbformat")]
 )
 def test_without_the_packages_of_the_course_one_sentence_says_what_to_install(
-    words: list[str],
-    package: str,
-    tmp_path: Path,
-    monkeypatch: pytest.MonkeyPatch,
-    capsys: pytest.CaptureFixture[str],
+    run: "Run", words: list[str], package: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.chdir(tmp_path)
     monkeypatch.setitem(sys.modules, package, None)
     monkeypatch.delitem(sys.modules, "deepernets.course.labs", raising=False)
     monkeypatch.delattr("deepernets.course.labs", raising=False)
     monkeypatch.setattr(cli, "find_spec", lambda name: None if name == package else name)
-    status, _, errors = run(capsys, *words)
+    status, _, errors = run(*words)
     assert (status, len(errors.splitlines())) == (2, 1)
     assert f"({package}); install deepernets[course]." in errors
 
 
 def test_on_windows_grading_is_refused_in_one_sentence(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+    run: "Run", tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("deepernets.cli.course.sys.platform", "win32")
     monkeypatch.setitem(sys.modules, "deepernets.course.grading.grades", None)  # imports what Windows lacks
-    status, _, error = run(capsys, "grade", str(tmp_path))
+    status, _, error = run("grade", str(tmp_path))
     assert status == 2
     assert error.endswith("on Windows, run it in WSL.\n")

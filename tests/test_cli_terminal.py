@@ -1,9 +1,9 @@
 """What the command line prints can be read in a terminal of 80 columns, and has no colours."""
 
-import contextlib
 import io
 import subprocess
 from collections.abc import Iterator
+from typing import TYPE_CHECKING
 
 import pytest
 from cyclopts import App
@@ -12,6 +12,9 @@ from deepernets import cli
 from deepernets.cli.columns import align, terminal_width, wrap
 from deepernets.cli.trained import _table, report
 from deepernets.training.records import load_record, results_folder
+
+if TYPE_CHECKING:
+    from tests.conftest import Run
 
 LONG = "report-b/resnet-44-cifar10/without-augmentation-rate-0.001"
 
@@ -23,21 +26,14 @@ def _commands(app: App, words: tuple[str, ...] = ()) -> Iterator[tuple[str, ...]
             yield from _commands(app[name], (*words, name))
 
 
-def _printed(capsys: pytest.CaptureFixture[str], *words: str) -> str:
-    with contextlib.suppress(SystemExit):
-        cli.main(list(words))
-    printed = capsys.readouterr()
-    return printed.out + printed.err
-
-
 @pytest.mark.parametrize("words", list(_commands(cli.app)), ids=" ".join)
 def test_every_help_fits_80_columns_and_has_no_colours(
-    words: tuple[str, ...], monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+    run: "Run", words: tuple[str, ...], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("COLUMNS", "80")
     for setting in ("NO_COLOR", "FORCE_COLOR"):  # also where colours are asked for, as by a terminal
         monkeypatch.setenv(setting, "1")
-        printed = _printed(capsys, *words, "--help")
+        printed = "".join(run(*words, "--help")[1:])
         monkeypatch.delenv(setting)
         assert printed.startswith("Usage: deepernets")
         assert max(map(len, printed.splitlines())) <= 80
@@ -62,30 +58,32 @@ def test_every_help_fits_80_columns_and_has_no_colours(
     ids=" ".join,
 )
 def test_output_and_errors_fit_80_columns(
-    words: list[str], monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+    run: "Run", words: list[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("COLUMNS", "80")
     monkeypatch.setenv("FORCE_COLOR", "1")
-    printed = _printed(capsys, *words)
+    printed = "".join(run(*words)[1:])
     assert "\x1b" not in printed
     long = [line for line in printed.splitlines() if len(line) > 80]
     assert not [line for line in long if len(line.split()) > 1]  # a path alone is not broken
 
 
-@pytest.mark.parametrize("width", [40, 80])
+@pytest.mark.parametrize(("width", "words"), [(40, None), (70, 2), (80, 1)])
 def test_the_report_of_a_run_with_ten_classes_fits_the_terminal(
-    width: int, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+    width: int, words: int | None, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
+    """`words` is how many a row of the matrix begins with: a name, after a number where names are too wide."""
     monkeypatch.setenv("COLUMNS", str(width))
     record = load_record(results_folder() / "report-b" / "resnet-20-cifar10" / "ours" / "full-seed0.json")
     report(record)
     lines = capsys.readouterr().out.splitlines()
     matrix = lines[-10:]
-    if width == 80:
-        assert max(map(len, lines)) <= width
-        assert [[int(word) for word in line.split()[2:]] for line in matrix] == record.test["confusion"]
-    else:
+    if words is None:
         assert "too wide" in " ".join(matrix)
+    else:
+        assert max(map(len, matrix)) <= width
+        counts = [[int(word) for word in line.split()[words:]] for line in matrix]
+        assert counts == record.test["confusion"]
 
 
 def test_a_wide_table_of_runs_becomes_a_list(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -125,12 +123,10 @@ def test_bash_completes_commands_and_options() -> None:
 
 
 def test_the_command_that_installs_completion_writes_the_script(
-    tmp_path_factory: pytest.TempPathFactory,
-    monkeypatch: pytest.MonkeyPatch,
-    capsys: pytest.CaptureFixture[str],
+    run: "Run", tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     home = tmp_path_factory.mktemp("home")
     monkeypatch.setenv("HOME", str(home))
     monkeypatch.setenv("USERPROFILE", str(home))
-    _printed(capsys, "--install-completion", "--shell", "fish", "--output", str(home / "deepernets.fish"))
+    run("--install-completion", "--shell", "fish", "--output", str(home / "deepernets.fish"))
     assert "deepernets" in (home / "deepernets.fish").read_text(encoding="utf-8")

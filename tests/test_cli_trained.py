@@ -4,6 +4,7 @@ import json
 import re
 import sys
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
 import pytest
@@ -11,7 +12,6 @@ import torch
 from PIL import Image
 from safetensors import safe_open
 
-from deepernets import cli
 from deepernets.benchmark.run import Benchmark, Measurement
 from deepernets.benchmark.variants import Size
 from deepernets.cli.bench import _print as print_benchmark
@@ -22,17 +22,10 @@ from deepernets.training.pretrained import load_pretrained
 from deepernets.training.records import results_folder
 from deepernets.training.timing import PHASES
 
+if TYPE_CHECKING:
+    from tests.conftest import Run
+
 PRETRAINED = "report-b/resnet-20-mnist/ours"  # of one channel
-
-
-def run(capsys: pytest.CaptureFixture[str], *words: object) -> tuple[int, str, str]:
-    status = 0
-    try:
-        cli.main([str(word) for word in words])
-    except SystemExit as end:
-        status = int(end.code or 0)
-    printed = capsys.readouterr()
-    return status, printed.out, printed.err
 
 
 @pytest.fixture
@@ -49,10 +42,10 @@ def ones(tmp_path: Path) -> list[Path]:
 
 
 def test_images_of_any_shape_are_classified_and_their_heat_is_drawn(
-    ones: list[Path], tmp_path: Path, capsys: pytest.CaptureFixture[str]
+    run: "Run", ones: list[Path], tmp_path: Path
 ) -> None:
     heat = tmp_path / "heat.png"
-    status, printed, _ = run(capsys, "predict", *ones, "--run", PRETRAINED, "--top", 2, "--grad-cam", heat)
+    status, printed, _ = run("predict", *ones, "--run", PRETRAINED, "--top", 2, "--grad-cam", heat)
     *rows, last = printed.splitlines()
     assert (status, last) == (0, str(heat))
     assert [row.split()[:2] for row in rows] == [[str(path), "1"] for path in ones]
@@ -73,25 +66,21 @@ def test_probabilities_are_those_of_the_network_in_evaluation_mode(ones: list[Pa
     assert torch.allclose(predict(trained, pixels[:1]), together[:1], atol=1e-5)
 
 
-def test_a_transparent_image_is_announced_and_a_damaged_one_refused(
-    tmp_path: Path, capsys: pytest.CaptureFixture[str]
-) -> None:
+def test_a_transparent_image_is_announced_and_a_damaged_one_refused(run: "Run", tmp_path: Path) -> None:
     clear, damaged = tmp_path / "clear.png", tmp_path / "damaged.png"
     Image.fromarray(np.random.default_rng(0).integers(0, 255, (40, 50, 4), dtype=np.uint8)).save(clear)
     damaged.write_bytes(clear.read_bytes()[:500])
     trained = load_pretrained(PRETRAINED)
     with pytest.warns(ImagesChangedWarning, match=r"clear.png was changed on reading: laid on white"):
         read_images([clear], trained.record)
-    status, _, error = run(capsys, "predict", damaged, "--run", PRETRAINED)
+    status, _, error = run("predict", damaged, "--run", PRETRAINED)
     assert status == 2
     assert "give another file" in error
 
 
-def test_exported_weights_state_what_they_need_and_are_those_of_the_run(
-    tmp_path: Path, capsys: pytest.CaptureFixture[str]
-) -> None:
+def test_exported_weights_state_what_they_need_and_are_those_of_the_run(run: "Run", tmp_path: Path) -> None:
     file = tmp_path / "net.safetensors"
-    assert run(capsys, "export", PRETRAINED, file)[:2] == (0, f"{file}\n")
+    assert run("export", PRETRAINED, file)[:2] == (0, f"{file}\n")
     trained = load_pretrained(PRETRAINED)
     with safe_open(file, "pt") as weights:
         stated = weights.metadata()
@@ -106,12 +95,12 @@ def test_exported_weights_state_what_they_need_and_are_those_of_the_run(
 
 
 def test_an_exported_graph_takes_pixels_and_gives_the_same_logits(
-    ones: list[Path], tmp_path: Path, capsys: pytest.CaptureFixture[str]
+    run: "Run", ones: list[Path], tmp_path: Path
 ) -> None:
     runtime = pytest.importorskip("onnxruntime")
     pytest.importorskip("onnxscript")
     file = tmp_path / "net.onnx"
-    assert run(capsys, "export", PRETRAINED, file)[0] == 0
+    assert run("export", PRETRAINED, file)[0] == 0
     trained = load_pretrained(PRETRAINED)
     pixels = read_images(ones, trained.record)
     (logits,) = runtime.InferenceSession(file).run(None, {"pixels": (pixels / 255).numpy()})
@@ -119,20 +108,20 @@ def test_an_exported_graph_takes_pixels_and_gives_the_same_logits(
 
 
 def test_without_the_packages_for_onnx_one_sentence_names_them(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+    run: "Run", tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("deepernets.training.prediction.find_spec", lambda name: None)
-    status, _, error = run(capsys, "export", PRETRAINED, tmp_path / "net.onnx")
+    status, _, error = run("export", PRETRAINED, tmp_path / "net.onnx")
     assert (status, list(tmp_path.iterdir())) == (2, [])
     assert "run pip install onnx onnxscript" in error
 
 
 def test_several_runs_are_drawn_together_and_only_their_differences_listed(
-    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+    run: "Run", tmp_path: Path
 ) -> None:
     folder = results_folder() / "report-b" / "resnet-20-cifar10" / "ours"
     records = [folder / f"full-seed0{changes}.json" for changes in ("", "-learning_rate=0.1")]
-    status, printed, _ = run(capsys, "show", *records, "--out", tmp_path)
+    status, printed, _ = run("show", *records, "--out", tmp_path)
     lines = printed.splitlines()
     table = {line[:15].strip(): line.split()[-2:] for line in lines}
     assert status == 0
@@ -142,18 +131,16 @@ def test_several_runs_are_drawn_together_and_only_their_differences_listed(
     assert "momentum" not in table
     assert lines[-1] == str(tmp_path / "curves.png")
     assert [path.name for path in tmp_path.iterdir()] == ["curves.png"]
-    status, printed, _ = run(capsys, "show", records[0], records[0], "--out", tmp_path)
+    status, printed, _ = run("show", records[0], records[0], "--out", tmp_path)
     assert "The runs have the same recipe and result." in printed
-    status, _, error = run(capsys, "show", *[records[0]] * 40, "--out", tmp_path / "none")
+    status, _, error = run("show", *[records[0]] * 40, "--out", tmp_path / "none")
     assert (status, (tmp_path / "none").exists()) == (2, False)
     assert "40 runs cannot be told apart" in error
 
 
 @pytest.mark.parametrize("name", ["vgg-a-lrn", "resnet-152", "resnet-20", "dash", "plain-18-cifar"])
-def test_the_layers_of_a_network_fit_a_terminal_and_add_up(
-    name: str, capsys: pytest.CaptureFixture[str]
-) -> None:
-    status, printed, _ = run(capsys, "models", name)
+def test_the_layers_of_a_network_fit_a_terminal_and_add_up(run: "Run", name: str) -> None:
+    status, printed, _ = run("models", name)
     _, _, _, *rows, last = printed.splitlines()
     assert status == 0
     assert max(map(len, printed.splitlines())) <= 80
@@ -166,9 +153,9 @@ def test_the_layers_of_a_network_fit_a_terminal_and_add_up(
     assert int(multiply_adds.replace(",", "")) > 0
 
 
-def test_the_sizes_of_a_network_are_those_that_were_asked_for(capsys: pytest.CaptureFixture[str]) -> None:
+def test_the_sizes_of_a_network_are_those_that_were_asked_for(run: "Run") -> None:
     words = ("models", "resnet-20", "--image-size", 28, "--channels", 1, "--classes", 7)
-    printed = run(capsys, *words)[1]
+    printed = run(*words)[1]
     assert printed.startswith("images of 1×28×28, 7 classes\n")
     assert re.search(r"^stem\.conv +16×28×28 +144 +112,896 +3$", printed, re.MULTILINE)
     assert re.search(r"^head\.fc +7 +455 +448$", printed, re.MULTILINE)
@@ -192,11 +179,11 @@ def test_the_columns_of_the_benchmark_stay_apart_for_the_longest_name(
 
 
 def test_an_unusable_chart_is_found_before_anything_is_timed(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+    run: "Run", tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setitem(sys.modules, "deepernets.benchmark.run", None)  # would be imported to measure
     (tmp_path / "file").touch()
     for words in (["bench", "--chart"], ["predict", tmp_path / "file", "--grad-cam"]):
-        status, _, error = run(capsys, *words, tmp_path / "file" / "chart.png")
+        status, _, error = run(*words, tmp_path / "file" / "chart.png")
         assert status == 2
         assert f"cannot be written (Not a directory); choose another {words[-1]}." in error

@@ -84,11 +84,7 @@ def test_normalised_plain_networks_have_larger_gradients_near_the_image(batch: t
 
 @pytest.mark.parametrize(
     ("deviation", "factor"),
-    [
-        (he_std, 1.0),
-        (glorot_std, 0.5),
-        (lambda c_in, c_out, kernel: 0.01, 9 * 64 * 0.01**2 / 2),
-    ],
+    [(he_std, 1.0), (glorot_std, 0.5), (lambda c_in, c_out, kernel: 0.01, 9 * 64 * 0.01**2 / 2)],
 )
 def test_variance_grows_by_half_the_fan_in_times_that_of_the_weights(
     deviation: object, factor: float

@@ -95,7 +95,8 @@ def test_a_loss_with_other_weights_leaves_the_network_its_own() -> None:
     linear = nn.Linear(2, 2, bias=False)
     network, own = nn.Sequential(nn.Flatten(), linear), linear.weight.detach().clone()
     batches = [(torch.tensor([[[[1.0, 0.0]]]]), torch.tensor([0]))]
-    loss = inside.loss_with_weights(network, {"1.weight": torch.tensor([[2.0, 0.0], [0.0, 0.0]])}, batches)
+    other = {"1.weight": torch.tensor([[2.0, 0.0], [0.0, 0.0]])}
+    (loss,) = inside.losses_along_line(network, network.state_dict(), other, batches, [1.0])
     assert loss == pytest.approx(np.log1p(np.exp(-2.0)))
     assert torch.equal(linear.weight, own)
 
@@ -103,7 +104,8 @@ def test_a_loss_with_other_weights_leaves_the_network_its_own() -> None:
 @pytest.mark.parametrize("training", [True, False])
 def test_a_loss_with_other_weights_leaves_the_network_in_its_mode(training: bool) -> None:
     network = nn.Sequential(nn.Flatten(), nn.Linear(2, 2)).train(training)
-    inside.loss_with_weights(network, network.state_dict(), [(torch.ones(1, 1, 1, 2), torch.tensor([0]))])
+    state, batches = network.state_dict(), [(torch.ones(1, 1, 1, 2), torch.tensor([0]))]
+    inside.losses_along_line(network, state, state, batches, [0.5])
     assert {module.training for module in network.modules()} == {training}
 
 

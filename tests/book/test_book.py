@@ -101,13 +101,6 @@ def test_readme_links_lead_to_the_repository_of_the_config() -> None:
     assert set(linked) - {"codespaces/badge.svg"} == {slug}  # GitHub's own picture
 
 
-def test_readme_names_files_that_exist() -> None:
-    readme = (ROOT / "README.md").read_text(encoding="utf-8")
-    targets = [target for target in re.findall(r"\]\(([^)#]+)\)", readme) if "://" not in target]
-    assert targets
-    assert [target for target in targets if not (ROOT / target).exists()] == []
-
-
 def test_every_promise_names_tests_that_exist() -> None:
     page = (ROOT / "book" / "promises.md").read_text(encoding="utf-8")
     rows = [row for row in page.splitlines() if row.startswith("| ") and not row.startswith("| promise")]

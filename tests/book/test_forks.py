@@ -5,17 +5,19 @@ import subprocess
 import sys
 import tomllib
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import nbformat
 import pytest
 import yaml
 
-from deepernets import cli
 from deepernets.book import forks
 from deepernets.book.editions import edition_of
 from deepernets.course import labs
 from deepernets.errors import UserError
+
+if TYPE_CHECKING:
+    from tests.conftest import Run
 
 ROOT = Path(__file__).parents[2]
 FORK = "https://github.com/a-school/deeper"
@@ -188,8 +190,7 @@ def test_a_hand_out_overwrites_nothing(course: Path, tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("words", [["--check", "--ref", "v2"], ["03", "--check"], ["03", "--ref", "v2"]])
-def test_one_thing_at_a_time(words: list[str], capsys: pytest.CaptureFixture[str]) -> None:
-    with pytest.raises(SystemExit) as end:
-        cli.main(["labs", "build", *words])
-    assert end.value.code == 2
-    assert "one of them at a time" in capsys.readouterr().err
+def test_one_thing_at_a_time(run: "Run", words: list[str]) -> None:
+    status, _, error = run("labs", "build", *words)
+    assert status == 2
+    assert "one of them at a time" in error

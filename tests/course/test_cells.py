@@ -69,6 +69,7 @@ def test_a_cell_that_fails_elsewhere_changes_no_verdict() -> None:
         ("async def run():\n    inner = 1", {"run"}),
         ("class Block(nn.Module):\n    size = 1", {"Block"}),
         ("a == 1\nprint(b, c=1)", set()),
+        ("table = [\n" + "1,\n" * 300_000 + "]", {"table"}),  # read once, and not once for each line
     ],
 )
 def test_the_names_that_a_cell_binds(source: str, names: set[str]) -> None:

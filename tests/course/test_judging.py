@@ -199,11 +199,7 @@ def test_arrays_are_read_where_they_will_do() -> None:
 def test_outcomes_differ_at_a_place_that_the_hint_names() -> None:
     assert difference(
         {"loss": 1.0, "weights": torch.ones(2)}, {"loss": 1.0, "weights": torch.tensor([1.0, 2.0])}
-    ) == (
-        "entry [1] of weights",
-        "1",
-        "2",
-    )
+    ) == ("entry [1] of weights", "1", "2")
     assert difference(torch.ones(2, 3), torch.ones(3, 2)) == ("the shape", "(2, 3)", "(3, 2)")
     assert difference(float("nan"), float("nan")) is None
     assert difference(torch.ones(2, dtype=torch.float64), torch.ones(2)) is None

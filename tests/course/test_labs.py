@@ -256,11 +256,7 @@ def test_a_solution_line_in_the_students_notebook_is_noticed(root: Path) -> None
     ("old", "new", "complaint"),
     [
         ('check("confusion", confusion)', "", "2 marked solutions, but 1 checks"),
-        (
-            'check("confusion", confusion)',
-            'check("no_such", 1)',
-            "check.'no_such'. has no exercise",
-        ),
+        ('check("confusion", confusion)', 'check("no_such", 1)', "check.'no_such'. has no exercise"),
         ('check("top_k_error", top_k_error)', "", "two exercises follow each other with no check"),
     ],
 )

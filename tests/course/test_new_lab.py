@@ -6,7 +6,9 @@ from pathlib import Path
 from types import ModuleType
 
 import pytest
+import yaml
 
+from deepernets.book.editions import for_students, read_toc
 from deepernets.course.exercises.judging import judge
 from deepernets.course.labs import Lab
 from deepernets.course.masters import with_stubs
@@ -79,3 +81,11 @@ def test_a_name_that_cannot_be_used_is_refused_and_nothing_is_written(
     with pytest.raises(UserError):
         new_lab(root, name, title)
     assert not list(root.glob("tests/course/answers/*"))
+
+
+def test_in_a_hand_out_which_has_no_solutions_nothing_is_written(root: Path) -> None:
+    toc = for_students(read_toc(root / "_toc.yml"))
+    (root / "_toc.yml").write_text(yaml.safe_dump(toc, sort_keys=False))
+    with pytest.raises(UserError, match="the repository with the solutions"):
+        new_lab(root, "03_train_vgg", "Train VGG")
+    assert not list(root.rglob("*.py"))

@@ -1,5 +1,3 @@
-from typing import Any
-
 import pytest
 import torch
 from torch import nn
@@ -18,7 +16,7 @@ from deepernets.models.counting import (
     summary_by_map_side,
     summary_by_part,
 )
-from deepernets.models.registry import build_model
+from tests.models.on_meta import laid_out
 
 # He et al. (2016), table 1 and section 3.3, in 10⁹ multiply-adds
 PAPER = {
@@ -29,11 +27,6 @@ PAPER = {
     "resnet-152": 11.3,
     "vgg-19": 19.6,
 }
-
-
-def laid_out(name: str, *shape_and_classes: Any, **changes: Any) -> nn.Sequential:
-    with torch.device("meta"):
-        return build_model(name, *shape_and_classes, **changes)
 
 
 @pytest.mark.parametrize("name", PAPER)
@@ -116,8 +109,7 @@ def test_bytes_follow_the_precision() -> None:
 
 
 def test_vgg_keeps_each_layers_input_and_its_pools_indices() -> None:
-    with torch.device("meta"):
-        network = deepernets.build_model("vgg-a").eval()  # no dropout, so no masks
+    network = laid_out("vgg-a").eval()  # no dropout, so no masks
     walk = deepernets.summary(network, (3, 224, 224))
     made = walk[walk["layer"].isin(["Conv2d", "MaxPool2d", "Linear"])]
     kept = saved_for_backward(network, (3, 224, 224))
@@ -144,8 +136,7 @@ def test_it_says_which_images_do_not_fit() -> None:
 
 
 def test_the_parts_of_resnet_50_add_up_to_it() -> None:
-    with torch.device("meta"):
-        model = deepernets.build_model("resnet-50")
+    model = laid_out("resnet-50")
     parts = summary_by_part(model, (3, 224, 224))
     assert list(parts["part"]) == ["stem", "stage1", "stage2", "stage3", "stage4", "head"]
     assert list(parts["output_shape"]) == [
@@ -161,20 +152,18 @@ def test_the_parts_of_resnet_50_add_up_to_it() -> None:
 
 
 def test_stages_of_blocks_that_keep_the_shape_cost_the_same_per_block() -> None:
-    with torch.device("meta"):
-        shallow, deep = deepernets.build_model("resnet-50"), deepernets.build_model("resnet-101")
-    costs = [
-        summary_by_part(model, (3, 224, 224)).set_index("part")["multiply_adds"] for model in (shallow, deep)
-    ]
-    difference = costs[1] - costs[0]
+    shallow, deep = (
+        summary_by_part(laid_out(name), (3, 224, 224)).set_index("part")["multiply_adds"]
+        for name in ("resnet-50", "resnet-101")
+    )
+    difference = deep - shallow
     assert difference["stage3"] == 17 * 17 * 64**2 * 56**2  # 17 blocks of 17 C² multiply-adds a pixel
     assert difference.drop("stage3").eq(0).all()
 
 
 @pytest.mark.parametrize(("name", "largest"), [("vgg-e", 224), ("resnet-34", 112)])
 def test_map_sides_fall_from_the_first_convolution(name: str, largest: int) -> None:
-    with torch.device("meta"):
-        model = deepernets.build_model(name)
+    model = laid_out(name)
     sides = summary_by_map_side(model, (3, 224, 224))
     assert list(sides["side"]) == [side for side in (224, 112, 56, 28, 14, 7) if side <= largest][:5]
     linear = sum(layer.weight.numel() for layer in model.modules() if isinstance(layer, torch.nn.Linear))

@@ -124,3 +124,12 @@ def test_configurations_of_the_paper_convert() -> None:
         with torch.device("meta"):
             network = VGGSpec(configuration=configuration).build()
         assert count_parameters(fully_convolutional(network, (3, 224, 224))) == count_parameters(network)
+
+
+def test_converting_a_layer_draws_no_random_numbers() -> None:
+    layer = nn.Linear(8, 2)
+    state = torch.get_rng_state()
+    convolution = as_convolution(layer, 2, 2)
+    assert torch.equal(torch.get_rng_state(), state)
+    assert all(parameter.requires_grad for parameter in convolution.parameters())
+    assert convolution.weight.data_ptr() != layer.weight.data_ptr()

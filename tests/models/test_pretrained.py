@@ -13,7 +13,8 @@ from torch import Tensor, nn
 import deepernets
 from deepernets.errors import UserError
 from deepernets.models.layers import ZeroPad
-from deepernets.models.pretrained import load_weights, pad_after
+from deepernets.models.pretrained import load_weights
+from deepernets.models.resnet import ResNetSpec
 
 PEERS = Path(__file__).parents[3] / "shared" / "peers"
 IMAGES = torch.randn(4, 3, 32, 32, generator=torch.Generator().manual_seed(1))
@@ -67,33 +68,27 @@ def test_padding_on_both_sides_is_the_same_function_after_a_permutation(name: st
         assert not torch.allclose(ours(images), theirs(images), atol=0.1)
 
 
-def test_a_network_without_such_shortcuts_is_left_as_it_is() -> None:
-    """Options B and C have a convolution there, which learned its own channels."""
-    weights = resnet("resnet-20-b").state_dict()
-    same = pad_after(weights, resnet("resnet-20-b"))
-    assert all(torch.equal(same[name], tensor) for name, tensor in weights.items())
-
-
-@pytest.mark.parametrize(
-    ("theirs", "ours", "changes"),
-    [
-        ("vgg11_bn", "vgg-11-bn", {}),
-        ("resnet18", "resnet-18", {}),
-        ("resnet50", "resnet-50", {"stride_in": "3x3"}),
-    ],
-)
-def test_torchvisions_weights_give_torchvisions_logits(
-    theirs: str, ours: str, changes: dict[str, str], tmp_path: Path
+@pytest.mark.parametrize("block", ["basic", "bottleneck"])
+def test_the_weights_of_a_network_without_such_shortcuts_are_left_as_they_are(
+    block: str, tmp_path: Path
 ) -> None:
-    side = 32 if ours.startswith("resnet") else 224
-    model = getattr(torchvision.models, theirs)(num_classes=5).eval()
-    torch.save(model.state_dict(), tmp_path / "weights.pth")
-    loaded = load_weights(
-        deepernets.build_model(ours, (3, side, side), classes=5, **changes), tmp_path / "weights.pth"
-    )
-    images = F.interpolate(IMAGES[:1], side)
+    """Options B and C have a convolution there, which learned its own channels."""
+    spec = ResNetSpec(block=block, repeats=(1, 2), widths=(4, 8), stem="cifar", classes=10)
+    theirs = spec.build()
+    torch.save(under_their_names(theirs), tmp_path / "theirs.th")
+    loaded = load_weights(spec.build(), tmp_path / "theirs.th").state_dict()
+    assert all(torch.equal(loaded[name], tensor) for name, tensor in theirs.state_dict().items())
+
+
+@pytest.mark.parametrize("depth", [18, 50])
+def test_torchvisions_weights_give_torchvisions_logits(depth: int, tmp_path: Path) -> None:
+    """VGG's are matched in the same way, and its layers come in the same order: `test_against_torchvision`."""
+    theirs = getattr(torchvision.models, f"resnet{depth}")(num_classes=5).eval()
+    torch.save(theirs.state_dict(), tmp_path / "weights.pth")
+    ours = deepernets.build_model(f"resnet-{depth}", (3, 32, 32), classes=5, stride_in="3x3")
+    load_weights(ours, tmp_path / "weights.pth").eval()
     with torch.no_grad():
-        torch.testing.assert_close(loaded.eval()(images), model(images))
+        torch.testing.assert_close(ours(IMAGES), theirs(IMAGES))
 
 
 def test_bottlenecks_with_another_stride_are_refused(tmp_path: Path) -> None:

@@ -1,4 +1,4 @@
-from typing import Any
+from collections.abc import Callable
 
 import pytest
 import torch
@@ -17,13 +17,9 @@ from deepernets.models.receptive_field import (
 )
 from deepernets.models.registry import build_model
 from deepernets.models.vgg import CONFIGURATIONS, VGGSpec, parse_configuration
+from tests.models.on_meta import laid_out
 
 pytestmark = pytest.mark.usefixtures("in_double_precision")
-
-
-def laid_out(name: str, *shape_and_classes: Any, **changes: Any) -> nn.Sequential:
-    with torch.device("meta"):
-        return build_model(name, *shape_and_classes, **changes)
 
 
 def test_stacks_of_small_kernels_see_as_much_for_fewer_weights() -> None:
@@ -74,16 +70,18 @@ def seen(unit: Tensor, images: Tensor) -> tuple[int, int]:
 
 
 THIN = "conv3-1 conv3-1 | conv3-1 conv3-1 conv1-1 | conv5-1 LRN | conv3-1"
-NETWORKS = {
-    "VGG": VGGSpec(configuration=THIN, in_shape=(1, 64, 64), head="cifar", classes=2).build(),
-    "ResNet A": build_model("resnet-20", (1, 64, 64), 2, widths=(1, 2, 3)),
-    "ResNet C": build_model("resnet-18", (1, 64, 64), 2, widths=(1, 1, 2, 2), shortcut="C"),
-    "plain": build_model("plain-18", (1, 64, 64), 2, widths=(1, 1, 2, 2)),
-    "bottleneck v1": build_model("resnet-50", (1, 64, 64), 2, widths=(1, 1, 1, 1), repeats=(1, 2, 1, 1)),
-    "bottleneck v1.5": build_model(
+NETWORKS: dict[str, Callable[[], nn.Module]] = {
+    "VGG": lambda: VGGSpec(configuration=THIN, in_shape=(1, 64, 64), head="cifar", classes=2).build(),
+    "ResNet A": lambda: build_model("resnet-20", (1, 64, 64), 2, widths=(1, 2, 3)),
+    "ResNet C": lambda: build_model("resnet-18", (1, 64, 64), 2, widths=(1, 1, 2, 2), shortcut="C"),
+    "plain": lambda: build_model("plain-18", (1, 64, 64), 2, widths=(1, 1, 2, 2)),
+    "bottleneck v1": lambda: build_model(
+        "resnet-50", (1, 64, 64), 2, widths=(1, 1, 1, 1), repeats=(1, 2, 1, 1)
+    ),
+    "bottleneck v1.5": lambda: build_model(
         "resnet-50", (1, 64, 64), 2, widths=(1, 1, 1, 1), repeats=(1, 2, 1, 1), stride_in="3x3"
     ),
-    "same and dilated": nn.Sequential(
+    "same and dilated": lambda: nn.Sequential(
         nn.Conv2d(1, 1, 5, padding="same", dilation=2), nn.Conv2d(1, 1, 3, stride=3, padding="valid")
     ),
 }
@@ -91,7 +89,7 @@ NETWORKS = {
 
 @pytest.mark.parametrize("network", NETWORKS)
 def test_receptive_fields_are_where_the_gradients_of_the_built_network_are(network: str) -> None:
-    model = linearised(NETWORKS[network])
+    model = linearised(NETWORKS[network]())
     fields = receptive_field(model, (1, 64, 64))
     maps: dict[str, Tensor] = {}
     for name, layer in model.named_modules():
@@ -121,6 +119,14 @@ def test_a_sum_made_outside_a_layer_sees_what_its_widest_term_sees() -> None:
             return self.after(self.wide(x) + self.narrow(x))
 
     assert receptive_field(Sum(), (1, 16, 16))["receptive_field"].tolist() == [5, 1, 7]
+
+
+@pytest.mark.parametrize(
+    "layer", [nn.ConvTranspose2d(1, 1, 2, stride=2), nn.Upsample(scale_factor=2), nn.AdaptiveAvgPool2d(20)]
+)
+def test_layers_that_enlarge_maps_are_refused(layer: nn.Module) -> None:
+    with pytest.raises(UserError, match=f"The layer 1 .{type(layer).__name__}. enlarges feature maps"):
+        receptive_field(nn.Sequential(nn.Conv2d(1, 1, 3), layer), (1, 16, 16))
 
 
 def test_a_network_needs_the_shape_of_its_images() -> None:

@@ -10,6 +10,7 @@ from deepernets.models.counting import count_parameters
 from deepernets.models.registry import build_model, list_models, specification
 from deepernets.models.resnet import ResNetSpec
 from deepernets.models.vgg import CONFIGURATIONS, VGGSpec
+from tests.models.on_meta import laid_out
 
 
 def smallest_side(name: str) -> int:
@@ -21,11 +22,6 @@ def smallest_side(name: str) -> int:
             continue
         return side
     raise AssertionError(f"{name} takes no small image")
-
-
-def laid_out(name: str, *shape_and_classes: Any, **changes: Any) -> nn.Sequential:
-    with torch.device("meta"):
-        return build_model(name, *shape_and_classes, **changes)
 
 
 def test_no_name_is_listed_twice() -> None:
@@ -46,9 +42,9 @@ def backward(name: str, device: str) -> nn.Sequential:
 def test_every_network_learns_in_all_its_parameters_at_its_smallest_input() -> None:
     """Without numbers, which the next test looks at for one network of each kind.
 
-    VGGs by depth are those by letter, and the deepest ResNets repeat the blocks of the others.
+    VGGs by depth are those by letter. B, D and E repeat the layers of A, and deeper ResNets the blocks of others.
     """
-    repeated = re.compile(r"vgg-1\d|(resnet|plain)-(44|56|101|110|152|1202)")
+    repeated = re.compile(r"vgg-(1\d|[bde](?!-5x5))|(resnet|plain)-(34|44|56|101|110|152|1202)")
     for name in list_models():
         if not repeated.match(name):
             assert all(weight.grad is not None for weight in backward(name, "meta").parameters()), name
@@ -153,6 +149,22 @@ def test_an_impossible_image_is_refused(in_shape: Any) -> None:
 def test_impossible_classes_are_refused() -> None:
     with pytest.raises(UserError, match="classes is 0; give a whole number of at least 1"):
         build_model("resnet-20", classes=0)
+
+
+@pytest.mark.parametrize(
+    ("name", "changes", "complaint"),
+    [
+        ("resnet-18", {"repeats": (2.5, 2, 2, 2)}, "give whole numbers"),
+        ("resnet-18", {"widths": "wide"}, "give whole numbers"),
+        ("resnet-18", {"residual": "no"}, "give True or False"),
+        ("vgg-a", {"dropout": "half"}, "give a number"),
+        ("vgg-a", {"configuration": 3}, "give text"),
+        ("dash", {"widths": [64, None]}, "give whole numbers"),
+    ],
+)
+def test_a_change_of_another_kind_is_refused(name: str, changes: dict[str, Any], complaint: str) -> None:
+    with pytest.raises(UserError, match=complaint):
+        specification(name, **changes)
 
 
 def test_changes_may_come_from_json() -> None:

@@ -1,6 +1,5 @@
 import subprocess
 import sys
-from typing import Any
 
 import pytest
 import torch
@@ -10,11 +9,7 @@ from deepernets.errors import UserError
 from deepernets.models import tracing
 from deepernets.models.counting import summary
 from deepernets.models.registry import build_model
-
-
-def laid_out(name: str, *shape_and_classes: Any, **changes: Any) -> nn.Sequential:
-    with torch.device("meta"):
-        return build_model(name, *shape_and_classes, **changes)
+from tests.models.on_meta import laid_out
 
 
 def test_a_trace_leaves_the_network_as_it_was() -> None:

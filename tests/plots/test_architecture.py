@@ -11,9 +11,7 @@ from deepernets.models.modern_blocks import LATER_BLOCKS, ORIGINAL_BLOCKS
 from deepernets.models.registry import build_model
 from deepernets.models.resnet import BLOCKS
 from deepernets.models.vgg import CONFIGURATIONS
-from deepernets.plots import (
-    architecture,
-)
+from deepernets.plots import architecture
 
 
 def test_the_diagram_shows_the_convolutions_of_the_table() -> None:

@@ -4,9 +4,7 @@ import torch
 from matplotlib.patches import Rectangle
 
 from deepernets.data.images import Images
-from deepernets.plots import (
-    data,
-)
+from deepernets.plots import data
 
 GREY = torch.full((3, 8, 8), 128, dtype=torch.uint8)
 

@@ -5,9 +5,7 @@ from matplotlib.patches import Rectangle
 
 from deepernets.papers import resnet as published
 from deepernets.papers.vgg import MULTI_SCALE, SINGLE_SCALE, STATE_OF_THE_ART
-from deepernets.plots import (
-    papers,
-)
+from deepernets.plots import papers
 
 
 def test_both_tables_are_drawn_and_labelled() -> None:

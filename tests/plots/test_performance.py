@@ -3,9 +3,7 @@ import pytest
 
 import deepernets
 from deepernets.analysis.performance import Machine
-from deepernets.plots import (
-    performance,
-)
+from deepernets.plots import performance
 
 
 def test_a_bar_is_as_long_as_its_phases_together() -> None:

@@ -4,9 +4,8 @@ from matplotlib.patches import Rectangle
 
 import deepernets
 from deepernets.models.receptive_field import effective_side
-from deepernets.plots import (
-    receptive_fields,
-)
+from deepernets.plots import receptive_fields
+from deepernets.plots.style import PALETTE
 
 
 def test_windows_draws_every_window_and_crosses_out_what_none_sees() -> None:
@@ -22,6 +21,14 @@ def test_windows_draws_every_window_and_crosses_out_what_none_sees() -> None:
 def test_cone_names_what_each_map_shows() -> None:
     words = [text.get_text() for text in receptive_fields.field_pyramid(3).axes[0].texts]
     assert words == ["pixels", "7 pixels", "map 1", "5 units", "map 2", "3 units", "map 3", "1 unit"]
+
+
+def test_an_example_shows_what_a_unit_depends_on_and_the_padded_zeros() -> None:
+    ax = receptive_fields.field_example([(3, 1, 1, 1), (3, 2, 0, 1)], pixels=5, unit=0).axes[0]
+    assert len(ax.lines) == 3 + 9  # one window, and one for each of its three units
+    assert [text.get_text() for text in ax.texts] == ["0"]
+    full = [box for box in ax.patches if isinstance(box, Rectangle) and box.get_facecolor()[:3] == PALETTE[0]]
+    assert len(full) == 1 + 3 + 4  # pixel -1 is a zero
 
 
 def test_centres_lie_a_jump_apart() -> None:

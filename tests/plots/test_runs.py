@@ -13,10 +13,8 @@ from matplotlib.patches import Rectangle
 import deepernets
 from deepernets.book import pages
 from deepernets.data.datasets import Images
-from deepernets.plots import (
-    runs,
-    style,
-)
+from deepernets.errors import UserError
+from deepernets.plots import runs, style
 from deepernets.training.lr_finder import RangeTest
 from deepernets.training.records import Record
 from deepernets.training.schedules import SCHEDULES
@@ -183,6 +181,11 @@ def test_curves_tell_two_records_apart_by_name(record: Record) -> None:
     labels = [line.get_label() for line in runs.curves([record, other]).axes[0].lines]
     assert "other training" in labels
     assert f"{record.recipe.name} training" in labels
+
+
+def test_more_runs_than_colours_are_refused(record: Record) -> None:
+    with pytest.raises(UserError, match="11 runs cannot be told apart"):
+        runs.curves([record] * 11)
 
 
 def test_a_smoothed_training_loss_is_labelled_as_one(record: Record) -> None:

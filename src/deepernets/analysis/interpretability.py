@@ -46,9 +46,8 @@ def maps_and_gradients(
     """
     with torch.enable_grad():
         maps, logits = _maps_and_logits(model, images.detach().clone().requires_grad_(), layer)
-        chosen = logits.gather(
-            1, classes[:, None]
-        ).sum()  # an image's logit depends only on its own feature maps
+        # an image's logit depends only on its own feature maps, so the sum mixes no gradients
+        chosen = logits.gather(1, classes[:, None]).sum()
         (gradients,) = torch.autograd.grad(chosen, maps)
     return maps.detach(), gradients
 
@@ -280,17 +279,6 @@ def interpolate_weights(
     }
 
 
-def loss_with_weights(model: nn.Module, weights: Mapping[str, Tensor], batches: Iterable[Batch]) -> float:
-    """Return the mean loss of a network with other weights; its own stay unchanged.
-
-    Args:
-        model: The network.
-        weights: A state dictionary, running statistics included.
-        batches: Pairs of images and labels.
-    """
-    return evaluate(_WithWeights(model, dict(weights)), batches).loss
-
-
 def losses_along_line(
     model: nn.Module,
     start: Mapping[str, Tensor],
@@ -298,17 +286,18 @@ def losses_along_line(
     batches: Iterable[Batch],
     shares: Iterable[float],
 ) -> list[float]:
-    """Return the loss at points on the line between two sets of weights (Goodfellow et al. 2015).
+    """Return the mean loss at points on the line between two sets of weights (Goodfellow et al. 2015).
 
     Args:
         model: The network; its own weights are not used, and stay unchanged.
-        start: State dictionary at share 0.
+        start: State dictionary at share 0, running statistics included.
         end: State dictionary at share 1.
         batches: Pairs of images and labels; all are used at each share.
         shares: Points on the line.
     """
     all_batches = list(batches)
-    return [loss_with_weights(model, interpolate_weights(start, end, share), all_batches) for share in shares]
+    networks = (_WithWeights(model, interpolate_weights(start, end, share)) for share in shares)
+    return [evaluate(network, all_batches).loss for network in networks]
 
 
 class _WithWeights(nn.Module):

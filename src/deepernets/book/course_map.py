@@ -116,11 +116,11 @@ class Minutes(NamedTuple):
 def total(times: Iterable[Minutes]) -> Minutes:
     """Return the sum of some times.
 
-    >>> total([Minutes(45, 45), Minutes(60, 90)])
-    Minutes(low=105, high=135)
+    >>> total([Minutes(45, 45), Minutes(60, 90)]), total([])
+    (Minutes(low=105, high=135), Minutes(low=0, high=0))
     """
-    lows, highs = zip(*times, strict=True)
-    return Minutes(sum(lows), sum(highs))
+    summands = list(times)
+    return Minutes(sum(time.low for time in summands), sum(time.high for time in summands))
 
 
 def in_hours(minutes: Minutes) -> str:

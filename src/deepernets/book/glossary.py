@@ -38,18 +38,14 @@ def setup(app: Any) -> dict[str, bool]:
 
 def _collect(app: Any, env: Any) -> list[str]:
     """Collect the definitions; if they changed, every page is written again."""
-    terms = {page for kind, page in _term_places(env)}
+    objects = env.get_domain("std").objects
+    terms = {page for (kind, _), (page, _) in objects.items() if kind == "term"}
     found = {
         name: text for page in sorted(terms) for name, text in definitions_in(env.get_doctree(page)).items()
     }
     changed = found != getattr(env, "definitions", None)
     env.definitions = found
     return list(env.found_docs) if changed else []
-
-
-def _term_places(env: Any) -> list[tuple[str, str]]:
-    objects = env.get_domain("std").objects
-    return [(kind, page) for (kind, _), (page, _) in objects.items() if kind == "term"]
 
 
 def _define(app: Any, page: "Element", name: str) -> None:

@@ -5,6 +5,7 @@ figure. Sphinx's own single page gives sections and figures of different pages t
 with that of its page, and every link leads to the right place.
 """
 
+import posixpath
 import re
 import shutil
 import sys
@@ -22,13 +23,8 @@ if TYPE_CHECKING:
 
 BROWSERS = ("chromium", "chromium-browser", "google-chrome", "chrome")
 SCREEN_ONLY = "script, button, noscript, .headerlink, .d-print-none, details.above-input, .prev-next-area"
-REFERRING = (
-    "id",
-    "for",
-    "aria-labelledby",
-    "aria-describedby",
-    "aria-controls",
-)  # attributes with names of places
+# Attributes with names of places.
+REFERRING = ("id", "for", "aria-labelledby", "aria-describedby", "aria-controls")
 REFERENCE = re.compile(r"url\(#([^)]+)\)")
 FORMULAS = "window.MathJax ? MathJax.startup.promise.then(() => true) : true"
 PATIENCE = 600_000  # milliseconds, far above what anything takes
@@ -112,8 +108,7 @@ def _lead_from_joined(tag: "Tag", page: str) -> None:
 
 def _inside(address: str, page: str) -> str:
     """Return the path in the book that a relative address of a page names."""
-    root = Path("/")
-    return (root / page).parent.joinpath(address).resolve().relative_to(root).as_posix()
+    return posixpath.normpath(posixpath.join(posixpath.dirname(page), address))
 
 
 def _article(soup: "BeautifulSoup", page: str, pages: list[str]) -> "Tag":

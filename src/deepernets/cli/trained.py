@@ -162,13 +162,9 @@ def show(*runs: Path, data_root: Path | None = None, out: Path | None = None) ->
 def _compare(records: Sequence[Record], folder: Path) -> None:
     """Print where several runs differ, and draw their curves together."""
     from deepernets import plots
-    from deepernets.plots.style import PALETTE
 
-    if len(records) > len(PALETTE):
-        raise UserError(
-            f"{len(records)} runs cannot be told apart in one figure; give at most {len(PALETTE)}."
-        )
     names = [f"run {number}" for number in range(1, len(records) + 1)]
+    figure = plots.curves(records, names)
     for name, record in zip(names, records, strict=True):
         print(wrap(f"{name}: {record.label}", indent="  "))
     rows = [["", *names]]
@@ -176,19 +172,25 @@ def _compare(records: Sequence[Record], folder: Path) -> None:
         if len(set(values)) > 1:
             rows.append([field, *values])
     print(f"\n{_table(rows)}\n" if len(rows) > 1 else "\nThe runs have the same recipe and result.\n")
-    print(plots.save(plots.curves(records, names), folder / "curves.png"))
+    print(plots.save(figure, folder / "curves.png"))
 
 
 def _table(rows: Sequence[Sequence[str]]) -> str:
     """Return rows as a table, or, where the terminal is too narrow for it, as a list."""
-    table, width = align(rows), terminal_width()
-    if width is None or len(table.partition("\n")[0]) <= width:
+    table = align(rows)
+    if _fits(table):
         return table
     (_, *names), *fields = rows
     return "\n".join(
         wrap("\n".join([field, *(f"  {name}: {value}" for name, value in zip(names, values, strict=True))]))
         for field, *values in fields
     )
+
+
+def _fits(table: str) -> bool:
+    """Return whether no line of a table is longer than the terminal is wide."""
+    width = terminal_width()
+    return width is None or max(map(len, table.splitlines())) <= width
 
 
 def _fields(records: Sequence[Record]) -> dict[str, list[str]]:
@@ -212,32 +214,25 @@ def _fields(records: Sequence[Record]) -> dict[str, list[str]]:
 
 def report(record: Record) -> None:
     """Print a record's label, its accuracy and its confusion matrix."""
-    classes, confusion = record.data["classes"], record.test["confusion"]
     print(wrap(record.label))
     print(
         f"test accuracy {record.test['accuracy']:.2%}, loss {record.test['loss']:.4f}; "
         "rows: true, columns: predicted"
     )
-    counts = [[str(count) for count in row] for row in confusion]
-    longest = max(len(cell) for cell in chain(classes, *counts))
-    names, heads, width = list(classes), list(classes), terminal_width()
-    if width is not None and (longest + 2) * (len(classes) + 1) > width:  # then columns have numbers
-        heads = [str(number) for number in range(len(classes))]
-        names = [f"{number} {name}" for number, name in zip(heads, classes, strict=True)]
-        longest = max(len(cell) for cell in chain(heads, *counts))
-    first = max(map(len, names))
-    if width is not None and first + (longest + 2) * len(classes) > width:
-        print(
-            wrap(
-                f"The confusion matrix of {len(classes)} classes is too wide for this terminal; see its figure."
-            )
-        )
-        return
-    rows = [["", *heads], *([name, *row] for name, row in zip(names, counts, strict=True))]
-    print(
-        "\n".join(
-            f"{row[0]:<{first}}" + "".join(f"{cell:>{longest + 2}}" for cell in row[1:]) for row in rows
-        )
+    print(_confusion_table(record.data["classes"], record.test["confusion"]))
+
+
+def _confusion_table(classes: Sequence[str], confusion: Sequence[Sequence[int]]) -> str:
+    """Return a confusion matrix as a table whose columns have numbers where the names are too wide."""
+    numbers = [str(number) for number in range(len(classes))]
+    numbered = [f"{number} {name}" for number, name in zip(numbers, classes, strict=True)]
+    for heads, names in ((classes, classes), (numbers, numbered)):
+        rows = [[name, *map(str, counts)] for name, counts in zip(names, confusion, strict=True)]
+        table = align([["", *heads], *rows])
+        if _fits(table):
+            return table
+    return wrap(
+        f"The confusion matrix of {len(classes)} classes is too wide for this terminal; see its figure."
     )
 
 

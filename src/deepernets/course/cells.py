@@ -5,8 +5,10 @@ import sys
 from dataclasses import dataclass
 from typing import Any
 
+# Nothing in it reaches beyond a line: at each line of a long table it would else read all lines below.
 BOUND = re.compile(
-    r"^(?:(?:async\s+)?def\s+(\w+)|class\s+(\w+)|((?:\w+\s*,\s*)*\w+)\s*(?::[^=\n]+)?=(?!=))", re.MULTILINE
+    r"^(?:(?:async +)?def +(\w+)|class +(\w+)|((?:\w+[ \t]*,[ \t]*)*\w+)[ \t]*(?::[^=\n]+)?=(?!=))",
+    re.MULTILINE,
 )
 
 
@@ -23,6 +25,7 @@ class Failure:
     ran: bool
 
 
+LONGEST_DESCRIPTION = 300  # characters
 _failures: dict[str, Failure] = {}  # by each name that the cell binds
 
 
@@ -37,15 +40,18 @@ def bound_names(source: str) -> set[str]:
 
 
 def describe_failure(error: BaseException) -> str:
-    """Return an exception as text, with the line of a syntax error.
+    """Return an exception as text, with the line of a syntax error; never raises.
 
     >>> describe_failure(ZeroDivisionError("division by zero"))
     'ZeroDivisionError: division by zero'
     """
-    kind = type(error).__name__
-    if isinstance(error, SyntaxError):
-        return f"{kind} in line {error.lineno}: {error.msg}" if error.lineno else f"{kind}: {error.msg}"
-    return f"{kind}: {error}"
+    try:
+        kind, message, place = type(error).__name__, str(error), ""
+        if isinstance(error, SyntaxError):
+            message, place = error.msg, f" in line {error.lineno}" if error.lineno else ""
+        return f"{kind}{place}: {message}"[:LONGEST_DESCRIPTION]
+    except BaseException:  # the message is the student's code
+        return "an exception that cannot be printed"
 
 
 def failure_of(name: str) -> Failure | None:
@@ -76,11 +82,4 @@ def _note(result: Any) -> None:
     for name in bound_names(str(result.info.raw_cell)):
         _failures.pop(name, None)
         if error is not None:
-            _failures[name] = Failure(_reason(error), ran=result.error_before_exec is None)
-
-
-def _reason(error: BaseException) -> str:
-    try:
-        return describe_failure(error)[:300]
-    except BaseException:  # the message is the student's code
-        return "an exception that cannot be printed"
+            _failures[name] = Failure(describe_failure(error), ran=result.error_before_exec is None)

@@ -32,11 +32,8 @@ WIDTH = 80  # characters to a line, as wide as a cell of the book
 SECONDS = 20.0  # of processor time: exercises are a few lines on tiny inputs, so a longer one does not end
 WALL_CLOCK_SECONDS = 120.0  # for an answer that waits and computes nothing
 
-COLOURS = {
-    "right": "#2e8b57",
-    "wrong": "#d9480f",
-    "not attempted": "#868e96",
-}  # visible on white and on black
+# visible on white and on black
+COLOURS = {"right": "#2e8b57", "wrong": "#d9480f", "not attempted": "#868e96"}
 MARKS = {"right": "✓", "wrong": "✗", "not attempted": "–"}
 NOT_ATTEMPTED = "Replace the `...` above, then run both cells again."
 

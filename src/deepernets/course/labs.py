@@ -46,7 +46,7 @@ class Lab:
 
     @property
     def cells(self) -> list[NotebookNode]:
-        """The master's cells."""
+        """The master's cells, read anew each time: what is made of them changes them."""
         return cells_of(self.master.read_text(encoding="utf-8"))
 
     def notebooks(self) -> tuple[NotebookNode, NotebookNode]:
@@ -154,16 +154,18 @@ def leaks(labs: list[Lab]) -> Iterator[str]:
         if path.is_file()
     }
     for lab in labs:
-        hidden = _lines(solutions(lab.cells)) - _lines(given(lab.cells))
+        cells = lab.cells
+        hidden = _lines(solutions(cells)) - _lines(given(cells))
         for path, lines in shown.items():
             for line in sorted(hidden & lines):
                 yield f"{path.name} shows the solution line {line!r} of {lab.master.name}"
 
 
 def _complaints(lab: Lab) -> list[str]:
-    chapters = {name for cell in lab.cells for name in CHAPTER.findall(cell.source)}
+    cells = lab.cells
+    chapters = {name for cell in cells for name in CHAPTER.findall(cell.source)}
     missing = [name for name in sorted(chapters) if not (lab.root / "book" / f"{name}.md").is_file()]
-    complaints = [*complaints_about(lab.cells), *(f"there is no chapter book/{name}.md" for name in missing)]
+    complaints = [*complaints_about(cells), *(f"there is no chapter book/{name}.md" for name in missing)]
     return [f"{lab.master.name}: {complaint}" for complaint in complaints]
 
 

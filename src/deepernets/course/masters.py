@@ -12,13 +12,13 @@ import jupytext
 from nbformat import NotebookNode
 
 from deepernets.course.checks import exercises
+from deepernets.course.grading.submissions import PLACEHOLDER
 
 MARKED = re.compile(
     r"^[ \t]*### BEGIN SOLUTION\n(.*?)^[ \t]*### END SOLUTION(?:\n|$)", re.MULTILINE | re.DOTALL
 )
 CHECK = re.compile(r"""\bcheck\(\s*["'](\w+)["'],\s*(\w+)\s*\)""")
 OVERWRITTEN = re.compile(r"""^(\w+) = check\(\s*["']\1["']""", re.MULTILINE)
-ANSWER_PLACEHOLDER = "*Your answer:*"
 
 
 def cells_of(text: str) -> list[NotebookNode]:
@@ -33,7 +33,7 @@ def for_students(cells: list[NotebookNode]) -> list[NotebookNode]:
     """Replace solutions and model answers in a master's cells, in place, and return the cells."""
     for cell in cells:
         if is_answer(cell):
-            cell.source = ANSWER_PLACEHOLDER
+            cell.source = PLACEHOLDER
         elif cell.cell_type == "code":
             cell.source = with_stubs(cell.source).rstrip("\n")
     return cells

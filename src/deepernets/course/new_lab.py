@@ -159,7 +159,8 @@ def new_lab(root: Path, name: str, title: str) -> list[Path]:
         The files that were written: the master, the judging, and the answers.
 
     Raises:
-        UserError: the name is of another form, its number is taken, or `root` is not the course's folder.
+        UserError: the name is of another form, its number is taken, or `root` is not the repository with the
+            solutions. Nothing is written then.
     """
     form = NAME.fullmatch(name)
     if not form:
@@ -169,10 +170,12 @@ def new_lab(root: Path, name: str, title: str) -> list[Path]:
     if not title.strip() or "\n" in title:
         raise UserError(f"The lab's title is {title!r}; give --title one line of text.")
     number = form[1]
-    if not (root / "_toc.yml").is_file():
+    contents = root / "_toc.yml"
+    if not contents.is_file():
         raise UserError(f"There is no _toc.yml in {root.absolute()}; run this in the folder of the course.")
     if taken := sorted(root.glob(f"solutions/{number}_*.py")):
         raise UserError(f"Lab {number} is {taken[0].stem}; choose a number that is not taken.")
+    entered = _with_entries(contents.read_text(encoding="utf-8"), name, str(int(number)))
     values = {"number": str(int(number)), "title": title.strip(), "id": number}
     files = {
         root / "solutions" / f"{name}.py": MASTER,
@@ -180,19 +183,24 @@ def new_lab(root: Path, name: str, title: str) -> list[Path]:
         root / "tests/course/answers" / f"lab{number}.py": ANSWERS,
     }
     for path, template in files.items():
-        text = template.substitute(values)
-        write_atomically(path, lambda temporary, text=text: temporary.write_text(text, encoding="utf-8"))  # type: ignore[misc]
-    _enter_in_contents(root / "_toc.yml", name, values["number"])
+        _write(path, template.substitute(values))
+    _write(contents, entered)
     return list(files)
 
 
-def _enter_in_contents(path: Path, name: str, number: str) -> None:
-    """Add a lab and its solution after the last ones in the table of contents; everything else stays as it is."""
-    lines = path.read_text(encoding="utf-8").splitlines()
+def _write(path: Path, text: str) -> None:
+    write_atomically(path, lambda temporary: temporary.write_text(text, encoding="utf-8"))
+
+
+def _with_entries(contents: str, name: str, number: str) -> str:
+    """Return a table of contents with a lab and its solution added after the last ones."""
+    lines = contents.splitlines()
     for folder in ("labs", "solutions"):
         entries = [place for place, line in enumerate(lines) if f"file: {folder}/" in line]
         if not entries:
-            raise UserError(f"There are no {folder} in {path}; add {folder}/{name} by hand.")
+            raise UserError(
+                f"There are no {folder} in _toc.yml; run this in the repository with the solutions."
+            )
         last = entries[-1]
         indent = lines[last][: lines[last].index("- file")]
         added = [f"{indent}- file: {folder}/{name}"]
@@ -200,5 +208,4 @@ def _enter_in_contents(path: Path, name: str, number: str) -> None:
             added.append(f'{indent}  title: "Lab {number}: the solution"')
             last += 1
         lines[last + 1 : last + 1] = added
-    text = "\n".join(lines) + "\n"
-    write_atomically(path, lambda temporary: temporary.write_text(text, encoding="utf-8"))
+    return "\n".join(lines) + "\n"

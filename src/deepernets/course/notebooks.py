@@ -7,7 +7,6 @@ import re
 from collections.abc import Iterable, Iterator
 from itertools import pairwise
 from pathlib import Path
-from unittest.mock import patch
 
 import nbformat
 from nbclient import NotebookClient
@@ -22,12 +21,9 @@ from deepernets.course.set_up import CELL
 from deepernets.errors import UserError
 from deepernets.files import write_atomically
 
-CAPTION = re.compile(
-    r"\*([^*]+)\*(?:\n\n|$)"
-)  # the sentence in italics below a figure is its alternative text
+CAPTION = re.compile(r"\*([^*]+)\*(?:\n\n|$)")  # in italics below a figure: its alternative text
 CHAPTER = re.compile(r"\]\(book:([\w-]+)")  # a master's link to a chapter
-# of 255, on average over a picture: what another processor or version of the library may change
-SAME_COLOUR = 1.0
+SAME_COLOUR = 1.0  # of 255, on average: what another processor or version of a library changes in a picture
 QUICK = {"DEEPERNETS_PROFILE": "quick", "OMP_NUM_THREADS": "1", "TQDM_DISABLE": "1"}
 
 
@@ -74,14 +70,13 @@ def execute(notebook: NotebookNode, folder: Path) -> NotebookNode:
     Raises:
         UserError: a cell fails.
     """
-    with patch.dict(os.environ, QUICK):
-        client = NotebookClient(notebook, timeout=900, resources={"metadata": {"path": str(folder)}})
-        try:
-            client.execute()
-        except CellExecutionError as error:
-            raise UserError(
-                f"A cell fails in {folder} ({error.ename}: {error.evalue}); fix the master."
-            ) from error
+    client = NotebookClient(notebook, timeout=900, resources={"metadata": {"path": str(folder)}})
+    try:
+        client.execute(env={**os.environ, **QUICK})
+    except CellExecutionError as error:
+        raise UserError(
+            f"A cell fails in {folder} ({error.ename}: {error.evalue}); fix the master."
+        ) from error
     notebook.metadata.language_info = {"name": "python"}
     for cell in notebook.cells:
         cell.metadata.pop("execution", None)  # when the cell ran

@@ -230,9 +230,8 @@ def saved_for_backward(model: nn.Module, in_shape: tuple[int, int, int]) -> dict
 
     def save(tensor: Tensor) -> Tensor:
         if _storage(tensor) not in own:
-            saved.setdefault(
-                _storage(tensor), tensor
-            )  # a reference, so that no other storage gets its address
+            # a reference to the tensor keeps its address, by which storages are told apart, from being used again
+            saved.setdefault(_storage(tensor), tensor)
         return tensor
 
     with torch.enable_grad(), torch.autograd.graph.saved_tensors_hooks(save, lambda tensor: tensor):

@@ -35,13 +35,11 @@ def as_convolution(layer: nn.Linear, height: int = 1, width: int = 1) -> nn.Conv
             f"A layer with {layer.in_features} inputs cannot follow feature maps of {height}×{width}; give the "
             "size of the feature map that is flattened before it."
         )
-    with layer.weight.device:
+    with torch.device("meta"):  # no weights are drawn: VGG has 100 million in its first linear layer
         convolution = nn.Conv2d(channels, layer.out_features, (height, width), bias=layer.bias is not None)
-    convolution.to(layer.weight.dtype)
-    with torch.no_grad():
-        convolution.weight.copy_(layer.weight.view(-1, channels, height, width))
-        if convolution.bias is not None:
-            convolution.bias.copy_(layer.bias)
+    copied = {name: parameter.detach().clone() for name, parameter in layer.named_parameters()}
+    copied["weight"] = copied["weight"].view(-1, channels, height, width)
+    convolution.load_state_dict(copied, assign=True)
     return convolution
 
 
@@ -66,8 +64,8 @@ def fully_convolutional(network: nn.Sequential, in_shape: tuple[int, int, int]) 
     >>> dense(torch.zeros(5, 1, 8, 4)).shape
     torch.Size([5, 2, 3, 1])
     """
-    *body, head = network.named_children()
-    layers = list(head[1].named_children())
+    *body, (head_name, head) = network.named_children()
+    layers = list(head.named_children())
     if not layers or not isinstance(layers[0][1], nn.Flatten):
         raise UserError(
             "The head does not begin with a flattening; expected a network with a head like VGG's."
@@ -88,7 +86,7 @@ def fully_convolutional(network: nn.Sequential, in_shape: tuple[int, int, int]) 
                 f"The head has a {type(layer).__name__}; expected only linear layers, ReLUs and dropout."
             )
     converted = nn.Sequential()
-    for name, module in (*body, (head[0], dense)):
+    for name, module in (*body, (head_name, dense)):
         converted.add_module(name, module)
     converted.train(network.training)
     return converted

@@ -3,10 +3,10 @@
 from abc import ABC, abstractmethod
 from collections import OrderedDict
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from functools import partial
 from math import sqrt
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, get_origin
 
 import torch
 import torch.nn.functional as F
@@ -282,6 +282,8 @@ class NetworkSpec(ABC):
             )
         if not _is_count(self.classes):
             raise UserError(f"classes is {self.classes!r}; give a whole number of at least 1.")
+        for field in fields(self):
+            _require_kind(field.name, getattr(self, field.name), field.type)
         require_one_of("initialisation", self.initialisation, SCHEMES)
 
     @abstractmethod
@@ -305,6 +307,17 @@ def require_one_of(field: str, value: Any, choices: Iterable[Any]) -> None:
     known = tuple(choices)
     if value not in known:
         raise UserError(f"{field} is {value!r}; choose one of {', '.join(map(repr, known))}.")
+
+
+def _require_kind(field: str, value: Any, kind: Any) -> None:
+    """Raise a `UserError` if a field of a specification is not of its type, as in a recipe's file."""
+    if get_origin(kind) is tuple:
+        fits = isinstance(value, tuple) and all(isinstance(number, int) for number in value)
+    else:
+        fits = isinstance(value, int | float if kind is float else kind)
+    if not fits:
+        words = {str: "text", bool: "True or False", int: "a whole number", float: "a number"}
+        raise UserError(f"{field} is {value!r}; give {words.get(kind, 'whole numbers')}.")
 
 
 def _is_count(number: Any) -> bool:

@@ -126,9 +126,9 @@ class RepVGG(nn.Module):
         norms = self.norm3, self.norm1, self.norm0
         weights, biases = zip(*map(fold_norm, kernels, norms), strict=True)
         channels = self.conv3.in_channels
-        single = conv(channels, channels, kernel=3, bias=True)
-        single.to(self.conv3.weight)  # the same device and precision
-        single.load_state_dict({"weight": sum(weights), "bias": sum(biases)})
+        with torch.device("meta"):  # its weights are given and not drawn
+            single = conv(channels, channels, kernel=3, bias=True)
+        single.load_state_dict({"weight": sum(weights), "bias": sum(biases)}, assign=True)
         return nn.Sequential(single, nn.ReLU())
 
 

@@ -51,6 +51,8 @@ def pad_after(weights: dict[str, Tensor], model: nn.Module) -> dict[str, Tensor]
         weights: A state dict with the names of `model`.
         model: A ResNet of basic blocks; without shortcuts of option A the weights stay as they are.
     """
+    if not any(isinstance(module, ZeroPad) for module in model.modules()):
+        return weights
     weights = dict(weights)
     order = torch.arange(_stem_width(model))  # order[i]: the channel in `weights` that becomes channel i
     for name, block in model.named_modules():
@@ -62,8 +64,6 @@ def pad_after(weights: dict[str, Tensor], model: nn.Module) -> dict[str, Tensor]
             before = block.shortcut.padding_channels // 2
             old, channels = order + before, torch.arange(width)
             order = torch.cat([old, channels[~torch.isin(channels, old)]])
-        elif not isinstance(block.shortcut, nn.Identity):  # a projection writes to all channels
-            order = torch.arange(width)
         for tensor in ("conv2.weight", *(f"norm2.{each}" for each in NORM_TENSORS)):
             weights[f"{name}.branch.{tensor}"] = weights[f"{name}.branch.{tensor}"][order]
     weights["head.fc.weight"] = weights["head.fc.weight"][:, order]
@@ -108,17 +108,19 @@ def _renamed(found: dict[str, Tensor], model: nn.Module, file: Path) -> dict[str
         raise UserError(
             f'The weights in {file} are of a network with the stride in its 3×3; build yours with stride_in="3x3".'
         )
-    if {name: tensor.shape for name, tensor in found.items()} == {
-        name: tensor.shape for name, tensor in ours.items()
-    }:
+    if _shapes(found) == _shapes(ours):
         return found
     theirs, own = _without_counters(found), _without_counters(ours)
-    if [tensor.shape for tensor in theirs.values()] != [tensor.shape for tensor in own.values()]:
+    if [*_shapes(theirs).values()] != [*_shapes(own).values()]:
         raise UserError(
             f"The weights in {file} belong to another network: {_first_difference(theirs, own)}; build the network "
             "that was trained, with the same number of classes."
         )
     return {**ours, **dict(zip(own, theirs.values(), strict=True))}
+
+
+def _shapes(weights: dict[str, Tensor]) -> dict[str, torch.Size]:
+    return {name: tensor.shape for name, tensor in weights.items()}
 
 
 def _without_counters(weights: dict[str, Tensor]) -> dict[str, Tensor]:

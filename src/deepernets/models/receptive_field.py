@@ -14,6 +14,7 @@ from deepernets.models.tracing import LayerCall, trace_layers
 if TYPE_CHECKING:
     from pandas import DataFrame
 
+ENLARGING = nn.ConvTranspose2d | nn.Upsample | nn.PixelShuffle
 STDS_PER_SIDE = 4  # ± 2 standard deviations contain 95 % of a normal distribution
 
 
@@ -44,7 +45,8 @@ def receptive_field(
         the image's edges. Kernels and strides are read along the height.
 
     Raises:
-        UserError: a network without `in_shape`, or one that does not accept such images.
+        UserError: a network without `in_shape`, one that does not accept such images, or one that enlarges feature
+            maps.
 
     Two 3×3 convolutions have the receptive field of one 5×5, three that of one 7×7:
 
@@ -104,9 +106,14 @@ def _receptive_fields(model: nn.Module, in_shape: tuple[int, int, int]) -> "Data
 
 def _window(call: LayerCall) -> _Window:
     """Return the window of a layer; one input per unit where it has no kernel, as for a ReLU."""
-    layer = call.layer
-    if isinstance(layer, nn.AdaptiveAvgPool2d | nn.AdaptiveMaxPool2d):
-        before, after = call.input.shape[2], call.output.shape[2]
+    layer, before, after = call.layer, call.input.shape[2], call.output.shape[2]
+    adaptive = isinstance(layer, nn.AdaptiveAvgPool2d | nn.AdaptiveMaxPool2d)
+    if isinstance(layer, ENLARGING) or (adaptive and after > before):
+        raise UserError(
+            f"The layer {call.name} ({type(layer).__name__}) enlarges feature maps; expected convolutions "
+            "and pools, whose units are at least as far apart as those before them."
+        )
+    if adaptive:
         return _Window(before - (after - 1) * (before // after), before // after)
     kernel = 1 + (_height(getattr(layer, "kernel_size", 1)) - 1) * _height(getattr(layer, "dilation", 1))
     padding = getattr(layer, "padding", 0)

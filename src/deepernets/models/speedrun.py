@@ -119,12 +119,11 @@ def whitening_filters(images: Tensor, smallest: float = 5e-4) -> Tensor:
         (2 · C · PATCH², C, PATCH, PATCH), the most frequent pattern first.
     """
     patches = images.unfold(2, PATCH, 1).unfold(3, PATCH, 1)  # (N, C, H', W', PATCH, PATCH)
-    shape = (images.shape[1], PATCH, PATCH)
-    rows = (
-        patches.permute(0, 2, 3, 1, 4, 5).reshape(-1, images.shape[1] * PATCH**2).double()
-    )  # (patches, C · 4)
+    patches = patches.permute(0, 2, 3, 1, 4, 5)  # (N, H', W', C, PATCH, PATCH)
+    rows = patches.reshape(-1, images.shape[1] * PATCH**2).double()  # (N · H' · W', C · PATCH²)
     variances, directions = torch.linalg.eigh(torch.cov(rows.T))  # ascending
-    filters = (directions / (variances + smallest).sqrt()).T.flip(0).reshape(-1, *shape)
+    rows_of_filters = (directions / (variances + smallest).sqrt()).T.flip(0)
+    filters = rows_of_filters.reshape(-1, images.shape[1], PATCH, PATCH)
     return torch.cat([filters, -filters]).float()
 
 

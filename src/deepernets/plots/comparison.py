@@ -140,7 +140,7 @@ def error_intervals(results: Mapping[str, tuple[int, int]]) -> Figure:
     """
     figure, ax = style.single(7.5, 0.9 + 0.34 * len(results))
     for row, (wrong, images) in enumerate(results.values()):
-        low, high = (100 * (1 - share) for share in reversed(binomial_interval(images - wrong, images)))
+        low, high = (100 * share for share in binomial_interval(wrong, images))
         ax.plot([low, high], [row, row], color=style.PALETTE[0], linewidth=2)
         ax.plot([100 * wrong / images], [row], "o", color=style.PALETTE[0])
         style.annotate(ax, f"{wrong} of {images:,}", (high, row))

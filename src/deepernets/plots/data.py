@@ -85,8 +85,7 @@ def normalisation_steps(steps: Mapping[str, Tensor], shown: int) -> Figure:
     figure, axes = style.subplots(2, len(steps), width=2.6 * len(steps), height=4.6)
     style.hide_axes(axes[0])
     for (above, ax), (title, images) in zip(axes.T, steps.items(), strict=True):
-        least, greatest = images.min(), images.max()
-        style.show_image(above, ((images[shown] - least) / (greatest - least) * 255).round().to(torch.uint8))
+        style.show_image(above, style.stretched(images)[shown])
         above.set_title(title, fontsize=11)
         for number, (name, colour) in enumerate(style.CHANNEL_COLOURS[images.shape[1]].items()):
             counts, edges = torch.histogram(images[:, number].flatten(), bins=64)

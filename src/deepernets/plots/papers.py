@@ -111,8 +111,8 @@ def resnet_cifar_errors(parameters: Mapping[int, int]) -> Figure:
     figure, ax = style.single(7.5, 4.2)
     dot = {"fmt": "o", "markersize": 7, "capsize": 4, "color": style.PALETTE[0]}
     for depth, (_, error) in resnet.CIFAR_10.items():
-        right = round((100 - error) / 100 * CIFAR_TEST_IMAGES)
-        low, high = (100 * (1 - share) for share in reversed(binomial_interval(right, CIFAR_TEST_IMAGES)))
+        wrong = round(error / 100 * CIFAR_TEST_IMAGES)
+        low, high = (100 * share for share in binomial_interval(wrong, CIFAR_TEST_IMAGES))
         label = "as printed, with the 95 % interval\nof 10,000 images" if depth == 20 else None
         ax.errorbar(parameters[depth], error, yerr=[[error - low], [high - error]], label=label, **dot)
         look = {"xytext": (0, 4), "ha": "center", "va": "bottom", "fontsize": 10}

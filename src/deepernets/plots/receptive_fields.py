@@ -1,8 +1,9 @@
 """Figures of receptive fields: windows, how fields grow, and which pixels influence a unit most."""
 
 from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
+from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.patches import Rectangle
 from torch import Tensor
@@ -205,40 +206,55 @@ def field_example(layers: Sequence[tuple[int, int, int, int]], pixels: int, unit
         pixels: Side of the image.
         unit: Which unit of the last layer, from 0.
     """
-    counts, starts, jumps = [pixels], [0.0], [1]
+    rows = [_Row(pixels)]
     for kernel, stride, padding, dilation in layers:
-        span = dilation * (kernel - 1)
-        counts.append(output_side(counts[-1], span + 1, stride, padding))
-        starts.append(starts[-1] + (span / 2 - padding) * jumps[-1])
-        jumps.append(jumps[-1] * stride)
-    used = [{unit}]
-    for (kernel, stride, padding, dilation), count in zip(reversed(layers), reversed(counts), strict=False):
-        taps = range(-padding, dilation * kernel - padding, dilation)
-        real = [place for place in used[0] if 0 <= place < count]  # a padded zero depends on nothing
-        used.insert(0, {place * stride + tap for place in real for tap in taps})
-    figure, ax = style.single(8, 0.95 * len(counts))
-    for row, (count, start, jump) in enumerate(zip(counts, starts, jumps, strict=True)):
-        for place in sorted(used[row] | set(range(count))):
-            face = style.PALETTE[0] if place in used[row] else style.PAPER
-            line = "-" if 0 <= place < count else ":"
-            face = face if line == "-" else style.PAPER
-            box = Rectangle((start + place * jump - 0.4, row - 0.2), 0.8, 0.4, facecolor=face)
-            box.set(edgecolor=style.GUIDE, linestyle=line)
-            ax.add_patch(box)
-            if line == ":":
-                ax.text(start + place * jump, row, "0", fontsize=9, **style.CENTRED)
-    for row, (kernel, stride, padding, dilation) in enumerate(layers, start=1):
-        for place in used[row]:
-            if not 0 <= place < counts[row]:
-                continue
-            for tap in range(kernel):
-                below = place * stride - padding + tap * dilation
-                x = [starts[row] + place * jumps[row], starts[row - 1] + below * jumps[row - 1]]
-                ax.plot(x, [row - 0.2, row - 0.8], color=style.GUIDE, linewidth=0.8)
-    names = ["pixels", *(f"layer {row}" for row in range(1, len(counts)))]
-    ax.set_yticks(range(len(counts)), names)
-    ax.set(xlabel="pixel", ylim=(-0.5, len(counts) - 0.5))
+        below, span = rows[-1], dilation * (kernel - 1)
+        units = output_side(below.units, span + 1, stride, padding)
+        rows.append(_Row(units, below.pixel(span / 2 - padding), below.jump * stride))
+    figure, ax = style.single(8, 0.95 * len(rows))
+    used = {unit}
+    for height in range(len(layers), 0, -1):
+        row, below = rows[height], rows[height - 1]
+        _draw_units(ax, height, row, used)
+        kernel, stride, padding, dilation = layers[height - 1]
+        windows_of = {
+            place: [place * stride - padding + tap * dilation for tap in range(kernel)]
+            for place in used
+            if 0 <= place < row.units  # a padded zero depends on nothing
+        }
+        for place, taps in windows_of.items():
+            for tap in taps:
+                x = [row.pixel(place), below.pixel(tap)]
+                ax.plot(x, [height - 0.2, height - 0.8], color=style.GUIDE, linewidth=0.8)
+        used = {tap for taps in windows_of.values() for tap in taps}
+    _draw_units(ax, 0, rows[0], used)
+    ax.set_yticks(range(len(rows)), ["pixels", *(f"layer {height}" for height in range(1, len(rows)))])
+    ax.set(xlabel="pixel", ylim=(-0.5, len(rows) - 0.5))
     ax.set_xticks(range(0, pixels, 2))
     ax.autoscale_view(scaley=False)
     ax.grid(False)
     return figure
+
+
+class _Row(NamedTuple):
+    """The units of a layer along one side: how many, the pixel of the first one's centre, and their distance."""
+
+    units: int
+    start: float = 0.0
+    jump: int = 1
+
+    def pixel(self, unit: float) -> float:
+        """Return the pixel on which a unit's field is centred."""
+        return self.start + unit * self.jump
+
+
+def _draw_units(ax: Axes, height: int, row: _Row, used: set[int]) -> None:
+    """Draw a box for each unit, full where it is used, and a dotted one for each padded zero that is used."""
+    for unit in sorted(used | set(range(row.units))):
+        padded = not 0 <= unit < row.units
+        face = style.PALETTE[0] if unit in used and not padded else style.PAPER
+        box = Rectangle((row.pixel(unit) - 0.4, height - 0.2), 0.8, 0.4, facecolor=face)
+        box.set(edgecolor=style.GUIDE, linestyle=":" if padded else "-")
+        ax.add_patch(box)
+        if padded:
+            ax.text(row.pixel(unit), height, "0", fontsize=9, **style.CENTRED)

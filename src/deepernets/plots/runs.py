@@ -8,6 +8,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from deepernets.data.images import Images
+from deepernets.errors import UserError
 from deepernets.plots import style
 from deepernets.training.metrics import recall_per_class
 from deepernets.training.records import Record
@@ -30,8 +31,15 @@ def curves(records: Record | Sequence[Record], names: Sequence[str] = ()) -> Fig
     Args:
         records: One record or several.
         names: What several are called; without it by their recipes.
+
+    Raises:
+        UserError: there are more records than colours.
     """
     records = [records] if isinstance(records, Record) else records
+    if len(records) > len(style.PALETTE):
+        raise UserError(
+            f"{len(records)} runs cannot be told apart in one figure; give at most {len(style.PALETTE)}."
+        )
     figure, axes = style.subplots(1, 3, width=9.5, height=3.2)
     loss, accuracy, rate = axes[0]
     names = names or [record.recipe.name if len(records) > 1 else "" for record in records]

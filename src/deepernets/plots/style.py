@@ -34,10 +34,7 @@ LINK = "0.6"  # lines that join marks
 FILL = "0.85"  # areas in the background
 SEQUENTIAL = "cividis"  # from low to high, such as shares
 DIVERGING = "PuOr_r"  # from negative to positive: the ends also differ in lightness
-CARD_GROUND, CARD_IMAGE = (
-    "#14263d",
-    "#2a6db3",
-)  # of the image for links to the book; the logo has the second, too
+CARD_GROUND, CARD_IMAGE = "#14263d", "#2a6db3"  # of the picture for links; the logo has the second, too
 HEAT = "inferno"  # heat maps that are laid over images
 GREY_IMAGE = "gray"  # images of one channel
 SHADES = "Greys"  # from absent to present
@@ -88,7 +85,7 @@ def series(number: int) -> dict[str, Any]:
 
 def bar(number: int) -> dict[str, Any]:
     """Return colour and hatch of the `number`-th part of a stacked bar, for `Axes.barh`."""
-    return {"color": PALETTE[number], "hatch": HATCHES[number % len(HATCHES)]}
+    return {"color": PALETTE[number % len(PALETTE)], "hatch": HATCHES[number % len(HATCHES)]}
 
 
 def draw_lines(

@@ -9,16 +9,19 @@ import sys
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import pytest
 
 import deepernets
-from deepernets import cli
 from deepernets.course import checks
 from deepernets.course.grading import grades, isolation, judge, sandbox
 from deepernets.course.grading.isolation import Limits, choose
 from deepernets.course.grading.submissions import Submission
 from deepernets.errors import UserError
+
+if TYPE_CHECKING:
+    from tests.conftest import Run
 
 PACKAGE = Path(deepernets.__file__).parent
 REPOSITORY = Path(__file__).parents[3]
@@ -85,12 +88,8 @@ HONEST = [
 
 # What a notebook tries: each is code that fails if the sandbox holds.
 CONTROL = "list the temporary folder, which is allowed"
-OF_ITS_IMAGE = (
-    "read /etc/passwd",
-    "read /var",
-    "read /run",
-    "read /sys",
-)  # a container has its own, or empty ones
+# A container has its own, or empty ones.
+OF_ITS_IMAGE = ("read /etc/passwd", "read /var", "read /run", "read /sys")
 ESCAPES = {
     CONTROL: "os.listdir('/tmp')",
     **{
@@ -239,10 +238,7 @@ def _notebook(cells: Iterable[str]) -> str:
 @contextmanager
 def _listening() -> Iterator[int]:
     """Listen on a port, and on a hidden socket that is named after it."""
-    with (
-        socket.create_server(("127.0.0.1", 0)) as server,
-        socket.socket(socket.AF_UNIX) as hidden,
-    ):
+    with socket.create_server(("127.0.0.1", 0)) as server, socket.socket(socket.AF_UNIX) as hidden:
         port = server.getsockname()[1]
         hidden.bind(f"\0g{port}")
         hidden.listen()
@@ -392,6 +388,12 @@ def test_the_course_s_own_answers_and_equal_ones_are_flagged() -> None:
     }
 
 
+def test_a_long_cell_is_searched_for_answers_once() -> None:
+    opened = "from deepernets.course.exercises.lab03 import (\n"
+    assert not grades._reads_answers(opened * 30_000, ["confusion"])
+    assert grades._reads_answers(f"{opened * 30_000}    training_case, _confusion)", ["mean_and_sd"])
+
+
 def test_a_grader_that_fails_at_one_notebook_says_so_and_goes_on(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(judge, "run", lambda *_: 1 / 0)
     grade = grades._grade(Submission("a", {1: "1"}, "lab03"), "lab03", ("confusion",), [1], Limits(), "none")
@@ -425,6 +427,8 @@ def test_rows_of_an_interrupted_grading_are_kept_and_resumed(
     rows = _rows(out)
     assert [row["student"] for row in rows if row["exercise"] == "total"] == ["a", "b", "c"]
     assert kept == [row for row in rows if row["student"] in {row["student"] for row in kept}]
+    with pytest.raises(UserError, match="has grades of lab03, not of lab04"):
+        grades.grade_folder(tmp_path, out, lab="4", sandbox="none", resume=True)
     out.write_text("other,table\n")
     with pytest.raises(UserError, match="is not a table of grades"):
         grades.grade_folder(tmp_path, out, sandbox="none", resume=True)
@@ -439,21 +443,18 @@ def test_a_place_that_cannot_be_written_is_found_before_grading(
         grades.grade_folder(tmp_path, tmp_path / "a.ipynb" / "grades.csv", sandbox="none")
 
 
-def test_without_a_sandbox_the_table_says_so(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_without_a_sandbox_the_table_says_so(run: "Run", tmp_path: Path) -> None:
     (tmp_path / "a.ipynb").write_text(_notebook([IMPORTS, CONFUSION, "check('confusion', confusion)"]))
     out = tmp_path / "grades.csv"
-    words = ["grade", str(tmp_path), "--out", str(out), "--sandbox", "none", "--format", "moodle"]
-    with pytest.raises(SystemExit) as end:
-        cli.main(words)
-    assert end.value.code == 0
+    words = ("--out", out, "--sandbox", "none", "--format", "moodle")
+    status, printed, _ = run("grade", tmp_path, *words)
+    assert status == 0
     total = _of(out, "a")["total"]
     assert total["points"] == "1"
     assert total["remark"].startswith("Graded without a sandbox.")
-    assert "1 of 1 notebooks graded; sandbox: none" in capsys.readouterr().out
+    assert "1 of 1 notebooks graded; sandbox: none" in printed
     assert _rows(out.with_name("grades-moodle.csv"))[0]["Grade"] == "1"
-    with pytest.raises(SystemExit) as end:
-        cli.main(["grade", str(tmp_path), "--workers", "0"])
-    assert end.value.code == 2
+    assert run("grade", tmp_path, "--workers", 0)[0] == 2
 
 
 def test_names_are_safe_in_tables_and_files() -> None:

@@ -87,10 +87,11 @@ def test_what_is_not_plain_data_is_refused(value: Any) -> None:
             ["outcome", None, "1"],
             ["outcome"],
         ),
+        *(["set", [["int", hex(n)] for n in range(2_000)]], ["dict", [[float(n), n] for n in range(2_000)]]),
         *(["tensor", "int64", [1], ""], ["tensor", "int64", [-1], "AAAAAAAAAAA="], ["tensor", "x", [], ""]),
         *(["tensor", "int8", [10**12], ""], ["tensor", "int8", [1], "?"], ["tensor", "int8", [True], "AA=="]),
     ],
-    ids=repr,
+    ids=lambda plain: repr(plain)[:60],
 )
 def test_frames_that_were_made_up_are_refused(plain: Any) -> None:
     with pytest.raises(NotPlainError):

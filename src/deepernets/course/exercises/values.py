@@ -287,12 +287,15 @@ def _first(
         found = _difference(a, b, tolerance)
         if found is None:
             continue
-        inner = found[0].removeprefix("entry ")
+        inside, *values = found
+        index = inside.removeprefix("entry ")
         if named:
-            return f"{found[0]} of {place}" if found[0] else place, *found[1:]
-        return f"entry {place}{inner}" if inner.startswith(
-            "["
-        ) or not inner else f"{inner} of {place}", *found[1:]
+            path = f"{inside} of {place}" if inside else place
+        elif not index or index.startswith("["):
+            path = f"entry {place}{index}"
+        else:
+            path = f"{index} of {place}"
+        return path, *values
     return None
 
 
@@ -303,12 +306,9 @@ def _tensor_difference(one: Tensor, other: Tensor, tolerance: float) -> tuple[st
     apart = ~torch.isclose(a, b, rtol=tolerance, atol=tolerance / 10, equal_nan=True)
     if not apart.any():
         return None
-    place = apart.nonzero()[0].tolist()
-    return (
-        f"entry [{', '.join(map(str, place))}]" if place else "",
-        a[tuple(place)].item(),
-        b[tuple(place)].item(),
-    )
+    place = tuple(apart.nonzero()[0].tolist())
+    path = f"entry [{', '.join(map(str, place))}]" if place else ""
+    return path, a[place].item(), b[place].item()
 
 
 def _shown_apart(one: Any, other: Any) -> tuple[str, str]:

@@ -4,7 +4,6 @@ import csv
 import html
 import re
 import secrets
-from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor, as_completed
 from dataclasses import dataclass, field, replace
@@ -28,9 +27,8 @@ COLUMNS = ("student", "lab", "exercise", "points", "of", "status", "remark", "fl
 MARKS = {"right": "✓", "wrong": "✗"}
 LONGEST_REMARK = 1_000  # characters in a cell of the table
 LONG_ENOUGH = 80  # characters of an answer; shorter ones may well be equal by chance
-IMPORTED = re.compile(
-    r"course\.exercises\.lab\d\d import (\([^)]*\)|[^\n]*)"
-)  # the labs import helpers from there
+# The labs import helpers from there. A bracket ends at the next one, so that a cell is not read again for each.
+IMPORTED = re.compile(r"course\.exercises\.lab\d\d import (\([^()]*\)|[^\n]*)")
 READS_ANSWERS = re.compile(
     r"exercises\.(?:judging|values)|course\.grading|checks\.(?:labs|exercises|judge)|EXERCISES|\.reference\b|getsource"
 )
@@ -130,7 +128,7 @@ def grade_folder(  # noqa: PLR0913
     chosen = choose_lab(submissions, lab)
     way = choose(sandbox)
     exercises = tuple(labs()[chosen])
-    rows = _complete_rows(out) if resume else []
+    rows = _complete_rows(out, chosen) if resume else []
     known = {row[0] for row in rows}
     write_table(rows, out, COLUMNS)  # so that a place that cannot be written to is found now
     write_explanations(submissions, chosen, out)
@@ -186,10 +184,9 @@ def _flags(submissions: list[Submission], exercises: Sequence[str]) -> dict[str,
             flags.setdefault(submission.student, {})["total"] = "a cell reads the course's own answers"
     for name in exercises:
         written = {one.student: answer for one in submissions if (answer := _written(one, name))}
-        count = Counter(written.values())
         for student, answer in written.items():
             others = [other for other in written if other != student and written[other] == answer]
-            if count[answer] > 1:
+            if others:
                 flags.setdefault(student, {})[name] = f"the same code as {', '.join(others[:3])}"
     return flags
 
@@ -228,11 +225,11 @@ def _write_page(grade: Grade, out: Path) -> None:
     )
 
 
-def _complete_rows(out: Path) -> list[Row]:
+def _complete_rows(out: Path, lab: str) -> list[Row]:
     """Return the rows of the students whose grading was finished in an earlier table; none if there is no table.
 
     Raises:
-        UserError: it is another table.
+        UserError: it is another table, or one of another lab.
     """
     if not out.is_file():
         return []
@@ -243,7 +240,10 @@ def _complete_rows(out: Path) -> list[Row]:
         raise UserError(f"{out} cannot be read ({type(error).__name__}); grade without --resume.") from error
     if head != COLUMNS:
         raise UserError(f"{out} is not a table of grades; choose another one with --out.")
-    done = {row[0] for row in rows if len(row) == len(COLUMNS) and row[2] == "total"}
+    totals = [row for row in rows if len(row) == len(COLUMNS) and row[2] == "total"]
+    if others := {row[1] for row in totals if row[5] == "graded"} - {lab}:
+        raise UserError(f"{out} has grades of {others.pop()}, not of {lab}; choose another table with --out.")
+    done = {row[0] for row in totals}
     return [row for row in rows if row and row[0] in done]
 
 

@@ -170,9 +170,7 @@ def _set_up(limits: Limits, as_root: bool) -> str:
         lines += _bound(path)
     lines += [f"touch dev/{name}; mount --bind /dev/{name} dev/{name}" for name in DEVICES]
     lines.append("mkdir dev/shm dev/pts; ln -s /proc/self/fd dev/fd; ln -s pts/ptmx dev/ptmx")
-    lines.append(
-        "mount -t devpts -o newinstance,ptmxmode=0666,mode=620 devpts dev/pts || true"
-    )  # shell lines
+    lines.append("mount -t devpts -o newinstance,ptmxmode=0666,mode=620 devpts dev/pts || true")
     sized = f"-o size={4 * limits.output},mode=1777,nosuid,nodev"
     lines += [f"mount -t tmpfs {sized} sandbox {folder}" for folder in ("dev/shm", "tmp")]
     return "\n".join(
@@ -272,8 +270,7 @@ def _complaint(sandbox: str) -> str:
         )  # fmt: skip
     except (OSError, subprocess.TimeoutExpired) as error:
         return type(error).__name__
-    return (
-        (done.stderr.strip().splitlines() or [f"exit status {done.returncode}"])[-1][:200]
-        if done.returncode
-        else ""
-    )
+    if done.returncode == 0:
+        return ""
+    said = done.stderr.strip().splitlines() or [f"exit status {done.returncode}"]
+    return said[-1][:200]

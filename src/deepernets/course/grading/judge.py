@@ -95,17 +95,7 @@ def run(
         else:
             judging.result.remarks.append("The process ended before the first cell, or after the last.")
             break
-    judging.result.remarks += [
-        f"Cell {cell} stopped with {error}" for cell, error in judging.failures.items()
-    ]
-    for cell, source in submission.cells.items():
-        if cell in judging.failures:
-            for name in bound_names(source) & set(exercises):
-                hint = f"Cell {cell}, which has your answer, stopped with {judging.failures[cell]}"
-                judging.note(name, "wrong", hint)
-    for name in exercises:
-        status, hint = ("not attempted", "") if judging.done else ("not graded", NOT_REACHED)
-        judging.result.verdicts.setdefault(name, (status, hint))
+    judging.finish(submission)
     return judging.result
 
 
@@ -178,6 +168,18 @@ class _Judging:
         before = self.result.verdicts.get(name, ("not attempted", ""))[0]
         if before != "right" and (status != "not attempted" or before == "not attempted"):
             self.result.verdicts[name] = (status, hint)
+
+    def finish(self, submission: Submission) -> None:
+        """Note which cells failed, and give a verdict to each exercise that has none."""
+        self.result.remarks += [f"Cell {cell} stopped with {error}" for cell, error in self.failures.items()]
+        for cell, source in submission.cells.items():
+            if cell in self.failures:
+                for name in bound_names(source) & self.exercises.keys():
+                    hint = f"Cell {cell}, which has your answer, stopped with {self.failures[cell]}"
+                    self.note(name, "wrong", hint)
+        for name in self.exercises:
+            without = ("not attempted", "") if self.done else ("not graded", NOT_REACHED)
+            self.result.verdicts.setdefault(name, without)
 
     def _judge(self, process: Process, name: str) -> tuple[str, str]:
         """Return status and hint of an answer; right must be right on all seeds."""

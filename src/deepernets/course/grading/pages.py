@@ -66,8 +66,8 @@ def by_question(submissions: list[Submission]) -> dict[str, dict[str, str]]:
 
     An answer may have been written into the cell of its question.
     """
-    asked = {question for one in submissions for question, _ in one.answers}
-    shortest = {text: next(q for q in sorted(asked, key=len) if text.startswith(q)) for text in asked}
+    asked = sorted({question for one in submissions for question, _ in one.answers}, key=len)
+    shortest = {text: next(q for q in asked if text.startswith(q)) for text in asked}
     found: dict[str, dict[str, str]] = {}
     for one in sorted(submissions, key=lambda one: -len(one.answers)):
         for text, answer in one.answers:

@@ -19,7 +19,10 @@ from deepernets.course.exercises.values import Stopped
 
 DEEPEST = 20  # containers inside containers
 LARGEST_FRAME = 8 * 2**20  # bytes
-LONGEST_INTEGER = 1_000  # decimal digits
+LONGEST_INTEGER = 1_000  # hexadecimal digits
+MOST_KEYS = (
+    1_000  # entries of a set or dictionary: integers can be chosen so that each is compared with all others
+)
 LENGTH = struct.Struct(">I")
 DTYPES = {
     str(dtype).removeprefix("torch."): dtype
@@ -109,7 +112,8 @@ def from_plain(plain: Any, depth: int = 0) -> Any:
         kind, *content = plain
         if kind in CONTAINERS:
             (entries,) = content
-            return CONTAINERS[kind](from_plain(entry, depth + 1) for entry in _listed(entries))
+            most = MOST_KEYS if kind == "set" else None
+            return CONTAINERS[kind](from_plain(entry, depth + 1) for entry in _listed(entries, most))
         return READERS[kind](depth + 1, *content)
     except NotPlainError:
         raise
@@ -148,7 +152,7 @@ def _read_integer(depth: int, text: str) -> int:
 
 
 def _read_dict(depth: int, items: list[Any]) -> dict[Any, Any]:
-    read = [(from_plain(key, depth), from_plain(value, depth)) for key, value in _listed(items)]
+    read = [(from_plain(key, depth), from_plain(value, depth)) for key, value in _listed(items, MOST_KEYS)]
     if not all(isinstance(key, str | int | float | bool | None) for key, _ in read):
         raise NotPlainError("A key is neither text nor a number.")
     return dict(read)
@@ -166,9 +170,9 @@ def _read_outcome(depth: int, value: Any, changed: int) -> Outcome:
     return Outcome(from_plain(value, depth), changed)
 
 
-def _listed(entries: Any) -> list[Any]:
-    if type(entries) is not list:
-        raise NotPlainError("Expected a list.")
+def _listed(entries: Any, most: int | None = None) -> list[Any]:
+    if type(entries) is not list or (most is not None and len(entries) > most):
+        raise NotPlainError(f"Expected a list{f' of at most {most} entries' if most else ''}.")
     return entries
 
 

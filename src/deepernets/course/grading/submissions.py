@@ -25,7 +25,7 @@ TITLE = re.compile(r"^#\s*Lab\s+(\d+)\b", re.MULTILINE)
 NOTEBOOK = re.compile(r"\.ipynb(?=$|[ .(_-])", re.IGNORECASE)  # browsers rename: .ipynb.txt, .ipynb (1)
 OTHER = (".py", ".pdf", ".docx", ".rar", ".7z", ".tar", ".gz")
 QUESTION = "**Explain"
-PLACEHOLDER = "*Your answer:*"
+PLACEHOLDER = "*Your answer:*"  # of a question, in the students' notebook
 MOST_QUESTIONS = 50  # of a notebook
 IGNORED = {".ipynb_checkpoints", "__MACOSX"}
 

@@ -30,7 +30,6 @@ from deepernets.course.grading.plain import (
 CANDIDATES = 3  # versions of an answer that were never checked, the latest first
 CLOCKS = {signal.SIGPROF: signal.ITIMER_PROF, signal.SIGALRM: signal.ITIMER_REAL}
 INSTALLERS = ("pip", "conda", "uv", "mamba")  # line magics that do nothing here
-LONGEST_REMARK = 300
 
 
 class CellTimeoutError(BaseException):
@@ -113,12 +112,7 @@ class Worker:
             error = result.error_before_exec or result.error_in_exec
         except BaseException as stopped:
             error = stopped
-        if error is None:
-            return ""
-        try:
-            return describe_failure(error)[:LONGEST_REMARK]
-        except BaseException:
-            return "an exception that cannot be printed"
+        return "" if error is None else describe_failure(error)
 
     def _note_versions(self, namespace: dict[str, Any]) -> None:
         for name, versions in self.versions.items():
