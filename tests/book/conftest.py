@@ -18,7 +18,11 @@ HTML = ROOT / "_build" / "html"
 
 @cache
 def _read(path: Path) -> BeautifulSoup:
-    return BeautifulSoup(path.read_text(encoding="utf-8"), "html.parser")
+    page = BeautifulSoup(path.read_text(encoding="utf-8"), "html.parser")
+    for name in page.select("span.together"):  # on one line, and otherwise like the text around it
+        name.unwrap()
+    page.smooth()
+    return page
 
 
 @cache

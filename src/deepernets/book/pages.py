@@ -28,8 +28,9 @@ def show_table(frame: "DataFrame | Sequence[dict[str, Any]]", decimals: int = 1)
     from IPython.display import Markdown
 
     table = pd.DataFrame(frame).astype(object)  # whole numbers stay whole beside others
-    table = table.where(table.notna(), None).rename(columns=lambda name: str(name).replace("_", " "))
-    table = table.map(lambda value: _number(value, decimals))
+    table = table.map(lambda value: _number(value, decimals), na_action="ignore")
+    table = table.rename(columns=lambda name: str(name).replace("_", " "))
+    table = table.astype(object).where(table.notna(), None)
     return Markdown(table.to_markdown(index=False, disable_numparse=True, missingval="–"))
 
 
