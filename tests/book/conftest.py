@@ -18,7 +18,8 @@ HTML = ROOT / "_build" / "html"
 
 @cache
 def _read(path: Path) -> BeautifulSoup:
-    page = BeautifulSoup(path.read_text(encoding="utf-8"), "html.parser")
+    text = path.read_text(encoding="utf-8").replace("\N{NO-BREAK SPACE}", " ")
+    page = BeautifulSoup(text, "html.parser")
     for name in page.select("span.together"):  # on one line, and otherwise like the text around it
         name.unwrap()
     page.smooth()

@@ -62,7 +62,7 @@ def validation_accuracies(runs: Mapping[str, Record]) -> Figure:
         last.plot(accuracies[-1], order.index(name), **look)
     last.set_yticks(range(len(order)), order)
     by_epoch.set(title="Validation accuracy", xlabel="epoch")
-    last.set_title("after the last epoch")
+    last.set_title("After the last epoch")
     style.label_percent(by_epoch.yaxis)
     style.label_percent(last.xaxis)
     style.whole_numbers(by_epoch.xaxis)
