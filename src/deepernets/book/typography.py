@@ -17,8 +17,8 @@ PERCENT = re.compile(r"((?<=\d)|^) ?%(?!\w)")
 PLUS_MINUS = re.compile(r"(?<=\d) ± (?=\d)")
 REFERENCE = re.compile(r"\b(Tables?|Figures?|[Ss]ections?|[Ee]quations?|[Ll]abs?|[Ee]xercises?) (?=\d)")
 MINUS = re.compile(r"(?<![\w.])-(?=\d)")
-# ResNet-50, vgg-16-bn-cifar, cifar10-jpeg and 2026-11-27 do not break at their hyphens.
-HYPHENATED = re.compile(r"\d{4}-\d\d-\d\d|\b[A-Za-z]+\d*(?:-[a-z]+)*-\d+(?:-[a-z\d]+)*|\bcifar10-jpeg\b")
+# ResNet-50, vgg-16-bn-cifar, cifar10-jpeg, 3-4-6-3 and 2026-11-27 do not break at their hyphens.
+HYPHENATED = re.compile(r"\d+(?:-\d+){2,}|\b[A-Za-z]+\d*(?:-[a-z]+)*-\d+(?:-[a-z\d]+)*|\bcifar10-jpeg\b")
 NUMBER = re.compile(r"[+−-]?\d[\d,]*(\.\d+)?( ?%)?( ± \d+(\.\d+)?)?")
 NOTHING = ("", "–")
 
