@@ -18,7 +18,12 @@ HTML = ROOT / "_build" / "html"
 
 @cache
 def _read(path: Path) -> BeautifulSoup:
-    return BeautifulSoup(path.read_text(encoding="utf-8"), "html.parser")
+    text = path.read_text(encoding="utf-8").replace("\N{NO-BREAK SPACE}", " ")
+    page = BeautifulSoup(text, "html.parser")
+    for name in page.select("span.together"):  # on one line, and otherwise like the text around it
+        name.unwrap()
+    page.smooth()
+    return page
 
 
 @cache

@@ -48,15 +48,15 @@ def test_it_shows_channels_and_sides_of_every_layer(book: "Book") -> None:
 
 def test_heat_is_compared_with_an_untrained_network_and_an_even_map(book: "Book") -> None:
     rows = book.rows(PAGE)
-    head = next(row for row in rows if "even map" in row)
-    assert head == ["layer", "trained", "untrained", "even map", "rank correlation"]
+    head = next(row for row in rows if "even map, %" in row)
+    assert head == ["layer", "trained, %", "untrained, %", "even map, %", "rank correlation"]
     measured = [row for row in rows if len(row) == 5 and row[0].startswith("block") and " of " not in row[1]]
     assert len(measured) == 3
     for _, trained, untrained, even, correlation in measured:
         assert 0 < float(trained) < 100
         assert 0 < float(untrained) < 100
         assert 20 < float(even) < 27
-        assert -1 <= float(correlation) <= 1
+        assert -1 <= float(correlation.replace("−", "-")) <= 1
 
 
 def test_squares_are_counted_by_what_they_cover(book: "Book") -> None:

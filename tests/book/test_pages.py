@@ -8,7 +8,7 @@ import pytest
 
 import deepernets
 from deepernets.book import pages
-from deepernets.book.pages import show_reported
+from deepernets.book.pages import show_reported, show_table
 from deepernets.papers.reports import ALL_RESULTS
 from deepernets.results.comparison import Row, compare_reported
 
@@ -57,3 +57,17 @@ def test_the_extensions_that_the_book_is_built_with_are_there(monkeypatch: pytes
     loaded = [import_module(call.args[0]) for call in app.setup_extension.call_args_list]
     assert loaded
     assert all(callable(module.setup) for module in loaded)
+
+
+def test_numbers_of_a_table_have_the_same_decimals_and_thousands_apart() -> None:
+    rows = [
+        {"output_shape": (64, 8), "images": 13447, "share": -0.04, "work": 22121.84},
+        {"images": 1, "share": None},
+    ]
+    header, _, *lines = str(show_table(rows).data).splitlines()
+    shown = [[cell.strip() for cell in line.strip("|").split("|")] for line in (header, *lines)]
+    assert shown == [
+        ["output shape", "images", "share", "work"],
+        ["(64, 8)", "13,447", "0.0", "22,121.8"],
+        ["–", "1", "–", "–"],
+    ]

@@ -28,7 +28,7 @@ FIGURES = {
     "Wilson's interval": "Wilson: 90.1% to 92.2%",
     "three seeds": "1.3 standard deviations",
     "two seeds": "2 seeds: ± 8.98 s",
-    "new test sets": "by 3 to 15 points on CIFAR-10 and by 11 to 14 points on ImageNet",
+    "new test sets": "by 3 to 15 points on CIFAR-10 and 11 to 14 points on ImageNet",
 }
 
 
@@ -40,11 +40,11 @@ def test_it_shows_the_figures(book: "Book", what: str) -> None:
 def test_it_gives_the_reports_results_their_intervals(book: "Book") -> None:
     rows = book.rows(PAGE)
     for row in (
-        ["A: VGG-16", "91.2", "264 of 3,000", "90.13 to 92.16"],
-        ["A: ResNet-50", "85.8333", "425 of 3,000", "84.54 to 87.04"],
+        ["A: VGG-16", "91.20", "264 of 3,000", "90.13 to 92.16"],
+        ["A: ResNet-50", "85.83", "425 of 3,000", "84.54 to 87.04"],
         ["B: VGG-16, 0.01", "99.62", "38 of 10,000", "99.48 to 99.72"],
         ["B: VGG-13, scheduler", "99.65", "35 of 10,000", "99.51 to 99.75"],
-        ["A: ResNet-50", "A: VGG-16", "85.83 → 91.20", "38%"],
+        ["A: ResNet-50", "A: VGG-16", "85.83 → 91.20", "38"],
     ):
         assert row in rows
 
@@ -65,6 +65,6 @@ def test_it_says_where_the_recorded_run_comes_from(book: "Book") -> None:
     for words in (
         record.label,
         f"mean training loss is {record.epochs[-1]['train_loss']:.3f}",
-        f"{record.test['accuracy']:.1%} of 3,000 test images",
+        f"{100 * record.test['accuracy']:.1f} % of 3,000 test images",
     ):
         assert words in shown

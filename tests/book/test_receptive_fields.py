@@ -19,7 +19,7 @@ FIGURES = {
     "VGG-16's last map": "after the pool, sees 212 × 212",
     "ResNet-50's last map": "sees 483 pixels in the paper's network and 427 in v1.5, 56 fewer",
     "its parameters": "with 25,557,032 parameters in both",
-    "the ways to the middle": "3 layers: 1 3 6 7 6 3 1",
+    "the ways to the middle": "n = 3: 1 3 6 7 6 3 1",
     "how deep for 224 pixels": "stride 2 at none: 112, 4704 layers",
     "ResNet-20 by hand": "81 pixels",
     "v1 against v1.5 by hand": "56 pixels",

@@ -62,15 +62,15 @@ def test_it_shows_every_recorded_race(book: "Book", record: deepernets.Record) -
     assert row[1:4] == [
         f"{record.recipe.optimizer} {record.recipe.learning_rate:g}",
         f"{last['train_loss']:.3f}",
-        f"{last['validation_accuracy']:.1%}",
+        f"{100 * last['validation_accuracy']:.1f}",
     ]
 
 
 def test_its_words_name_the_best_and_the_worst_race(book: "Book") -> None:
     ranked = sorted(RACES, key=lambda record: record.epochs[-1]["validation_accuracy"])
     best, worst = ranked[-1].epochs[-1]["validation_accuracy"], ranked[0].epochs[-1]["validation_accuracy"]
-    assert f"the highest validation accuracy, {best:.1%}" in book.text(PAGE)
-    assert f"the lowest, {worst:.1%}" in book.text(PAGE)
+    assert f"the highest validation accuracy, {100 * best:.1f} %" in book.text(PAGE)
+    assert f"the lowest, {100 * worst:.1f} %" in book.text(PAGE)
 
 
 def test_it_says_where_the_races_come_from(book: "Book") -> None:

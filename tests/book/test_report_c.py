@@ -14,7 +14,7 @@ FIGURES = {
     "C: values of VGG-16": "C, VGG-16: 33,637,066 values",
     "C: values of ResNet-50": "C, ResNet-50: 26,313,218 values",
     "C: what trains": "26,267,778 train and 45,440 are running statistics",
-    "C: training accuracy on MNIST": "training accuracy of 1.0000, with a loss of 2.4e-05",
+    "C: training accuracy on MNIST": "training accuracy of 1.0000, with a loss of 2.4 ·10⁻⁵",
     "C: validation accuracy on MNIST": "98.94 % on the validation images and 98.98 % on the test images",
     "C: what its table calls training": "calls the 98.94 % “Training”",
     "C: its first epochs": "11.5 % training accuracy after the first epoch, which is 375 steps, and 75.7 %",

@@ -47,7 +47,7 @@ def test_it_shows_the_figures(book: "Book", what: str) -> None:
 @pytest.mark.parametrize(("depth", "parameters", "billions"), [row[:3] for row in IMAGENET])
 def test_it_counts_the_imagenet_networks(book: "Book", depth: str, parameters: str, billions: str) -> None:
     (row,) = [row for row in book.rows(PAGE) if row[0] == f"ResNet-{depth}" and row[1] == parameters]
-    assert row[3] == f"{billions} · 10⁹"
+    assert row[3] == str(billions)
     assert abs(float(row[2]) - float(billions)) < 0.07
 
 
@@ -67,7 +67,7 @@ def test_it_shows_how_often_blocks_are_repeated(book: "Book") -> None:
         ["7", "44", "658,586", "0.66M", "7.17"],
         ["9", "56", "853,018", "0.85M", "6.97"],
         ["18", "110", "1,727,962", "1.7M", "6.43"],
-        ["200", "1,202", "19,421,274", "19.4M", "7.93"],
+        ["200", "1202", "19,421,274", "19.4M", "7.93"],
     ],
     ids=lambda row: str(row[1]),
 )

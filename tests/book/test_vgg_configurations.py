@@ -24,7 +24,7 @@ FIGURES = {
     "report A's VGG-16": "14,724,675 parameters",
     "report C's VGG-16": "33,637,066 parameters",
     "from B to D": "5,309,696",
-    "from D to E": "+0.3 points at 256, +0.1 at 384 and -0.1 with scales drawn",
+    "from D to E": "+0.3 points at 256, +0.1 at 384 and −0.1 with scales drawn",
 }
 
 
@@ -66,7 +66,7 @@ def test_it_shows_what_the_record_says(book: "Book", name: str) -> None:
     for words in (
         run.recipe.name,
         run.data["variant"],
-        f"{run.test['accuracy']:.2%}",
+        f"{100 * run.test['accuracy']:.2f} %",
         run.precision,
         run.device,
         run.date,

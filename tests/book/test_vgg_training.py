@@ -19,7 +19,7 @@ FIGURES = {
     "deviation 0.1": "0.1 (variance 0.01) s = 0.1000: ×4.80 per layer",
     "Glorot's deviation": "×0.71 per layer",
     "He's deviation": "×1.00 per layer",
-    "from D to E with jitter": "and -0.1 with jitter",
+    "from D to E with jitter": "and −0.1 with jitter",
     "head on a larger map": "scores of shape (2, 10, 6, 6)",
     "dense on its own size": "image 32×32, scores (1, 3, 1, 1)",
     "dense on a larger image": "image 48×64, scores (1, 3, 3, 5)",

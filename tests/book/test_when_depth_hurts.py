@@ -80,7 +80,7 @@ def test_it_shows_what_the_records_say(book: "Book", runs: dict[str, Record], na
 @pytest.mark.parametrize("kind", ["plain", "resnet"])
 def test_it_says_how_the_two_networks_differ(book: "Book", runs: dict[str, Record], kind: str) -> None:
     shallow, deep = (runs[f"{kind}-{layers}"].epochs for layers in (20, 56))
-    errors = [f"{1 - epochs[-1]['train_accuracy']:.1%}" for epochs in (shallow, deep)]
+    errors = [f"{100 * (1 - epochs[-1]['train_accuracy']):.1f} %" for epochs in (shallow, deep)]
     found = book.text(PAGE).partition(f"ends with a training error of {errors[1]}")[2]
     assert found.replace(" ,", ",").startswith(f", {kind}-20 with {errors[0]}: {diagnosis(shallow, deep)}.")
 

@@ -115,7 +115,7 @@ def results_in_short() -> "Markdown":
     frame = pd.DataFrame(
         {
             "network, images, report": f"{row.model}, {row.data.replace('cifar', 'CIFAR-')}, {row.report}",
-            "reported, %": f"{row.printed} ({row.reported.epochs} epochs)",
+            "reported, %": f"{row.reported.test_accuracy:.2f} ({row.reported.epochs} epochs)",
             "our recipe, %": f"{row.ours} ({row.ours.epochs} epochs)" if row.ours else "not run yet",
         }
         for row in rows

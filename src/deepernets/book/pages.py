@@ -2,8 +2,10 @@
 
 import os
 from collections.abc import Sequence
+from numbers import Integral, Real
 from typing import TYPE_CHECKING, Any
 
+from deepernets.progress import format_duration
 from deepernets.training.records import Record, load_records
 
 if TYPE_CHECKING:
@@ -14,7 +16,9 @@ if TYPE_CHECKING:
 
 
 def show_table(frame: "DataFrame | Sequence[dict[str, Any]]", decimals: int = 1) -> "Markdown":
-    """Set a table: thousands apart, a fixed number of decimals, nothing where a value is missing.
+    """Set a table: thousands apart, a fixed number of decimals, a dash where a value is missing.
+
+    Names of columns get spaces for their underscores.
 
     Args:
         frame: A table, or its rows.
@@ -24,8 +28,17 @@ def show_table(frame: "DataFrame | Sequence[dict[str, Any]]", decimals: int = 1)
     from IPython.display import Markdown
 
     table = pd.DataFrame(frame).astype(object)  # whole numbers stay whole beside others
-    table = table.where(table.notna(), None)
-    return Markdown(table.to_markdown(index=False, intfmt=",", floatfmt=f".{decimals}f", missingval="–"))
+    table = table.map(lambda value: _number(value, decimals), na_action="ignore")
+    table = table.rename(columns=lambda name: str(name).replace("_", " "))
+    table = table.astype(object).where(table.notna(), None)
+    return Markdown(table.to_markdown(index=False, disable_numparse=True, missingval="–"))
+
+
+def _number(value: Any, decimals: int) -> Any:
+    """Return a number as text, and anything else as it is."""
+    if isinstance(value, Integral):
+        return value if isinstance(value, bool) else f"{int(value):,}"
+    return f"{float(value):z,.{decimals}f}" if isinstance(value, Real) else value
 
 
 def show_reported(rows: "Sequence[Row]") -> "Markdown":
@@ -108,7 +121,7 @@ def record_summary(record: Record) -> "Markdown":
         "recipe": f"`{record.recipe.name}`, profile {record.profile}",
         "epochs, seed": f"{len(record.epochs)} epochs, seed {record.seed}",
         "machine": f"{record.device}, {record.precision}",
-        "date, training time": f"{record.date}, {record.seconds['training'] / 60:.0f} minutes",
+        "date, training time": f"{record.date}, {format_duration(record.seconds['training'])}",
         f"last training loss{smoothing_note(record)}": f"{record.epochs[-1]['train_loss']:.4f}",
         "**test accuracy**": f"**{record.test['accuracy']:.2%}**",
     }
@@ -119,9 +132,11 @@ def record_summary(record: Record) -> "Markdown":
 def setup(app: Any) -> dict[str, bool]:
     """Make this module an extension of Sphinx, which is what the book is built with."""
     from deepernets.book.figures import InlineFigures  # Sphinx is not imported by the pages' cells
+    from deepernets.book.typography import Typography
 
     os.environ.setdefault("DEEPERNETS_FIGURES", "svg")  # for the pages that Sphinx executes
     app.add_post_transform(InlineFigures)
+    app.add_post_transform(Typography)
     for part in ("editions", "glossary", "search_texts"):
         app.setup_extension(f"{__package__}.{part}")
     os.environ.setdefault("TQDM_DISABLE", "1")  # for the pages' kernels: a page shows no progress bars

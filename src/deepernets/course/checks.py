@@ -121,9 +121,10 @@ def _show(verdict: Verdict) -> None:
         return
     mark, colour = MARKS[verdict.status], COLOURS[verdict.status]
     plain = fill(f"{mark} {text}", WIDTH)
+    marked = re.sub(r"`([^`\n]+)`", r"<code>\1</code>", html.escape(text))
     page = (
         f'<div style="border-left: 0.3em solid {colour}; padding-left: 0.6em">'
-        f'<span aria-hidden="true">{mark}</span> {html.escape(text)}</div>'
+        f'<span aria-hidden="true">{mark}</span> {marked}</div>'
     )
     shell.display_pub.publish({"text/plain": plain, "text/html": page})
 

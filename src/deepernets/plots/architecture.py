@@ -151,8 +151,9 @@ def _draw_block(ax: Axes, sketch: Sketch) -> None:
             ax.annotate("", (0.32, sum_at), (x, sum_at), arrowprops={**arrow, "edgecolor": colour}, zorder=1)
         if not steps:
             ax.text(x + 0.3, sum_at / 2, "shortcut", rotation=90, fontsize=style.SMALL, **style.CENTRED)
+        lower = 0.25 * (number % 2)  # boxes of neighbouring branches would touch
         for row, step in enumerate(steps):
-            _draw_step(ax, x, -0.75 - gap * (row + 0.35), step)
+            _draw_step(ax, x, -0.75 - gap * (row + 0.35 + lower), step)
     circle = {"boxstyle": "circle,pad=0.2", "facecolor": style.PAPER, "edgecolor": style.INK}
     ax.text(0, sum_at, "+", fontsize=10, bbox=circle, zorder=3, **style.CENTRED)
     ax.annotate("", (0, -BLOCK_HEIGHT - 0.7), (0, sum_at - 0.3), arrowprops=arrow, zorder=1)

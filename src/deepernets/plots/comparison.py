@@ -42,7 +42,7 @@ def accuracy_by_epoch_and_cost(records: Sequence[Record], multiply_adds: Mapping
     by_epoch.set(title="The same epochs", xlabel="epoch", ylabel="validation accuracy")
     by_cost.set(title="The same work", xlabel="10¹² multiply-adds spent")
     for ax in axes[0]:
-        ax.yaxis.set_major_formatter("{x:.0%}")
+        style.label_percent(ax.yaxis)
         style.say_if_empty(ax, not records)
     style.whole_numbers(by_epoch.xaxis)
     if records:
@@ -62,9 +62,9 @@ def validation_accuracies(runs: Mapping[str, Record]) -> Figure:
         last.plot(accuracies[-1], order.index(name), **look)
     last.set_yticks(range(len(order)), order)
     by_epoch.set(title="Validation accuracy", xlabel="epoch")
-    last.set_title("after the last epoch")
-    by_epoch.yaxis.set_major_formatter("{x:.0%}")
-    last.xaxis.set_major_formatter("{x:.1%}")
+    last.set_title("After the last epoch")
+    style.label_percent(by_epoch.yaxis)
+    style.label_percent(last.xaxis)
     style.whole_numbers(by_epoch.xaxis)
     return figure
 
@@ -110,7 +110,7 @@ def accuracies_by_seed(accuracies: Mapping[str, Mapping[int, float]]) -> Figure:
         ax.plot(*zip(*path, strict=True), color=style.LINK, linewidth=0.8, zorder=1)
     ax.set(ylabel="test accuracy", xlim=(-0.4, max(len(accuracies), 1) - 0.2))
     ax.set_xticks(range(len(accuracies)), list(accuracies))
-    ax.yaxis.set_major_formatter("{x:.0%}")
+    style.label_percent(ax.yaxis)
     style.say_if_empty(ax, not any(accuracies.values()))
     return figure
 
@@ -127,7 +127,7 @@ def accuracy_intervals(shares: Mapping[str, tuple[float, Interval]]) -> Figure:
         ax.errorbar(share, row, xerr=[[share - low], [high - share]], fmt="o", **look)
     ax.set_xlabel("accuracy, with its 95 % interval")
     style.name_rows(ax, list(shares))
-    ax.xaxis.set_major_formatter("{x:.1%}")
+    style.label_percent(ax.xaxis)
     style.say_if_empty(ax, not shares)
     return figure
 

@@ -83,6 +83,8 @@ def resnet_imagenet_errors(multiply_adds: Mapping[str, float]) -> Figure:
     drawn = [row for row in resnet.TEN_CROP if row.network in multiply_adds]
     for colour, (kind, (label, marker)) in zip(style.PALETTE, KINDS.items(), strict=False):
         rows = [row for row in drawn if row.network.startswith(kind)]
+        if not rows:
+            continue
         look = {"markersize": 7, "markerfacecolor": colour}
         if kind == "plain":
             look = {"markersize": 12, "markerfacecolor": "none"}
@@ -92,8 +94,9 @@ def resnet_imagenet_errors(multiply_adds: Mapping[str, float]) -> Figure:
         shift, side = (-10, "right") if row.network in LEFT else (10, "left")
         style.annotate(ax, row.network, (multiply_adds[row.network], row.top1), xytext=(shift, 0), ha=side)
     most = max(multiply_adds.values(), default=1.0)
+    named_right = [multiply_adds[row.network] for row in drawn if row.network not in LEFT]
     ax.set(xlabel="billions of multiply-adds per image", ylabel="top-1 error, %")
-    ax.set_xlim(-0.25 * most, 1.3 * most)  # room for the names
+    ax.set_xlim(-0.25 * most, max(1.05 * most, 1.45 * max(named_right, default=0)))  # room for the names
     ax.xaxis.set_major_formatter(lambda value, _: f"{value:g}" if value >= 0 else "")
     style.legend_outside(figure)
     return figure

@@ -93,5 +93,5 @@ def scaling_efficiencies(processes: Sequence[int], shares: Mapping[str, Sequence
     ax.set_xscale("log", base=2)
     style.log_ticks(ax.xaxis, list(processes))
     ax.set(xlabel="processes", ylabel="share of the ideal speed", ylim=(0, 1.05))
-    ax.yaxis.set_major_formatter("{x:.0%}")
+    style.label_percent(ax.yaxis)
     return figure

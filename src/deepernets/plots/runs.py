@@ -57,7 +57,7 @@ def curves(records: Record | Sequence[Record], names: Sequence[str] = ()) -> Fig
     loss.set(title="Cross-entropy (nats)", yscale="log")
     loss.legend(fontsize=8)
     accuracy.set_title("Accuracy")
-    accuracy.yaxis.set_major_formatter("{x:.0%}")
+    style.label_percent(accuracy.yaxis)
     rate.set(title="Learning rate", yscale="log")
     for ax in axes[0]:
         ax.set_xlabel("epoch")
@@ -193,7 +193,7 @@ def generalisation_gap(epochs: Sequence[Mapping[str, float]]) -> Figure:
         ax.set_xlabel("epoch")
     axes[0, 0].set(title="Cross-entropy (nats)", yscale="log")
     axes[0, 1].set_title("Accuracy")
-    axes[0, 1].yaxis.set_major_formatter("{x:.0%}")
+    style.label_percent(axes[0, 1].yaxis)
     return figure
 
 
@@ -212,7 +212,7 @@ def training_and_validation_error(panels: Mapping[str, Sequence[Record]]) -> Fig
         for number, record in enumerate(records):
             _draw_errors(ax, record, number)
         ax.set(title=title, xlabel="epoch")
-        ax.yaxis.set_major_formatter("{x:.0%}")
+        style.label_percent(ax.yaxis)
         style.whole_numbers(ax.xaxis)
         style.say_if_empty(ax, not records)
         if records:

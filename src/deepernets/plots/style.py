@@ -122,6 +122,11 @@ def label_decades(axis: Axis, digits: str) -> None:
     axis.set_minor_formatter(lambda value, _: f"{value:g}" if f"{value:e}"[0] in digits else "")
 
 
+def label_percent(axis: Axis) -> None:
+    """Label an axis of shares in per cent, with as many digits as its ticks need."""
+    axis.set_major_formatter(lambda share, _: f"{100 * share:.4g}\N{NO-BREAK SPACE}%")
+
+
 def share_y(axes: Collection[Axes]) -> None:
     """Give axes the same vertical range: from 0 or below to the highest upper end of those with data."""
     low, high = np.array([ax.get_ylim() for ax in axes if ax.has_data()] or [(0, 1)]).T
