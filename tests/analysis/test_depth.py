@@ -239,7 +239,9 @@ def test_responses_are_the_deviations_of_what_the_normalisations_give(name: str,
     for layer in layers:
         nn.init.uniform_(layer.weight, -2, 2, generator=generator)
         nn.init.uniform_(layer.bias, -2, 2, generator=generator)
-        layer.register_forward_hook(lambda layer, inputs, output: measured.append(float(output.detach().std())))
+        layer.register_forward_hook(
+            lambda layer, inputs, output: measured.append(float(output.detach().std()))
+        )
     network(images)
     # ε = 1e-5 beside variances above 0.01 changes a deviation by less than 0.05 %
     assert len(measured) == len(layers)

@@ -140,9 +140,9 @@ def residual_ratios(network: nn.Module, images: Tensor) -> dict[str, float]:
 def response_deviations(network: nn.Module) -> dict[str, float]:
     """Return, for each batch normalisation, the standard deviation of its output, from its γ and β alone.
 
-    In training mode, channel c of the output has mean β_c and standard deviation |γ_c|, whatever the images are. Over
-    images, channels and positions together, the variance is the mean of γ² plus the variance of β. The paper calls
-    it the response of a layer (He et al. 2016, section 4.2, figure 7).
+    In training mode, channel c of the output has mean β_c and standard deviation |γ_c|, whatever the images are.
+    Over images, channels and positions together, the variance is the mean of γ² plus the variance of β. The paper
+    calls the output the response of a layer (He et al. 2016, section 4.2, figure 7).
 
     Args:
         network: Any module with batch normalisations that have γ and β.

@@ -123,7 +123,7 @@ def setup(app: Any) -> dict[str, bool]:
     os.environ.setdefault("DEEPERNETS_FIGURES", "svg")  # for the pages that Sphinx executes
     app.add_post_transform(InlineFigures)
     for part in ("editions", "glossary", "search_texts"):
-        app.setup_extension(f"deepernets.course.{part}")
+        app.setup_extension(f"{__package__}.{part}")
     os.environ.setdefault("TQDM_DISABLE", "1")  # for the pages' kernels: a page shows no progress bars
     app.connect("html-page-context", _with_links_inside, priority=900)
     app.connect("html-page-context", _without_thebe, priority=900)

@@ -1,8 +1,13 @@
-"""The table of reported results that several of the book's pages show."""
+"""What the book's pages share: the table of reported results, and the extensions that Sphinx builds them with."""
 
 from dataclasses import replace
+from importlib import import_module
+from unittest.mock import Mock
+
+import pytest
 
 import deepernets
+from deepernets.book import pages
 from deepernets.book.pages import show_reported
 from deepernets.papers.reports import ALL_RESULTS
 from deepernets.results.comparison import Row, compare_reported
@@ -42,3 +47,13 @@ def test_a_column_of_dashes_is_left_out() -> None:
 def test_the_data_set_is_named_where_there_are_several() -> None:
     rows = [row for row in compare_reported(deepernets.load_records()) if row.report == "C"]
     assert cells(rows)[2][0] == "VGG-16, mnist, rate 0.01, momentum 0, 50 epochs"
+
+
+def test_the_extensions_that_the_book_is_built_with_are_there(monkeypatch: pytest.MonkeyPatch) -> None:
+    for variable in ("DEEPERNETS_FIGURES", "TQDM_DISABLE"):  # set for the pages' kernels, not for other tests
+        monkeypatch.setenv(variable, "")
+    app = Mock()
+    pages.setup(app)
+    loaded = [import_module(call.args[0]) for call in app.setup_extension.call_args_list]
+    assert loaded
+    assert all(callable(module.setup) for module in loaded)
