@@ -67,6 +67,10 @@ def test_the_book_has_the_pages_of_its_edition_and_says_which_it_is(book: "Book"
         assert f'<p class="edition">{edition.capitalize()} edition' in text, page
 
 
+def test_a_line_that_begins_with_a_per_cent_sign_is_part_of_the_text(book: "Book") -> None:
+    assert "and of 25.03 %, 24.52 % and 24.19 %" in book.text("labs/04_build_resnet")
+
+
 def test_the_search_has_the_text_of_every_page(book: "Book") -> None:
     script = (book.html / "_static" / "search-texts.js").read_text(encoding="utf-8")
     texts = json.loads(script.removeprefix("window.searchTexts = ").removesuffix(";\n"))

@@ -3,6 +3,7 @@ from pathlib import Path
 import pytest
 from bs4 import BeautifulSoup
 
+from deepernets import __version__
 from deepernets.book import pdf
 from deepernets.errors import UserError
 
@@ -16,6 +17,9 @@ PAGE = """<html><head><link rel="stylesheet" href="../_static/a.css"><script>tra
 <svg aria-labelledby="clip dot"><clipPath id="clip"/><path id="dot"/>
 <use xlink:href="#dot" clip-path="url(#clip)"/></svg><div class="solution dropdown admonition" id="answer">42</div>
 <details><summary>More</summary>Text</details>
+<details><summary><span class="sd-summary-text">Open this when you have a guess</span></summary>Seven</details>
+<details><summary>Rubric: open it after you have written your answer</summary>Names both.</details>
+<p>Three layers:</p><p>One sentence.</p>
 </section></article></body></html>"""
 
 
@@ -44,7 +48,9 @@ def test_the_contents_name_every_part_and_page(joined: BeautifulSoup) -> None:
     assert contents is not None
     assert [tag.get_text() for tag in contents.select("h2, a")] == ["First", "Part", "Second"]
     assert [tag["href"] for tag in contents.select("a")] == ["#book-first", "#book-second"]
-    assert "Student edition" in joined.select_one(".title-page").get_text()  # type: ignore[union-attr]
+    title_page = joined.select_one(".title-page").get_text()  # type: ignore[union-attr]
+    assert "Student edition" in title_page
+    assert f"Version {__version__}" in title_page
 
 
 def test_nothing_is_closed_and_the_screens_parts_are_left_out(joined: BeautifulSoup) -> None:
@@ -56,6 +62,15 @@ def test_nothing_is_closed_and_the_screens_parts_are_left_out(joined: BeautifulS
         "../html/_images/a.png",
         "../html/_static/mathjax/tex.js",
     }
+
+
+def test_nothing_on_paper_asks_to_be_opened(joined: BeautifulSoup) -> None:
+    titles = [tag.get_text() for tag in joined.select("#book-first summary")]
+    assert titles == ["More", "Answer", "Rubric"]
+
+
+def test_what_announces_something_stays_with_it(joined: BeautifulSoup) -> None:
+    assert [tag.get_text() for tag in joined.select("#book-first .leads")] == ["Three layers:"]
 
 
 def test_the_parts_of_a_drawing_still_find_each_other(joined: BeautifulSoup) -> None:

@@ -58,7 +58,7 @@ BLOCK_VARIANTS = {
     ),
 }
 BLOCK_HEIGHT = 8.6  # of a panel, in steps
-BRANCH_DISTANCE = 2.0
+BRANCH_DISTANCE = 2.4
 
 COPIED, MIXED, ZEROS = "passed on", "mixed by a 1×1 convolution", "zeros"
 CHANNEL_LOOKS: dict[str, dict[str, Any]] = {
@@ -130,7 +130,7 @@ def _block_diagrams(sketches: Mapping[str, Sketch], rows: int, height: float) ->
     figure, axes = style.subplots(rows, columns, width=max(2.3 * columns, 6), height=height)
     for ax, (name, sketch) in zip(axes.flat, sketches.items(), strict=True):
         _draw_block(ax, sketch)
-        ax.set(xlim=(-1.75, 3.75 + BRANCH_DISTANCE / 3), ylim=(-BLOCK_HEIGHT - 0.9, 0.5))
+        ax.set(xlim=(-1.75, 2 * BRANCH_DISTANCE + 0.6), ylim=(-BLOCK_HEIGHT - 0.9, 0.5))
         ax.set_title(name, fontsize=11)
     style.hide_axes(axes.flat)
     return figure
