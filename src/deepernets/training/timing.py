@@ -5,7 +5,7 @@ import statistics
 import subprocess
 import sys
 from collections.abc import Callable, Iterable
-from itertools import count
+from itertools import count, pairwise
 from time import perf_counter
 from typing import Any
 
@@ -27,10 +27,11 @@ WARM_UP, TIMED_STEPS = 2, 5  # steps; compiling happens in the first
 PHASES = ("data", "forward", "backward", "step")
 
 
-def wait_for_device() -> None:
-    """Wait until a GPU has finished, since it works while Python continues, and a clock would stop too early."""
+def _now() -> float:
+    """Return the time in seconds at which a GPU has finished: it works while Python continues."""
     if torch.cuda.is_available():
         torch.cuda.synchronize()
+    return perf_counter()
 
 
 def median_seconds(work: Callable[[], Any], warm_up: int = 2, repeats: int = 5) -> float:
@@ -45,11 +46,9 @@ def median_seconds(work: Callable[[], Any], warm_up: int = 2, repeats: int = 5) 
         work()
     times = []
     for _ in range(repeats):
-        wait_for_device()
-        started = perf_counter()
+        started = _now()
         work()
-        wait_for_device()
-        times.append(perf_counter() - started)
+        times.append(_now() - started)
     return statistics.median(times)
 
 
@@ -70,34 +69,21 @@ def measure_phases(
     spent = dict.fromkeys(PHASES, 0.0)
     counted = 0
     model.train()
-    clock = _Laps()
+    end = _now()
     for number, (images, labels) in enumerate(batches):
-        laps = [clock.lap()]
+        times = [end, _now()]
         loss = criterion(model(images), labels)
-        laps.append(clock.lap())
+        times.append(_now())
         optimizer.zero_grad()
         loss.backward()
-        laps.append(clock.lap())
+        times.append(_now())
         optimizer.step()
-        laps.append(clock.lap())
+        times.append(end := _now())
         if number > 0:
             counted += len(labels)
-            for phase, seconds in zip(PHASES, laps, strict=True):
-                spent[phase] += seconds
+            for phase, (before, after) in zip(PHASES, pairwise(times), strict=True):
+                spent[phase] += after - before
     return {phase: seconds / max(counted, 1) for phase, seconds in spent.items()}
-
-
-class _Laps:
-    """A stopwatch; `lap` returns the seconds since the last lap."""
-
-    def __init__(self) -> None:
-        self.last = perf_counter()
-
-    def lap(self) -> float:
-        wait_for_device()
-        now = perf_counter()
-        seconds, self.last = now - self.last, now
-        return seconds
 
 
 def step_seconds(recipe: Recipe, compiled: bool = False) -> float:
