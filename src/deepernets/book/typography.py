@@ -79,16 +79,14 @@ def keep_punctuation(formula: nodes.math) -> None:
     opening, closing = "", ""
     if isinstance(before, nodes.Text):
         opening = before[len(before.rstrip("([“")) :]
+        parent.replace(before, nodes.Text(before.removesuffix(opening)))
     if isinstance(after, nodes.Text):
         closing = after[: len(after) - len(after.lstrip(".,;:!?)]”"))]
+        parent.replace(after, nodes.Text(after.removeprefix(closing)))
     if opening or closing:
         group = nodes.inline("", "", classes=["together"])
         parent.replace(formula, group)
         group += [nodes.Text(opening), formula, nodes.Text(closing)]
-    if opening:
-        parent.replace(before, nodes.Text(before[: -len(opening)]))
-    if closing:
-        parent.replace(after, nodes.Text(after[len(closing) :]))
 
 
 def free_first_space(link: nodes.reference) -> None:
