@@ -2,6 +2,7 @@
 
 from dataclasses import replace
 from importlib import import_module
+from typing import Any
 from unittest.mock import Mock
 
 import pytest
@@ -60,7 +61,7 @@ def test_the_extensions_that_the_book_is_built_with_are_there(monkeypatch: pytes
 
 
 def test_numbers_of_a_table_have_the_same_decimals_and_thousands_apart() -> None:
-    rows = [
+    rows: list[dict[str, Any]] = [
         {"output_shape": (64, 8), "images": 13447, "share": -0.04, "work": 22121.84},
         {"images": 1, "share": None},
     ]

@@ -72,7 +72,7 @@ def test_plain_twins_and_option_a_have_equal_counts(book: "Book") -> None:
 
 @pytest.mark.parametrize("name", ["resnet-20", "resnet-20-b"])
 def test_it_shows_what_the_records_say(book: "Book", name: str) -> None:
-    run = deepernets.load_records(f"paper/{name}")[0]
+    run = next(run for run in deepernets.load_records(f"paper/{name}") if run.profile == "laptop")
     last = run.epochs[-1]
     errors = (1 - last["train_accuracy"], 1 - last["validation_accuracy"], 1 - run.test["accuracy"])
     assert [name, *(f"{100 * error:.1f}" for error in errors)] in book.rows(PAGE)

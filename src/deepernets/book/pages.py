@@ -36,8 +36,10 @@ def show_table(frame: "DataFrame | Sequence[dict[str, Any]]", decimals: int = 1)
 
 def _number(value: Any, decimals: int) -> Any:
     """Return a number as text, and anything else as it is."""
+    if isinstance(value, bool):
+        return value
     if isinstance(value, Integral):
-        return value if isinstance(value, bool) else f"{int(value):,}"
+        return f"{int(value):,}"
     return f"{float(value):z,.{decimals}f}" if isinstance(value, Real) else value
 
 

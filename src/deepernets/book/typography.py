@@ -15,7 +15,7 @@ AS_WRITTEN = (nodes.literal, nodes.literal_block, nodes.math, nodes.math_block, 
 # "74 %", "0.3 ± 0.1" and "Table 3" do not break at their space, and "93.8%" gets one.
 PERCENT = re.compile(r"((?<=\d)|^) ?%(?!\w)")
 PLUS_MINUS = re.compile(r"(?<=\d) ± (?=\d)")
-REFERENCE = re.compile(r"\b(Tables?|Figures?|[Ss]ections?|[Ee]quations?|[Ll]abs?|[Ee]xercises?) (?=\d)")
+REFERENCE = re.compile(r"\b((?:table|figure|section|equation|lab|exercise)s?) (?=\d)", re.IGNORECASE)
 MINUS = re.compile(r"(?<![\w.])-(?=\d)")
 # ResNet-50, vgg-16-bn-cifar, cifar10-jpeg, 3-4-6-3 and 2026-11-27 do not break at their hyphens.
 HYPHENATED = re.compile(r"\d+(?:-\d+){2,}|\b[A-Za-z]+\d*(?:-[a-z]+)*-\d+(?:-[a-z\d]+)*|\bcifar10-jpeg\b")
@@ -72,19 +72,21 @@ def set_text(text: nodes.Text) -> None:
 
 def keep_punctuation(formula: nodes.math) -> None:
     """Put a formula and the punctuation next to it into an element that does not break."""
-    parent, place = formula.parent, formula.parent.index(formula)
-    before, after = (parent[at] if 0 <= at < len(parent) else None for at in (place - 1, place + 1))
-    opening = re.search(r"[(\[“]$", before) if isinstance(before, nodes.Text) else None
-    closing = re.match(r"[.,;:!?)\]”]+", after) if isinstance(after, nodes.Text) else None
-    if not (opening or closing):
-        return
-    group = nodes.inline("", "", classes=["together"])
-    if closing:
-        parent.replace(after, nodes.Text(after[closing.end() :]))
-    parent.replace(formula, group)
-    group += [nodes.Text(opening[0] if opening else ""), formula, nodes.Text(closing[0] if closing else "")]
-    if opening:
-        parent.replace(before, nodes.Text(before[: opening.start()]))
+    parent: Any = formula.parent
+    place = parent.index(formula)
+    before = parent[place - 1] if place else None
+    after = parent[place + 1] if place + 1 < len(parent) else None
+    opening, closing = "", ""
+    if isinstance(before, nodes.Text):
+        opening = before[len(before.rstrip("([“")) :]
+        parent.replace(before, nodes.Text(before.removesuffix(opening)))
+    if isinstance(after, nodes.Text):
+        closing = after[: len(after) - len(after.lstrip(".,;:!?)]”"))]
+        parent.replace(after, nodes.Text(after.removeprefix(closing)))
+    if opening or closing:
+        group = nodes.inline("", "", classes=["together"])
+        parent.replace(formula, group)
+        group += [nodes.Text(opening), formula, nodes.Text(closing)]
 
 
 def free_first_space(link: nodes.reference) -> None:
