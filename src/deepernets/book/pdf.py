@@ -130,7 +130,7 @@ def _article(soup: "BeautifulSoup", page: str, pages: list[str]) -> "Tag":
         tag.string = INVITATION.sub("", tag.get_text()) or "Answer"
     for tag in article.select("p"):
         if tag.get_text().endswith(":"):
-            tag["class"] = [*tag.get("class", []), "leads"]  # it stays on the page of what it announces
+            tag["data-leads"] = ""  # it stays on the page of what it announces
     for tag in article.select(".dropdown"):
         tag["class"] = " ".join(name for name in tag["class"] if name not in ("dropdown", "toggle"))
     _rename(article, page)
