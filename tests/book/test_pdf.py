@@ -70,7 +70,7 @@ def test_nothing_on_paper_asks_to_be_opened(joined: BeautifulSoup) -> None:
 
 
 def test_what_announces_something_stays_with_it(joined: BeautifulSoup) -> None:
-    assert [tag.get_text() for tag in joined.select("#book-first .leads")] == ["Three layers:"]
+    assert [tag.get_text() for tag in joined.select("#book-first [data-leads]")] == ["Three layers:"]
 
 
 def test_the_parts_of_a_drawing_still_find_each_other(joined: BeautifulSoup) -> None:

@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 from urllib.parse import unquote, urlsplit
 
-from deepernets import __version__
+import deepernets
 from deepernets.book.editions import EDITIONS, edition_of, pages_in, read_toc
 from deepernets.errors import UserError
 
@@ -70,7 +70,8 @@ def join_pages(html: Path, toc: dict[str, Any]) -> str:
         f'<!DOCTYPE html><html lang="en" data-theme="light"><head><meta charset="utf-8"><title>{title}</title>'
         f"{head}"
         f'<link rel="stylesheet" href="../html/_static/print.css"></head><body><header class="title-page">'
-        f"<h1>{title}</h1><p>{escape(EDITIONS[edition_of(toc)])}</p><p>Version {__version__}</p></header>"
+        f"<h1>{title}</h1><p>{escape(EDITIONS[edition_of(toc)])}</p>"
+        f"<p>Version {deepernets.__version__}</p></header>"
         f'<nav class="book-contents"><h1>Contents</h1>{"".join(_contents(toc, articles))}</nav>{body}</body></html>'
     )
 
@@ -125,7 +126,7 @@ def _article(soup: "BeautifulSoup", page: str, pages: list[str]) -> "Tag":
         tag.string = INVITATION.sub("", tag.get_text()) or "Answer"
     for tag in article.select("p"):
         if tag.get_text().endswith(":"):
-            tag["class"] = [*tag.get("class", []), "leads"]  # it stays on the page of what it announces
+            tag["data-leads"] = ""  # it stays on the page of what it announces
     for tag in article.select(".dropdown"):
         tag["class"] = " ".join(name for name in tag["class"] if name not in ("dropdown", "toggle"))
     _rename(article, page)
