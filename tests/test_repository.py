@@ -61,7 +61,7 @@ def test_a_workflow_calls_targets_and_scripts_that_exist(path: Path) -> None:
     commands = "\n".join(step.get("run", "") for step in steps)
     targets = {word for line in re.findall(r"^make (.+)", commands, re.MULTILINE) for word in line.split()}
     scripts = re.findall(r"^bash (\S+)", commands, re.MULTILINE)
-    assert scripts
+    assert scripts or targets or not commands.strip()  # all of its steps are actions
     assert targets <= TARGETS
     assert all((ROOT / script).is_file() for script in scripts)
 
