@@ -141,6 +141,14 @@ def test_layers_are_counted_from_one_and_zeros_left_out() -> None:
     assert drawn["a"].get_marker() != drawn["b"].get_marker()
 
 
+def test_values_by_layer_on_a_linear_axis_keep_their_zeros_and_begin_there() -> None:
+    (ax,) = architecture.values_by_layer({"a": [0.5, 0.0, 2.0]}, "response", "linear").axes
+    (line,) = ax.lines
+    assert np.asarray(line.get_ydata()).tolist() == [0.5, 0.0, 2.0]
+    assert ax.get_yscale() == "linear"
+    assert ax.get_ylim()[0] == 0
+
+
 def test_costs_can_be_written_next_to_their_bars() -> None:
     left, right = architecture.costs_by_layer(["stem", "head"], {"a": [2, 1], "b": [5, 4]}, numbers=True).axes
     assert [text.get_text() for text in left.texts] == ["2.0", "1.0"]

@@ -1,7 +1,7 @@
 """Figures of networks: their blocks and shortcuts, what their layers cost, and signals from layer to layer."""
 
 from collections.abc import Mapping, Sequence
-from typing import Any, NamedTuple
+from typing import Any, Literal, NamedTuple
 
 import torch
 from matplotlib.axes import Axes
@@ -278,20 +278,25 @@ def residual_block_ratios(panels: Mapping[str, Mapping[str, Sequence[float]]]) -
     return figure
 
 
-def values_by_layer(values: Mapping[str, Sequence[float]], quantity: str) -> Figure:
-    """Draw what was measured at each convolution, the first one next to the image, on a logarithmic scale.
+def values_by_layer(
+    values: Mapping[str, Sequence[float]], quantity: str, scale: Literal["log", "linear"] = "log"
+) -> Figure:
+    """Draw what was measured at each convolution, the first one next to the image.
 
     Args:
-        values: One sequence per network, by its name. A zero has no place on this scale and is left out.
+        values: One sequence per network, by its name. A zero has no place on a logarithmic scale and is left out.
         quantity: What was measured, for the axis.
+        scale: Of the axis; a linear one begins at 0.
     """
     figure, ax = style.single(7.5, 4)
     lines = {}
     for name, measured in values.items():
-        shown = {layer: value for layer, value in enumerate(measured, 1) if value > 0}
+        shown = {layer: value for layer, value in enumerate(measured, 1) if value > 0 or scale == "linear"}
         lines[name] = (shown.keys(), shown.values())
     style.draw_lines(ax, lines, markersize=4)
-    ax.set(xlabel="convolution, counted from the image", ylabel=quantity, yscale="log")
+    ax.set(xlabel="convolution, counted from the image", ylabel=quantity, yscale=scale)
+    if scale == "linear":
+        ax.set_ylim(bottom=0)
     style.whole_numbers(ax.xaxis)
     return figure
 
