@@ -20,9 +20,8 @@ from deepernets.course.exercises.values import Stopped
 DEEPEST = 20  # containers inside containers
 LARGEST_FRAME = 8 * 2**20  # bytes
 LONGEST_INTEGER = 1_000  # hexadecimal digits
-MOST_KEYS = (
-    1_000  # entries of a set or dictionary: integers can be chosen so that each is compared with all others
-)
+# Entries of a set or dictionary: integers can be chosen so that each is compared with all others.
+MOST_KEYS = 1_000
 LENGTH = struct.Struct(">I")
 DTYPES = {
     str(dtype).removeprefix("torch."): dtype
