@@ -135,7 +135,7 @@ def test_several_runs_are_drawn_together_and_only_their_differences_listed(
     assert "The runs have the same recipe and result." in printed
     status, _, error = run("show", *[records[0]] * 40, "--out", tmp_path / "none")
     assert (status, (tmp_path / "none").exists()) == (2, False)
-    assert "40 runs cannot be told apart" in error
+    assert "40 runs cannot be distinguished" in error
 
 
 @pytest.mark.parametrize("name", ["vgg-a-lrn", "resnet-152", "resnet-20", "dash", "plain-18-cifar"])

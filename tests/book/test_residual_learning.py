@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 import deepernets
+from deepernets.analysis.depth import response_deviations
 
 if TYPE_CHECKING:
     from tests.book.conftest import Book
@@ -78,3 +79,14 @@ def test_it_shows_what_the_records_say(book: "Book", name: str) -> None:
     assert [name, *(f"{100 * error:.1f}" for error in errors)] in book.rows(PAGE)
     assert f"seed {run.seed}, {run.precision} on {run.device}" in book.text(PAGE)
     assert f"{len(run.epochs)} epochs from a learning rate of {run.recipe.learning_rate:g}" in book.text(PAGE)
+
+
+def test_most_responses_of_the_trained_network_are_small_and_the_last_is_the_highest(book: "Book") -> None:
+    run = deepernets.load_pretrained("paper/resnet-20")
+    responses = list(response_deviations(run.model).values())
+    small = sum(response < 1 for response in responses)
+    assert small > len(responses) / 2
+    assert responses[-1] == max(responses)
+    text = book.text(PAGE)
+    assert f"In {small} of its {len(responses)} layers the response is below 1" in text
+    assert f"This network gets {run.record.test['accuracy']:.2%}".replace("%", " %") in text

@@ -184,7 +184,7 @@ def test_curves_tell_two_records_apart_by_name(record: Record) -> None:
 
 
 def test_more_runs_than_colours_are_refused(record: Record) -> None:
-    with pytest.raises(UserError, match="11 runs cannot be told apart"):
+    with pytest.raises(UserError, match="11 runs cannot be distinguished"):
         runs.curves([record] * 11)
 
 

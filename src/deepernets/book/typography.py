@@ -98,7 +98,7 @@ def free_first_space(link: nodes.reference) -> None:
 
 
 def align_numbers(table: nodes.tgroup) -> None:
-    """Align the columns of a table that hold numbers alone to the right, whoever made the table."""
+    """Align the columns of a table that hold only numbers to the right, also in tables from cells."""
     rows = [list(row) for row in table.findall(nodes.row)]
     head = len(next(iter(table.findall(nodes.thead)), ()))
     for column in zip(*rows, strict=False):

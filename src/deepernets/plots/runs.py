@@ -38,7 +38,7 @@ def curves(records: Record | Sequence[Record], names: Sequence[str] = ()) -> Fig
     records = [records] if isinstance(records, Record) else records
     if len(records) > len(style.PALETTE):
         raise UserError(
-            f"{len(records)} runs cannot be told apart in one figure; give at most {len(style.PALETTE)}."
+            f"{len(records)} runs cannot be distinguished in one figure; give at most {len(style.PALETTE)}."
         )
     figure, axes = style.subplots(1, 3, width=9.5, height=3.2)
     loss, accuracy, rate = axes[0]
