@@ -230,7 +230,7 @@ def saved_for_backward(model: nn.Module, in_shape: tuple[int, int, int]) -> dict
 
     def save(tensor: Tensor) -> Tensor:
         if _storage(tensor) not in own:
-            # a reference to the tensor keeps its address, by which storages are distinguished, from being used again
+            # while the tensor is kept, its address, by which storages are distinguished, is not used again
             saved.setdefault(_storage(tensor), tensor)
         return tensor
 
