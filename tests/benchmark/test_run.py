@@ -68,6 +68,8 @@ def test_a_bench_measures_both_ways_and_writes_figures_and_chart(
 ) -> None:
     monkeypatch.setattr(run, "matrix_peak", partial(run.matrix_peak, side=96))
     monkeypatch.setattr(run, "get_context", InOneProcess)
+    # A process that is forked while another thread holds a lock waits for that lock forever.
+    monkeypatch.setattr(variants.plain_loop(), "WORKERS", 0)
     figures, chart = tmp_path / "bench.json", tmp_path / "bench.png"
     command = ["bench", "vgg-mini-bn-cifar", "--batch-size", "4", "--steps", "1", "--rounds", "1"]
     with pytest.raises(SystemExit) as end:
