@@ -37,6 +37,7 @@ def _full_profile(monkeypatch: pytest.MonkeyPatch) -> None:
         (["train", "--data", "cifar11"], "cifar10"),
         (["train", "--speed", "11"], "--speed"),
         (["trin"], 'Did you mean "train"?'),
+        (["table", "a", "b"], "deepernets table does not expect a b; see deepernets table --help."),
         (["train", "--device", "gpu"], "There is no device 'gpu' here; expected auto, cpu"),
         (["train", "--out", os.devnull], f"{os.devnull}/quick/vgg/full-seed0/record.json cannot be written"),
         (["find-lr", "--out", os.devnull], "cannot be written (Not a directory)"),

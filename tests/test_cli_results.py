@@ -58,13 +58,14 @@ def test_shipped_records_pass_and_an_empty_folder_is_refused(run: "Run", tmp_pat
 
 
 def test_a_dry_run_says_what_is_missing_and_what_it_costs(run: "Run") -> None:
-    status, printed, _ = run("reproduce", "--only", "paper/resnet-110", "--dry-run")
+    status, printed, _ = run("reproduce", "--only", "paper/resnet-110", "paper/plain-44", "--dry-run")
     assert status == 0
     head, *runs, total = printed.splitlines()
     assert head.endswith("on the recorded CPU")
-    assert [line.split()[1] for line in runs] == ["0", "1", "2"]
+    rows = [line.split()[:2] for line in runs]
+    assert sorted(rows) == [[name, seed] for name in ("paper/plain-44", "paper/resnet-110") for seed in "012"]
     assert all(line.split()[3] == "about" for line in runs)
-    assert total.startswith("3 runs, about ")
+    assert total.startswith("6 runs, about ")
 
 
 @pytest.mark.parametrize(

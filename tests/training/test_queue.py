@@ -147,10 +147,8 @@ def test_when_none_can_end_the_first_leaves_a_checkpoint(tmp_path: Path) -> None
     assert queue.unfinished == [A]
     assert queue.waiting == [B]
     assert not queue.problems
-    assert "nothing in the order can end in the 60 min left" in lines[0]
-    assert (
-        3600 <= fake.now - 1000 <= 3600 + 120
-    )  # each look takes 30 s of the fake clock, and stopping looks thrice
+    assert "no run that was timed can end in the 60 min left" in lines[0]
+    assert 3600 <= fake.now - 1000 <= 3600 + 120  # a look takes 30 s of the fake clock; stopping takes three
 
 
 def test_a_run_that_does_not_stop_is_killed(tmp_path: Path) -> None:

@@ -9,7 +9,7 @@ import warnings
 from importlib.util import find_spec
 from typing import Any
 
-from cyclopts import App, CycloptsError
+from cyclopts import App, CycloptsError, UnusedCliTokensError
 
 from deepernets.cli import bench, course, listing, results, runs, trained
 from deepernets.cli.columns import wrap
@@ -60,6 +60,10 @@ def main(words: list[str] | None = None) -> None:
     _use_plain_help()
     try:
         app(sys.argv[1:] if words is None else words, exit_on_error=False, print_error=False)
+    except UnusedCliTokensError as error:
+        command = " ".join(("deepernets", *error.command_chain))
+        _complain(f"{command} does not expect {' '.join(error.unused_tokens)}; see {command} --help.")
+        sys.exit(2)
     except (UserError, CycloptsError) as error:
         _complain(str(error))
         sys.exit(2)

@@ -35,7 +35,7 @@ class Which:
     """
 
     order: Path | None = None
-    only: Annotated[tuple[str, ...], Parameter(negative=())] = ()
+    only: Annotated[tuple[str, ...], Parameter(negative=(), consume_multiple=True)] = ()
 
 
 @app.command

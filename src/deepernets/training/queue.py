@@ -277,7 +277,7 @@ class Queue:
             reason = f"; it can end in the {budget} left"
             if forecast.total > self.time_left():
                 reason = (
-                    f"; nothing in the order can end in the {budget} left, so this one leaves a checkpoint"
+                    f"; no run that was timed can end in the {budget} left, so this one leaves a checkpoint"
                 )
         self.log(f"{run}: {forecast.text}{reason}.")
         options = replace(self.options, seed=run.seed, compile=forecast.compiled)
