@@ -32,6 +32,8 @@ def _full_profile(monkeypatch: pytest.MonkeyPatch) -> None:
     [
         (["train", "quick/vg"], "There is no recipe 'quick/vg'; did you mean quick/vgg"),
         (["train", "--epochs", "many"], 'unable to convert "many" into int'),
+        (["train", "--epochs", "none"], 'unable to convert "none" into int'),
+        (["train", "--schedule", "none"], 'Invalid value "none" for --schedule'),
         (["train", "--epochs", "-3"], "epochs is -3; it must be at least 1"),
         (["train", "--model", "vgg-61"], "vgg-16"),
         (["train", "--data", "cifar11"], "cifar10"),

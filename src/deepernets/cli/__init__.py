@@ -61,8 +61,8 @@ def main(words: list[str] | None = None) -> None:
     try:
         app(sys.argv[1:] if words is None else words, exit_on_error=False, print_error=False)
     except UnusedCliTokensError as error:
-        command = " ".join(("deepernets", *error.command_chain))
-        _complain(f"{command} does not expect {' '.join(error.unused_tokens)}; see {command} --help.")
+        command = " ".join(("deepernets", *(error.command_chain or ())))
+        _complain(f"{command} does not expect {' '.join(error.unused_tokens or ())}; see {command} --help.")
         sys.exit(2)
     except (UserError, CycloptsError) as error:
         _complain(str(error))

@@ -3,7 +3,7 @@
 from collections.abc import Collection
 from dataclasses import asdict, fields, make_dataclass
 from pathlib import Path
-from typing import Annotated, Any, Optional
+from typing import Annotated, Any
 
 from cyclopts import Parameter
 
@@ -13,8 +13,11 @@ from deepernets.training.options import RunOptions
 
 
 def _recipe_options() -> Any:
-    """Return a dataclass with the fields of a recipe, all of them None by default."""
-    options: list[Any] = [(field.name, Optional[field.type], None) for field in fields(Recipe)]  # noqa: UP045
+    """Return a dataclass with the fields of a recipe, all of them None by default.
+
+    Their types do not include None, which the command line would read from the word "none".
+    """
+    options: list[Any] = [(field.name, field.type, None) for field in fields(Recipe)]
     namespace = {"__doc__": Recipe.__doc__, "__module__": __name__}
     made = make_dataclass("Changes", options[1:], frozen=True, namespace=namespace)  # without the name
     return Parameter(name="*", group="Changes to the recipe")(made)
