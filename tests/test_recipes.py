@@ -33,7 +33,7 @@ EXAMPLE = Recipe("example", data="sketches", model="vgg-mini-bn-cifar")
         ("warm_up_epochs", 20),
         ("label_smoothing", 1.0),
         ("pad", -1),
-        ("image_size", 0),
+        ("image_size", 1),
         ("validation_fraction", 1.0),
         ("hold_out", "first"),
         ("train_images", -5),

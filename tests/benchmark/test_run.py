@@ -120,7 +120,7 @@ def test_ours_is_compiled_last_and_only_with_a_compiler(monkeypatch: pytest.Monk
 
 
 def test_what_cannot_be_measured_is_refused_before_anything_starts() -> None:
-    with pytest.raises(UserError, match="at least 1"):
+    with pytest.raises(UserError, match="steps is 0; expected at least 1"):
         run.run(["resnet-20"], Size(steps=0))
     with pytest.raises(UserError, match="depth 21"):
         run.run(["resnet-21"], TOY)

@@ -106,8 +106,9 @@ def run(
         UserError: a size is less than 1, or a network is unknown.
     """
     size = size or Size()
-    if min(asdict(size).values()) < 1:
-        raise UserError(f"The benchmark cannot measure {asdict(size)}; expected numbers of at least 1.")
+    for name, number in asdict(size).items():
+        if number < 1:
+            raise UserError(f"{name} is {number}; expected at least 1.")
     for network in networks:
         build_on_meta(network)  # an unknown name fails here
     before = {name: matrix_peak(name) for name in ("fp32", "bf16")}

@@ -102,17 +102,18 @@ class Recipe:
         self._require("batch_size", self.batch_size >= 2, "at least 2 (batch normalisation needs two images)")
         self._require_one_of("optimizer", get_args(Optimizer))
         self._require("learning_rate", self.learning_rate > 0, "above 0")
-        self._require("momentum", 0 <= self.momentum < 1, "from 0 up to, but not including, 1")
+        below_one = "from 0 up to, but not including, 1"
+        self._require("momentum", 0 <= self.momentum < 1, below_one)
         self._require("nesterov", not self.nesterov or self.momentum > 0, "used with a momentum above 0")
         self._require("weight_decay", self.weight_decay >= 0, "0 or more")
         self._require_one_of("schedule", get_args(ScheduleName))
         self._require(
             "warm_up_epochs", 0 <= self.warm_up_epochs < self.epochs, "0 or more, and under `epochs`"
         )
-        self._require("label_smoothing", 0 <= self.label_smoothing < 1, "from 0 up to, but not including, 1")
+        self._require("label_smoothing", 0 <= self.label_smoothing < 1, below_one)
         self._require("pad", self.pad >= 0, "0 or more pixels")
-        self._require("image_size", self.image_size >= 1, "at least 1 pixel")
-        self._require("validation_fraction", 0 <= self.validation_fraction < 1, "from 0 up to 1, and under 1")
+        self._require("image_size", self.image_size >= 2, "at least 2 pixels (PyTorch cannot resize to one)")
+        self._require("validation_fraction", 0 <= self.validation_fraction < 1, below_one)
         self._require_one_of("hold_out", get_args(HoldOut))
         self._require("train_images", self.train_images >= 0, "0 (all) or a number of images")
         self._require("alternate", not self.alternate or self.flip, "used with flip")
