@@ -1,9 +1,6 @@
 import json
 import os
 import signal
-import subprocess
-import sys
-import time
 from dataclasses import fields
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -14,12 +11,15 @@ from deepernets import cli
 from deepernets.errors import ImagesChangedWarning
 from deepernets.recipes import list_recipes
 from deepernets.recipes.recipe import Recipe
+from deepernets.training.callbacks import Progress
+from deepernets.training.loop import Training
 from deepernets.training.options import RunOptions
 
 if TYPE_CHECKING:
     from tests.conftest import Run
 
-TINY = ["--epochs", "1", "--train-images", "128", "--batch-size", "32", "--precision", "fp32"]
+SMALL = ["--train-images", "128", "--batch-size", "32", "--image-size", "16", "--precision", "fp32"]
+TINY = ["--epochs", "1", *SMALL]
 
 
 @pytest.fixture(autouse=True)
@@ -108,7 +108,7 @@ def test_a_run_from_the_command_line(run: "Run", tmp_path: Path, monkeypatch: py
 
 
 def test_find_lr_suggests_a_rate_and_draws_it(run: "Run", tmp_path: Path) -> None:
-    status, out, _ = run("find-lr", *TINY[2:6], "--steps", 20, "--out", tmp_path)
+    status, out, _ = run("find-lr", *SMALL[:6], "--steps", 20, "--out", tmp_path)
     assert status == 0
     assert 1e-5 < float(out.split("Suggested learning rate: ")[1].split()[0]) < 10
     assert Path(out.splitlines()[-1]).is_file()
@@ -142,22 +142,26 @@ def test_a_bad_profile_in_the_environment_is_named(run: "Run", monkeypatch: pyte
     assert len(error.splitlines()) == 1
 
 
-@pytest.mark.skipif(os.name == "nt", reason="Windows has no SIGINT for one process")
-def test_ctrl_c_keeps_a_checkpoint_that_the_same_command_goes_on_from(tmp_path: Path) -> None:
-    words = ["train", "--epochs", "400", *TINY[2:], "--out", str(tmp_path)]
-    command = [sys.executable, "-m", "deepernets", *words]
-    environment = {**os.environ, "OMP_NUM_THREADS": "1"}
-    running = subprocess.Popen(command, stderr=subprocess.PIPE, text=True, env=environment)
-    deadline = time.monotonic() + 900  # far above what it takes, also beside other work
-    while not list(tmp_path.rglob("epoch-*")) and running.poll() is None and time.monotonic() < deadline:
-        time.sleep(0.05)
-    running.send_signal(signal.SIGINT)
-    _, error = running.communicate(timeout=900)
-    assert running.returncode == 130
+def test_ctrl_c_keeps_a_checkpoint_that_the_same_command_goes_on_from(
+    run: "Run", tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    words = ["train", "--epochs", "2", *SMALL, "--out", tmp_path]
+
+    def press(progress: Progress, training: Training) -> None:
+        after_epoch(progress, training)
+        signal.raise_signal(signal.SIGINT)
+
+    after_epoch = Progress.after_epoch
+    with monkeypatch.context() as patched:
+        patched.setattr(Progress, "after_epoch", press)
+        status, _, error = run(*words)
+    assert status == 130
     assert "the same command goes on from there" in error
     assert "Traceback" not in error
-    kept = [path.name for path in tmp_path.rglob("epoch-*")]
-    assert len(kept) == 1
+    assert [path.name for path in tmp_path.rglob("epoch-*")] == ["epoch-001"]
+    assert run(*words)[0] == 0
+    (record,) = tmp_path.rglob("record.json")
+    assert len(json.loads(record.read_text())["epochs"]) == 2
 
 
 def test_changed_images_are_announced_in_one_line(capsys: pytest.CaptureFixture[str]) -> None:

@@ -20,6 +20,8 @@ from deepernets.course import checks, labs
 from deepernets.course.masters import cells_of, with_stubs
 from deepernets.course.notebooks import (
     assemble,
+    code_of,
+    execute,
     first_to_execute,
     joined,
     keep_pictures,
@@ -298,12 +300,19 @@ def test_model_answers_are_for_the_solution_alone(root: Path) -> None:
     assert last == {"labs": "*Your answer:*", "solutions": "There are three classes."}
 
 
-def test_a_solution_shown_by_another_lab_or_by_an_output_is_noticed(root: Path) -> None:
-    other = (
-        MASTER.split("### BEGIN")[0]
-        + "print('top_k_error = lambda z, y, k: (z.topk(k).indices' + ' != y[:, None]).all(1).double().mean()')\n"
-    )
-    (root / "solutions/02_other.py").write_text(other)
+def test_a_solution_shown_by_another_lab_or_by_an_output_is_noticed(
+    root: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    shown = "top_k_error = lambda z, y, k: (z.topk(k).indices != y[:, None]).all(1).double().mean()"
+
+    def execute(notebook: NotebookNode, folder: Path) -> NotebookNode:
+        for count, cell in enumerate(code_of(notebook), 1):
+            cell.execution_count = count
+        cell.outputs = [new_output("stream", name="stdout", text=shown)]
+        return notebook
+
+    monkeypatch.setattr(labs, "execute", execute)
+    (root / "solutions/02_other.py").write_text(MASTER.split("### BEGIN")[0] + "print(...)\n")
     before = (root / "labs/01_a_lab.ipynb").stat().st_mtime_ns
     assert [path.name for path in labs.build(root, wanted=("02",))] == ["02_other.ipynb"] * 2
     assert (root / "labs/01_a_lab.ipynb").stat().st_mtime_ns == before, "only the wanted lab is built"
@@ -337,7 +346,11 @@ def test_a_notebook_without_a_master_is_noticed(root: Path) -> None:
         labs.check(root)
 
 
-def test_a_cell_that_fails_writes_nothing(root: Path) -> None:
+def test_a_cell_that_fails_writes_nothing(root: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def execute_second_cell(notebook: NotebookNode, folder: Path) -> NotebookNode:
+        return execute(new_notebook(cells=code_of(notebook)[1:2]), folder)  # the first imports PyTorch
+
+    monkeypatch.setattr(labs, "execute", execute_second_cell)
     (root / "solutions/01_a_lab.py").write_text(MASTER.replace("from deepernets import check", "1 / 0"))
     before = (root / "solutions/01_a_lab.ipynb").read_text()
     with pytest.raises(UserError, match="ZeroDivisionError"):

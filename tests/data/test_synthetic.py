@@ -1,6 +1,7 @@
 """The embedded data sets: what they hold, and that shape is what tells the sketches apart."""
 
 import warnings
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -69,10 +70,15 @@ def test_colour_alone_does_not_give_the_class(sketches: Dataset) -> None:
 
 
 def test_a_small_vgg_learns_the_sketches(sketches: Dataset) -> None:
+    """At half their size, which is enough for this and takes a third of the time."""
+    train, test = (
+        replace(images, pixels=nn.functional.avg_pool2d(images.pixels.float(), 2).to(torch.uint8))
+        for images in (sketches.train, sketches.test)
+    )
     torch.manual_seed(0)
-    model = build_model("vgg-mini-bn-cifar", (3, 32, 32), 3, initialisation="he")
-    transform = Transform(*channel_statistics(sketches.train), pad=2, flip=True)
-    batches = Batches(sketches.train, 64, transform, shuffle_seed=0)
+    model = build_model("vgg-mini-bn-cifar", (3, 16, 16), 3, initialisation="he")
+    transform = Transform(*channel_statistics(train), pad=1, flip=True)
+    batches = Batches(train, 64, transform, shuffle_seed=0)
     optimizer = torch.optim.SGD(model.parameters(), lr=0.05, momentum=0.9, weight_decay=5e-4)
     epochs = 6
     schedule = torch.optim.lr_scheduler.OneCycleLR(optimizer, 0.05, total_steps=epochs * len(batches))
@@ -85,8 +91,8 @@ def test_a_small_vgg_learns_the_sketches(sketches: Dataset) -> None:
             schedule.step()
     model.eval()
     with torch.no_grad():
-        predicted = model(transform(sketches.test.pixels)).argmax(dim=1)
-    assert (predicted == sketches.test.labels).double().mean() > 0.9
+        predicted = model(transform(test.pixels)).argmax(dim=1)
+    assert (predicted == test.labels).double().mean() > 0.9
 
 
 def test_digits_are_scikit_learns_in_the_shape_of_mnist() -> None:

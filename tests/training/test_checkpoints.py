@@ -5,7 +5,6 @@ import os
 import shutil
 from collections.abc import Callable
 from dataclasses import replace
-from itertools import count
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -94,57 +93,50 @@ def unbroken(tmp_path_factory: pytest.TempPathFactory) -> tuple[dict[str, Any], 
         return _content(_train(out).folder)
 
 
-class Killed(BaseException):
-    """What ends a run at one of its file operations."""
+class Snapshots:
+    """Copies of a run's folder before each file operation, and with a file half written: what a kill leaves."""
 
-
-class Kill:
-    """Ends a run at the file operation of a given number; a file that is written then is left incomplete.
-
-    The operations after it fail, too, since a process that was killed cannot clean up.
-    """
-
-    def __init__(self, patched: pytest.MonkeyPatch, at: int) -> None:
-        self.at, self.operations = at, 0
-        for name in ("mkdir", "rename", "replace", "unlink", "rmdir", "fsync"):
+    def __init__(self, patched: pytest.MonkeyPatch, source: Path, target: Path) -> None:
+        self.source, self.target, self.taken = source, target, list[Path]()
+        self.copying = False
+        for name in ("mkdir", "rename", "replace", "unlink", "rmdir"):
             patched.setattr(os, name, self._wrap(getattr(os, name)))
         patched.setattr(Path, "write_text", self._wrap(Path.write_text, written=0))
         patched.setattr(checkpoints.torch, "save", self._wrap(torch.save, written=1))
         patched.setattr(checkpoints, "save_model", self._wrap(checkpoints.save_model, written=1))
 
     def _wrap(self, operation: Callable[..., Any], written: int | None = None) -> Callable[..., Any]:
-        def killed(*args: Any, **options: Any) -> Any:
-            self._count()
+        def observed(*args: Any, **options: Any) -> Any:
+            if self.copying:
+                return operation(*args, **options)
+            self._take()
             result = operation(*args, **options)
             if written is not None:
-                if self.operations + 1 == self.at:
-                    os.truncate(args[written], os.path.getsize(args[written]) // 2)
-                self._count()
+                half = self._take() / Path(args[written]).relative_to(self.source)
+                os.truncate(half, half.stat().st_size // 2)
             return result
 
-        return killed
+        return observed
 
-    def _count(self) -> None:
-        self.operations += 1
-        if self.operations >= self.at:
-            raise Killed
+    def _take(self) -> Path:
+        self.taken.append(self.target / str(len(self.taken)))
+        self.copying = True
+        shutil.copytree(self.source, self.taken[-1])
+        self.copying = False
+        return self.taken[-1]
 
 
 def test_a_run_killed_at_any_file_operation_ends_with_the_same_bits(
     unbroken: tuple[dict[str, Any], bytes], tmp_path: Path
 ) -> None:
-    for at in count(1):
-        out = tmp_path / str(at)
-        with pytest.MonkeyPatch.context() as patched:
-            kill = Kill(patched, at)
-            try:
-                _train(out)
-            except Killed:
-                pass
-            else:
-                break
-        assert _content(_train(out).folder) == unbroken, f"killed at operation {at}"
-    assert kill.operations > 50
+    whole = tmp_path / "whole"
+    whole.mkdir()
+    with pytest.MonkeyPatch.context() as patched:
+        snapshots = Snapshots(patched, whole, tmp_path)
+        _train(whole)
+    assert len(snapshots.taken) > 40
+    for out in snapshots.taken:
+        assert _content(_train(out).folder) == unbroken, f"killed at operation {out.name}"
 
 
 @pytest.mark.parametrize("name", ["mkdir", "save_model", "save", "write_text", "fsync", "rename"])
