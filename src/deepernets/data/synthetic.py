@@ -124,7 +124,7 @@ def _plane(rng: np.random.Generator) -> list[Part]:
 
 def _plane_from_above(rng: np.random.Generator) -> list[Part]:
     """Fuselage, two swept wings and two tailplanes, seen from above, flying in any direction."""
-    thick, root, sweep, span = rng.uniform((0.09, 0.05, 0.1, 0.75), (0.15, 0.3, 0.5, 0.98))
+    thick, root, sweep, span = _uniform(rng, (0.09, 0.05, 0.1, 0.75), (0.15, 0.3, 0.5, 0.98))
     wing = _polygon((root, 0), (root - sweep, span), (root - sweep - 0.2, span), (root - 0.42, 0))
     tail = _polygon((-0.65, 0), (-0.85, 0.38), (-1, 0.38), (-0.92, 0))
     parts = [
@@ -140,7 +140,7 @@ def _plane_from_above(rng: np.random.Generator) -> list[Part]:
 
 def _plane_from_the_side(rng: np.random.Generator) -> list[Part]:
     """Fuselage with fin, one wing towards us and a row of windows, climbing or sinking."""
-    thick, fin, sweep = rng.uniform((0.15, 0.4, 0.35), (0.21, 0.6, 0.6))
+    thick, fin, sweep = _uniform(rng, (0.15, 0.4, 0.35), (0.21, 0.6, 0.6))
     parts = [
         ("shade", _polygon((-0.55, -0.05), (-0.82, -fin), (-1, -fin), (-0.92, 0))),
         ("shade", _polygon((0.3, -0.1), (0.2 - sweep, -0.45), (0.05 - sweep, -0.45), (0, -0.1))),
@@ -154,8 +154,8 @@ def _plane_from_the_side(rng: np.random.Generator) -> list[Part]:
 
 def _car(rng: np.random.Generator) -> list[Part]:
     """A car from the side: body, cabin with two windows, two wheels; a saloon, a hatchback or a van."""
-    roof, back, front, wheel, bonnet = rng.uniform(
-        (-0.7, -0.98, 0.05, 0.19, -0.2), (-0.45, -0.4, 0.4, 0.26, -0.05)
+    roof, back, front, wheel, bonnet = _uniform(
+        rng, (-0.7, -0.98, 0.05, 0.19, -0.2), (-0.45, -0.4, 0.4, 0.26, -0.05)
     )
     screen = front + 0.3  # where the windscreen meets the bonnet
     middle = (back + front) / 2
@@ -183,7 +183,7 @@ def _bird(rng: np.random.Generator) -> list[Part]:
 
 def _bird_perched(rng: np.random.Generator) -> list[Part]:
     """A round body, a head with eye and beak, a tail, a folded wing and two legs."""
-    plump, tilt, head, beak = rng.uniform((0.3, -0.6, 0.2, 0.2), (0.42, -0.2, 0.28, 0.34))
+    plump, tilt, head, beak = _uniform(rng, (0.3, -0.6, 0.2, 0.2), (0.42, -0.2, 0.28, 0.34))
     x, y = 0.5, -0.5
     parts = [
         ("detail", _polygon((-0.08, 0.2), (-0.02, 0.2), (0.03, 0.85), (-0.03, 0.85))),
@@ -200,7 +200,7 @@ def _bird_perched(rng: np.random.Generator) -> list[Part]:
 
 def _bird_in_flight(rng: np.random.Generator) -> list[Part]:
     """Two bent wings held up or beaten down, a slim body, a fanned tail and a head with a beak."""
-    lift, reach, slim = rng.uniform((0.25, 0.75, 0.13), (0.75, 1.0, 0.2))
+    lift, reach, slim = _uniform(rng, (0.25, 0.75, 0.13), (0.75, 1.0, 0.2))
     beat = rng.choice((1, -1), p=(0.75, 0.25))  # most often the wings are up
     near = _polygon(
         (0.3, 0), (0.1, -lift), (-0.25, -reach), (-0.72, -reach - 0.02), (-0.42, -lift * 0.7), (-0.3, 0)
@@ -245,28 +245,35 @@ def _draw_image(parts: list[Part], rng: np.random.Generator) -> np.ndarray:
 
 def _background(rng: np.random.Generator) -> tuple[Image.Image, float]:
     """Return a colour gradient with spots on it, and its mean brightness."""
-    hue, saturation, value = rng.uniform((0, 0, 0.45), (1, 0.6, 1))
+    hue, saturation, value = _uniform(rng, (0, 0, 0.45), (1, 0.6, 1))
     ends = [_rgb(hue, saturation, value * rng.uniform(0.75, 1)) for _ in range(2)]
     image = Image.fromarray(np.array([ends], np.uint8).transpose(1, 0, 2))  # 1×2 pixels
-    image = image.resize((CANVAS, CANVAS), Image.Resampling.BILINEAR)
+    image = image.resize((1, CANVAS), Image.Resampling.BILINEAR)  # all columns are equal
+    image = image.resize((CANVAS, CANVAS), Image.Resampling.NEAREST)
     pen = ImageDraw.Draw(image)
     for _ in range(rng.integers(0, 5)):
-        x, y, width, height = rng.uniform((-1, -1, 0.1, 0.1), (1, 1, 0.6, 0.3))
+        x, y, width, height = _uniform(rng, (-1, -1, 0.1, 0.1), (1, 1, 0.6, 0.3))
         spot = (_oval(x, y, width, height) + 1) * (CANVAS / 2)
         pen.polygon(spot.ravel().tolist(), fill=_rgb(hue, saturation, value * rng.uniform(0.7, 1)))
-    return image, float(np.mean([_brightness(colour) for colour in ends]))
+    return image, sum(_brightness(colour) for colour in ends) / 2
 
 
 def _colours(background: float, rng: np.random.Generator) -> dict[str, Colour]:
     """Return a body colour that differs from the background's brightness, with its shade and details."""
     while True:
-        hue, saturation, value = rng.uniform((0, 0, 0.1), (1, 0.9, 1))
+        hue, saturation, value = _uniform(rng, (0, 0, 0.1), (1, 0.9, 1))
         body = _rgb(hue, saturation, value)
         if abs(_brightness(body) - background) > CONTRAST:
             break
     shade = _rgb(hue, saturation, value * 0.75)
     detail = _rgb(hue, 0.2, 0.1 if _brightness(body) > 90 else 0.95)
     return {"body": body, "shade": shade, "detail": detail}
+
+
+def _uniform(rng: np.random.Generator, low: tuple[float, ...], high: tuple[float, ...]) -> list[float]:
+    """Return what `Generator.uniform` would, in a sixth of the time: it needs long to check arrays of bounds."""
+    draws = rng.random(len(low)).tolist()
+    return [least + (most - least) * draw for least, most, draw in zip(low, high, draws, strict=True)]
 
 
 def _rgb(hue: float, saturation: float, value: float) -> Colour:
