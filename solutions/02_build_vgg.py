@@ -147,7 +147,8 @@ with torch.device("meta"):
 for name, network in networks.items():
     counted = deepernets.count_parameters(network)
     print(
-        f"{name:6} {counted:>12,}  the paper: {counted / 1e6:.0f} million, exact: {counted == EXACT[name]}"
+        f"{name:6} {counted:>12,}  the paper: {counted / 1e6:.0f} million, "
+        f"exact: {counted == EXACT[name]}"
     )
 
 # %% [markdown]
@@ -412,8 +413,10 @@ work = [
     deepernets.count_multiply_adds(dense, (3, *size))
     for size in ((56, 56), (88, 72))
 ]
+ratio = windows * work[0] / work[1]
 print(
-    f"{windows} crops one by one take {windows * work[0] / work[1]:.1f} times the work of the whole image"
+    f"{windows} crops one by one take {ratio:.1f} times the work "
+    "of the whole image"
 )
 
 # %% [markdown]

@@ -323,7 +323,8 @@ for epoch in range(1, 4):
     ]
     after = measure(model, validation_batches.epoch(0))
     print(
-        f"epoch {epoch}: training loss {sum(losses) / len(losses):.3f}, validation accuracy {after[1]:.1%}"
+        f"epoch {epoch}: training loss {sum(losses) / len(losses):.3f}, "
+        f"validation accuracy {after[1]:.1%}"
     )
 assert after[0] < before[0], (
     "the validation loss should be lower after three epochs than before"
@@ -484,7 +485,7 @@ assert errors[0] >= errors[1] >= errors[2] == 0
 
 # %%
 def confident_mistakes(logits, labels, most):
-    """Return the positions of the `most` most confident wrong answers, the most confident first."""
+    """Return the positions of the `most` most confident wrong answers."""
     ### BEGIN SOLUTION
     confidence, guess = logits.softmax(dim=1).max(dim=1)
     wrong = (guess != labels).nonzero().flatten()
@@ -514,10 +515,12 @@ plots.mistakes(record, dataset.test)
 # %%
 published = deepernets.load_records("report-a/vgg-16/as-reported")[0]
 print(
-    f"{published.model['parameters']:,} parameters, {len(published.epochs)} epochs, seed {published.seed}"
+    f"{published.model['parameters']:,} parameters, "
+    f"{len(published.epochs)} epochs, seed {published.seed}"
 )
 print(
-    f"data: {published.data['name']} ({published.data['variant']}), {published.data['train']:,} training images"
+    f"data: {published.data['name']} ({published.data['variant']}), "
+    f"{published.data['train']:,} training images"
 )
 print(
     f"precision: {published.precision}; test accuracy {published.test['accuracy']:.1%}"

@@ -489,7 +489,8 @@ for mistake in published.test["mistakes"][:5]:
         for key in ("predicted", "label")
     )
     print(
-        f"  image {mistake['index']:4}: predicted {answer}, confidence {mistake['confidence']:.1%}; it is {true}"
+        f"  image {mistake['index']:4}: predicted {answer}, confidence"
+        f" {mistake['confidence']:.1%}; it is {true}"
     )
 
 # %% [markdown]
