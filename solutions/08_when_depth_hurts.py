@@ -101,7 +101,7 @@ diagnose = check("diagnose_depth", diagnose_depth).or_reference()
 # ## Four networks
 #
 # These are the networks of the paper's section 4.2: plain and residual, with 20 and 56 layers. The `quick` profile
-# trains them in miniature, on 96 drawn images of 16×16 pixels, for three epochs of eight steps. The paper
+# trains them in miniature, on a few hundred drawn images of 16×16 pixels, for three epochs of eight steps. The paper
 # takes 64,000 steps, so these runs only show how training *begins*. `PROFILE = "laptop"` trains on 5,000 photographs
 # of CIFAR-10, `"full"` on all of them.
 
@@ -109,10 +109,10 @@ diagnose = check("diagnose_depth", diagnose_depth).or_reference()
 QUICK = deepernets.get_recipe("quick/resnet").changed(
     image_size=16,
     pad=1,
-    train_images=96,
-    validation_fraction=0.03,
+    train_images=192,
+    validation_fraction=0.1,
     epochs=3,
-    batch_size=12,
+    batch_size=24,
     learning_rate=0.05,
 )
 OUT = tempfile.mkdtemp() if PROFILE == "quick" else "runs"
@@ -138,10 +138,9 @@ SIZE = base.image_size
 dataset = deepernets.load_dataset(base.data, profile=PROFILE)
 splits = split(base.at(PROFILE), dataset, seed=0)
 for name in ("plain-20", "resnet-20", "plain-56", "resnet-56"):
-    network = build(name)
     print(
-        f"{name}: {len(depth_analysis.convolutions(network))} convolutions, "
-        f"{deepernets.count_parameters(network):,} parameters"
+        f"{name}: {len(depth_analysis.convolutions(build(name)))} convolutions, "
+        f"{deepernets.count_parameters(build(name)):,} parameters"
     )
 transform = Transform(splits.train.transform.mean, splits.train.transform.std)
 training_images = Batches(splits.train.images, 64, transform, shuffle_seed=0)
