@@ -118,6 +118,7 @@ def test_a_hand_out_holds_the_labs_and_no_solution(course: Path, tmp_path: Path)
     assert all(list(made.glob(f"{page}.*")) for page in [*listed, pages["root"]])
     assert edition_of(pages) == "student"
     assert not (made / "book" / "teaching.md").exists()
+    assert "`make " not in (made / "book" / "how-to-work.md").read_text(), "a hand-out has no Makefile"
     assert not [
         page for page in made.glob("book/*.md") if re.search("../solutions/|teaching.md", page.read_text())
     ]
@@ -186,6 +187,8 @@ def test_a_hand_out_overwrites_nothing(course: Path, tmp_path: Path) -> None:
         forks.hand_out(course, tmp_path / "out")
     with pytest.raises(UserError, match="Colab"):
         forks.hand_out(course, tmp_path / "new", "nowhere")
+    (tmp_path / "clone" / ".git").mkdir(parents=True)  # what `git clone` makes of an empty repository
+    assert (forks.hand_out(course, tmp_path / "clone") / ".git").is_dir()
     assert not (tmp_path / "new").exists()
 
 

@@ -19,7 +19,7 @@ PAGE = """<html><head><link rel="stylesheet" href="../_static/a.css"><script>tra
 <details><summary>More</summary>Text</details>
 <details><summary><span class="sd-summary-text">Open this when you have a guess</span></summary>Seven</details>
 <details><summary>Rubric: open it after you have written your answer</summary>Names both.</details>
-<p>Three layers:</p><p>One sentence.</p>
+<p>Three layers:</p><p>One sentence.</p><p><strong>Explain.</strong></p><p><strong>Two</strong> of them.</p>
 </section></article></body></html>"""
 
 
@@ -70,7 +70,8 @@ def test_nothing_on_paper_asks_to_be_opened(joined: BeautifulSoup) -> None:
 
 
 def test_what_announces_something_stays_with_it(joined: BeautifulSoup) -> None:
-    assert [tag.get_text() for tag in joined.select("#book-first [data-leads]")] == ["Three layers:"]
+    leading = [tag.get_text() for tag in joined.select("#book-first [data-leads]")]
+    assert leading == ["Three layers:", "Explain."]
 
 
 def test_the_parts_of_a_drawing_still_find_each_other(joined: BeautifulSoup) -> None:

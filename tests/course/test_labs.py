@@ -297,7 +297,15 @@ def test_model_answers_are_for_the_solution_alone(root: Path) -> None:
         folder: nbformat.read(root / folder / "01_a_lab.ipynb", as_version=4).cells[-1].source
         for folder in ("labs", "solutions")
     }
-    assert last == {"labs": "*Your answer:*", "solutions": "There are three classes."}
+    assert last == {"labs": "*Your answer:*", "solutions": "**Model answer.**\n\nThere are three classes."}
+
+
+def test_a_solution_says_in_its_title_what_it_is(root: Path) -> None:
+    titles = {
+        folder: nbformat.read(root / folder / "01_a_lab.ipynb", as_version=4).cells[0].source
+        for folder in ("labs", "solutions")
+    }
+    assert titles == {"labs": "# A lab", "solutions": "# A lab (solution)"}
 
 
 def test_a_solution_shown_by_another_lab_or_by_an_output_is_noticed(

@@ -148,14 +148,14 @@ def hand_out(root: Path, target: Path, url: str | None = None, ref: str | None =
 
     Args:
         root: The repository; it stays as it is.
-        target: Folder to make, outside of `root/labs`; it must not exist yet, or be empty.
+        target: Folder to make, outside of `root/labs`; it must not exist yet, or be empty, or an empty clone.
         url: Where students will find the copy; None for the repository's own address.
         ref: Branch or tag of it; None for main if there is a `url`, and for the repository's own otherwise.
 
     Raises:
         UserError: `target` is not empty, or Colab cannot open notebooks from the address.
     """
-    if target.exists() and (not target.is_dir() or any(target.iterdir())):
+    if target.exists() and (not target.is_dir() or {path.name for path in target.iterdir()} - {".git"}):
         raise UserError(f"{target} is not empty; give a new folder for the hand-out.")
     with TemporaryDirectory() as folder:
         made = Path(folder) / "hand-out"

@@ -125,7 +125,8 @@ def _article(soup: "BeautifulSoup", page: str, pages: list[str]) -> "Tag":
     for tag in article.select("summary .sd-summary-text, summary:not(:has(*))"):
         tag.string = INVITATION.sub("", tag.get_text()) or "Answer"
     for tag in article.select("p"):
-        if tag.get_text().endswith(":"):
+        alone = tag.strong and tag.strong.get_text() == tag.get_text()  # such as **Explain.** above a list
+        if alone or tag.get_text().endswith(":"):
             tag["data-leads"] = ""  # it stays on the page of what it announces
     for tag in article.select(".dropdown"):
         tag["class"] = " ".join(name for name in tag["class"] if name not in ("dropdown", "toggle"))

@@ -14,7 +14,14 @@ import nbformat
 from nbformat import NotebookNode
 
 from deepernets.book.forks import book_address, repository
-from deepernets.course.masters import cells_of, complaints_about, for_students, given, solutions
+from deepernets.course.masters import (
+    cells_of,
+    complaints_about,
+    for_instructors,
+    for_students,
+    given,
+    solutions,
+)
 from deepernets.course.notebooks import (
     CHAPTER,
     assemble,
@@ -53,7 +60,8 @@ class Lab:
         """Return the solution and the students' notebook, not executed."""
         solution, lab = (f"{path.parent.name}/{path.name}" for path in self.paths)
         links = *repository(self.root), book_address(self.root)
-        return assemble(self.cells, solution, *links), assemble(for_students(self.cells), lab, *links)
+        made = for_instructors(self.cells), for_students(self.cells)
+        return assemble(made[0], solution, *links), assemble(made[1], lab, *links)
 
 
 def labs_in(root: Path, wanted: tuple[str, ...] = ()) -> list[Lab]:

@@ -18,6 +18,7 @@ MARKED = re.compile(
     r"^[ \t]*### BEGIN SOLUTION\n(.*?)^[ \t]*### END SOLUTION(?:\n|$)", re.MULTILINE | re.DOTALL
 )
 CHECK = re.compile(r"""\bcheck\(\s*["'](\w+)["'],\s*(\w+)\s*\)""")
+MODEL_ANSWER = "**Model answer.**"
 OVERWRITTEN = re.compile(r"""^(\w+) = check\(\s*["']\1["']""", re.MULTILINE)
 
 
@@ -36,6 +37,18 @@ def for_students(cells: list[NotebookNode]) -> list[NotebookNode]:
             cell.source = PLACEHOLDER
         elif cell.cell_type == "code":
             cell.source = with_stubs(cell.source).rstrip("\n")
+    return cells
+
+
+def for_instructors(cells: list[NotebookNode]) -> list[NotebookNode]:
+    """Say in the title and above model answers of a master's cells what they are, in place, and return the cells.
+
+    The solution has the file name of the students' notebook, and nearly its text.
+    """
+    title, *text = cells[0].source.split("\n")
+    cells[0].source = "\n".join([f"{title} (solution)", *text])
+    for cell in filter(is_answer, cells):
+        cell.source = f"{MODEL_ANSWER}\n\n{cell.source}"
     return cells
 
 

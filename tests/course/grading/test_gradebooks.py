@@ -16,9 +16,14 @@ ROWS: list[Row] = [
 ]
 CANVAS = (
     "Student,ID,SIS User ID,SIS Login ID,Section\n"
-    'Points Possible,,,,\n"Hopper, Grace",117,,gh,A\n"Lovelace, Ada",1173,,al,A\n"Turing, Alan",9,,at,B\n'
+    ",,,,Manual Posting\n    Points Possible,,,,\n"
+    '"Hopper, Grace",117,,gh,A\n"Lovelace, Ada",1173,,al,A\n"Turing, Alan",9,,at,B\n'
 )
+# The two tables that Moodle exports: the worksheet of an assignment, and the gradebook.
 MOODLE = "Full name,ID number,Email address\nGrace Hopper,117,g@x.org\nAda Lovelace,2,a@x.org\n"
+
+
+GRADEBOOK = "First name,Last name,ID number,Email address\nGrace,Hopper,117,g@x.org\nAda,Lovelace,2,a@x.org\n"
 
 
 def table(path: Path) -> list[list[str]]:
@@ -40,14 +45,26 @@ def test_canvas_gets_its_own_columns_and_the_points_possible(tmp_path: Path) -> 
     assert unmatched(ROWS, roster) == ["stranger"]
 
 
-def test_moodle_gets_grades_and_feedback(tmp_path: Path) -> None:
-    (tmp_path / "roster.csv").write_text(MOODLE, encoding="utf-8-sig")
+@pytest.mark.parametrize("export", [MOODLE, GRADEBOOK])
+def test_moodle_gets_grades_and_feedback(export: str, tmp_path: Path) -> None:
+    (tmp_path / "roster.csv").write_text(export, encoding="utf-8-sig")
     path = write_gradebook(ROWS, tmp_path / "grades.csv", "moodle", read_roster(tmp_path / "roster.csv"))
     assert path.name == "grades-moodle.csv"
     assert table(path)[1:] == [
         ["Grace Hopper", "117", "g@x.org", "5", ""],
         ["Ada Lovelace", "2", "a@x.org", "6", "Cell 2 stopped"],
     ]
+
+
+def test_a_file_that_could_not_be_graded_is_no_zero(tmp_path: Path) -> None:
+    rows: list[Row] = [
+        ("2_report", "", "total", "0", "7", "not graded", "The file is not a notebook.", ""),
+        ("117_notes", "", "total", "0", "7", "not graded", "The file is empty.", ""),
+        ("117_lab3", "lab03", "total", "0", "7", "graded", "", ""),
+    ]
+    (tmp_path / "roster.csv").write_text(MOODLE)
+    path = write_gradebook(rows, tmp_path / "grades.csv", "moodle", read_roster(tmp_path / "roster.csv"))
+    assert [line[-2:] for line in table(path)[1:]] == [["0", ""], ["", "The file is not a notebook."]]
 
 
 def test_without_a_roster_students_go_by_their_paths(tmp_path: Path) -> None:

@@ -14,7 +14,9 @@ Format = Literal["table", "canvas", "moodle"]
 CANVAS = ("Student", "ID", "SIS User ID", "SIS Login ID", "Section")
 MOODLE = ("Full name", "ID number", "Email address")
 NAMES = {"student": "full name", "name": "full name", "email": "email address", "student id": "id number"}
+FIRST, LAST = ("first name", "given name"), ("last name", "surname", "family name")
 IDENTIFYING = {"id", "sis user id", "sis login id", "id number", "email address", "username", "login"}
+KNOWN_BY = {"full name", *IDENTIFYING}
 
 Row = tuple[str, ...]
 Person = dict[str, str]
@@ -42,20 +44,27 @@ def read_roster(path: Path) -> list[Person]:
     """
     try:
         with path.open(encoding="utf-8-sig", newline="") as file:
-            rows = [
-                {_column(name): str(value or "").strip() for name, value in row.items() if name}
-                for row in csv.DictReader(file)
-            ]
+            rows = [_person(row) for row in csv.DictReader(file)]
     except (OSError, ValueError, csv.Error) as error:
         raise UserError(
             f"The roster {path} cannot be read ({type(error).__name__}); expected CSV in UTF-8."
         ) from error
-    if not rows or not {"full name", *IDENTIFYING} & set(rows[0]):
-        wanted = ", ".join(sorted({"full name", *IDENTIFYING}))
+    if not rows or not {*KNOWN_BY} & set(rows[0]):
+        wanted = ", ".join(sorted(KNOWN_BY))
         raise UserError(
             f"The roster {path} has none of the columns {wanted}; add one of them in its first line."
         )
-    return [row for row in rows if row.get("full name") != "Points Possible"]
+    # In an export of Canvas the first lines are about the assignments.
+    return [row for row in rows if any(map(row.get, KNOWN_BY)) and row.get("full name") != "Points Possible"]
+
+
+def _person(row: dict[str, str | None]) -> Person:
+    """Return a row of a roster; a gradebook of Moodle has first and last names apart."""
+    person = {_column(name): str(value or "").strip() for name, value in row.items() if name}
+    parts = [person.get(name, "") for names in (FIRST, LAST) for name in names]
+    if any(parts) and not person.get("full name"):
+        person["full name"] = " ".join(filter(None, parts))
+    return person
 
 
 def _column(name: str) -> str:
@@ -95,9 +104,10 @@ def write_gradebook(rows: list[Row], out: Path, form: Format, roster: list[Perso
     lines: list[Row] = []
     for person in people:
         found = find(person, list(totals)) if roster is not None else [person["full name"]]
-        best = max((totals[student] for student in found), key=lambda row: int(row[3]), default=None)
+        best = max((totals[student] for student in found), key=_graded_and_points, default=None)
         ids = tuple(person.get(_column(name), "") for name in columns)
-        points, remark = (best[3], best[6]) if best else ("", "")
+        remark = best[6] if best else ""
+        points = best[3] if best and best[5] == "graded" else ""  # a file that cannot be read is no zero
         lines.append((*ids, points) if form == "canvas" else (*ids, points, remark))
     if form == "canvas":
         of = next((row[4] for row in totals.values()), "")
@@ -106,6 +116,10 @@ def write_gradebook(rows: list[Row], out: Path, form: Format, roster: list[Perso
     path = out.with_name(f"{out.stem}-{form}.csv")
     write_table(lines, path, head)
     return path
+
+
+def _graded_and_points(row: Row) -> tuple[bool, int]:
+    return row[5] == "graded", int(row[3])
 
 
 def unmatched(rows: list[Row], roster: list[Person]) -> list[str]:

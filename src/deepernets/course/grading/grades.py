@@ -62,7 +62,7 @@ class Grade:
                 points = str(int(status == "right"))
                 yield student, lab, name, points, "1", status, _short(hint), "; ".join(filter(None, flags))
         status = "not graded" if self.submission.problem else "graded"
-        remark = _short(self.submission.problem or " ".join(self.result.remarks))
+        remark = _short(self.submission.problem or " · ".join(self.result.remarks))
         yield student, lab, "total", str(self.points), of, status, remark, self.flags.get("total", "")
 
     def page(self) -> str:

@@ -17,7 +17,8 @@ body { font: 1rem/1.5 system-ui, sans-serif; max-width: 46rem; margin: 2rem auto
 body { overflow-wrap: anywhere; }
 table { border-collapse: collapse; width: 100%; }
 th, td { text-align: left; vertical-align: top; padding: .4rem .6rem; border-bottom: 1px solid #999; }
-td:nth-child(2) { white-space: nowrap; }
+th, td:nth-child(2) { white-space: nowrap; }
+td:first-child { min-width: 11rem; }
 .answer { white-space: pre-wrap; }
 input { font: inherit; width: 4rem; }
 @media (max-width: 30rem) { tr, td { display: block; } th { display: none; } td { border: 0; padding: .1rem 0; }
