@@ -21,8 +21,6 @@ CANVAS = (
 )
 # The two tables that Moodle exports: the worksheet of an assignment, and the gradebook.
 MOODLE = "Full name,ID number,Email address\nGrace Hopper,117,g@x.org\nAda Lovelace,2,a@x.org\n"
-
-
 GRADEBOOK = "First name,Last name,ID number,Email address\nGrace,Hopper,117,g@x.org\nAda,Lovelace,2,a@x.org\n"
 
 

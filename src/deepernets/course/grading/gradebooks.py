@@ -49,7 +49,7 @@ def read_roster(path: Path) -> list[Person]:
         raise UserError(
             f"The roster {path} cannot be read ({type(error).__name__}); expected CSV in UTF-8."
         ) from error
-    if not rows or not {*KNOWN_BY} & set(rows[0]):
+    if not rows or not KNOWN_BY & set(rows[0]):
         wanted = ", ".join(sorted(KNOWN_BY))
         raise UserError(
             f"The roster {path} has none of the columns {wanted}; add one of them in its first line."
