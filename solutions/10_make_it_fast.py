@@ -79,7 +79,8 @@ stopwatch = check("median_seconds", median_seconds).or_reference()
 ones = torch.ones(500, 500)
 seconds = stopwatch(lambda: ones @ ones, perf_counter, 2, 9)
 print(
-    f"500x500 times 500x500: {1000 * seconds:.2f} ms, {2 * 500**3 / seconds / 1e9:.0f} billion operations a second"
+    f"500x500 times 500x500: {1000 * seconds:.2f} ms, "
+    f"{2 * 500**3 / seconds / 1e9:.0f} billion operations a second"
 )
 assert seconds > 0
 
@@ -205,7 +206,8 @@ else:
 total = {name: sum(parts.values()) for name, parts in spent.items()}
 for name, seconds in total.items():
     print(
-        f"{name:18} {1 / seconds:6.0f} images a second, {total['plain loop'] / seconds:4.1f} times the plain loop's"
+        f"{name:18} {1 / seconds:6.0f} images a second, "
+        f"{total['plain loop'] / seconds:4.1f} times the plain loop's"
     )
 assert all(
     seconds > 0 for parts in spent.values() for seconds in parts.values()
@@ -281,7 +283,8 @@ assert any("conv" in row.key for row in operations[:6])
 for share in (0.1, 0.5, 0.9, 0.99):
     ten, endless = (1 / (1 - share + share / f) for f in (10, 1e9))
     print(
-        f"{share:4.0%} of the time, ten times as fast: {ten:4.1f} times; endlessly fast: {endless:5.1f} times"
+        f"{share:4.0%} of the time, ten times as fast: {ten:4.1f} times; "
+        f"endlessly fast: {endless:5.1f} times"
     )
 
 # %% [markdown]
@@ -573,7 +576,8 @@ done = subprocess.run(
 print(done.stdout)
 if done.returncode and sys.platform == "win32":
     print(
-        "Two processes cannot be connected on this Windows; run this cell in WSL or in Colab. The lab goes on."
+        "Two processes cannot be connected on this Windows; "
+        "run this cell in WSL or in Colab. The lab goes on."
     )
 else:
     assert done.returncode == 0, done.stderr

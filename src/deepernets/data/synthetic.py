@@ -271,7 +271,7 @@ def _colours(background: float, rng: np.random.Generator) -> dict[str, Colour]:
 
 
 def _uniform(rng: np.random.Generator, low: tuple[float, ...], high: tuple[float, ...]) -> list[float]:
-    """Return what `Generator.uniform` would, in a sixth of the time: it needs long to check arrays of bounds."""
+    """Return what `Generator.uniform` returns, in a sixth of its time: it spends most on checking bounds."""
     draws = rng.random(len(low)).tolist()
     return [least + (most - least) * draw for least, most, draw in zip(low, high, draws, strict=True)]
 
