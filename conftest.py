@@ -72,12 +72,9 @@ def _png_size(encoded: str) -> tuple[int, int]:
 
 
 def _same_size(stored: list[tuple[str, int, int]], drawn: list[tuple[str, int, int]]) -> bool:
-    """Return whether pictures are alike in kind, and within a fifth in size.
-
-    Their margins are cut, so numbers in them change the size, and a processor without bf16 has a bar less to draw.
-    """
+    """Return whether pictures are alike; their margins are cut, so numbers in them change the size a little."""
     return [kind for kind, *_ in stored] == [kind for kind, *_ in drawn] and all(
-        abs(one - other) <= 0.2 * max(one, other)
+        abs(one - other) <= 0.1 * max(one, other)
         for before, now in zip(stored, drawn, strict=True)
         for one, other in zip(before[1:], now[1:], strict=True)
     )

@@ -485,7 +485,7 @@ assert errors[0] >= errors[1] >= errors[2] == 0
 
 # %%
 def confident_mistakes(logits, labels, most):
-    """Return the positions of the `most` most confident wrong answers."""
+    """Return where the `most` most confident mistakes are, most confident first."""
     ### BEGIN SOLUTION
     confidence, guess = logits.softmax(dim=1).max(dim=1)
     wrong = (guess != labels).nonzero().flatten()

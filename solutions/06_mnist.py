@@ -322,7 +322,7 @@ for name, count in counted.items():
 
 # %%
 def standardise_pixels(train, test):
-    """Return both sets of images, standardised by the training statistics."""
+    """Return both sets, each pixel standardised by its training statistics."""
     ### BEGIN SOLUTION
     centre, spread = train.mean(dim=0), train.std(dim=0)  # (784,) each
     spread[spread == 0] = 1

@@ -212,7 +212,7 @@ for name, seconds in total.items():
 assert all(
     seconds > 0 for parts in spent.values() for seconds in parts.values()
 )
-phase_times(spent)
+phase_times(spent, rows=4)
 
 # %% [markdown]
 # *A bar for each variant, as long as the time for one image, in milliseconds, with parts for data, forward pass,

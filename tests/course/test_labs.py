@@ -344,7 +344,7 @@ def test_a_check_of_another_name_is_noticed(root: Path) -> None:
 def test_a_solution_that_binds_nothing_is_noticed(root: Path) -> None:
     master = MASTER.replace(MASTER.split("### BEGIN SOLUTION\n")[1].split("\n### END")[0], "print(3)")
     (root / "solutions/01_a_lab.py").write_text(master)
-    with pytest.raises(UserError, match="binds no name"):
+    with pytest.raises(UserError, match="defines no name"):
         labs.check(root)
 
 

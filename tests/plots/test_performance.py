@@ -14,6 +14,13 @@ def test_a_bar_is_as_long_as_its_phases_together() -> None:
     assert [label.get_text() for label in ax.get_yticklabels()] == ["plain", "fast"]
 
 
+def test_a_figure_has_one_size_whether_or_not_a_processor_can_do_everything() -> None:
+    spent = {way: {"data": 0.003} for way in ("plain", "whole batches", "bf16")}
+    without = {way: spent[way] for way in ("plain", "whole batches")}
+    whole, less = (performance.phase_times(ways, rows=3).get_size_inches() for ways in (spent, without))
+    assert np.array_equal(whole, less)
+
+
 def test_each_network_has_a_panel_and_an_axis_of_its_own() -> None:
     spent = {
         "wide": {"plain": {"data": 0.3, "step": 0.1}, "fast": {"data": 0.1, "step": 0.1}},

@@ -307,7 +307,8 @@ def test_the_largest_group_on_equal_terms_is_taken(mnist_run: Record) -> None:
     short = replace(mnist_run, epochs=mnist_run.epochs[:1])
     laptop = replace(mnist_run, profile="laptop")
     other_data = replace(mnist_run, data={**mnist_run.data, "variant": "mnist-png"})
-    assert on_equal_terms([short, mnist_run, laptop, vgg, other_data]) == [mnist_run, vgg]
+    precise = replace(mnist_run, precision="fp64")
+    assert on_equal_terms([short, mnist_run, precise, laptop, vgg, other_data]) == [mnist_run, vgg]
     # another seed is another run, and not another network
     assert on_equal_terms([short, replace(short, seed=1), mnist_run, vgg]) == [mnist_run, vgg]
     assert on_equal_terms([short, mnist_run]) == [mnist_run]

@@ -60,8 +60,10 @@ class Lab:
         """Return the solution and the students' notebook, not executed."""
         solution, lab = (f"{path.parent.name}/{path.name}" for path in self.paths)
         links = *repository(self.root), book_address(self.root)
-        made = for_instructors(self.cells), for_students(self.cells)
-        return assemble(made[0], solution, *links), assemble(made[1], lab, *links)
+        return (
+            assemble(for_instructors(self.cells), solution, *links),
+            assemble(for_students(self.cells), lab, *links),
+        )
 
 
 def labs_in(root: Path, wanted: tuple[str, ...] = ()) -> list[Lab]:

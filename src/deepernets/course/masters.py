@@ -109,7 +109,7 @@ def complaints_about(cells: list[NotebookNode]) -> Iterator[str]:
         marked = MARKED.findall(cell.source)
         exercises_seen += len(marked)
         if not all(map(_stub, marked)):
-            yield "a marked solution binds no name, so there is no placeholder for it"
+            yield "a marked solution defines no name, so there is no placeholder for it"
         for name in OVERWRITTEN.findall(cell.source):
             yield f"check({name!r}) overwrites the answer, and would judge the course's own when run again"
         for name, answer in CHECK.findall(cell.source):

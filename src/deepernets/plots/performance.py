@@ -12,14 +12,15 @@ from deepernets.plots import style
 from deepernets.training.records import Record
 
 
-def phase_times(spent: Mapping[str, Mapping[str, float]]) -> Figure:
+def phase_times(spent: Mapping[str, Mapping[str, float]], rows: int | None = None) -> Figure:
     """Draw the milliseconds per image of some ways to train, each as a bar of its phases.
 
     Args:
         spent: By name the seconds per image of each phase, as `deepernets.training.timing.measure_phases` returns
             them.
+        rows: Number of bars that the figure is made for, if fewer ways may be possible on some machines.
     """
-    figure, ax = style.single(7.5, 1.3 + 0.5 * len(spent))
+    figure, ax = style.single(7.5, 1.3 + 0.5 * (rows or len(spent)))
     _draw_phases(ax, spent)
     ax.set_xlabel("milliseconds per image")
     style.legend_outside(figure)

@@ -208,7 +208,7 @@ def ours(name: str) -> str:
 
 
 def on_equal_terms(found: Sequence[Record]) -> list[Record]:
-    """Return the records with the same data, profile, training images and epochs.
+    """Return the records with the same data, profile, training images, epochs and precision.
 
     Of several such groups it is the one with the most recipes; of equals, the one trained for longest.
 
@@ -219,12 +219,13 @@ def on_equal_terms(found: Sequence[Record]) -> list[Record]:
         The group, in the order of `found`; empty if there are no records.
     """
 
-    def terms(record: Record) -> tuple[str, str, int, int]:
-        return record.data["variant"], record.profile, record.data["train"], len(record.epochs)
+    def terms(record: Record) -> tuple[str, str, int, int, str]:
+        images = record.data["train"]
+        return record.data["variant"], record.profile, images, len(record.epochs), record.precision
 
     groups = [[record for record in found if terms(record) == each] for each in {*map(terms, found)}]
 
-    def rank(group: list[Record]) -> tuple[int, int, tuple[str, str, int, int]]:
+    def rank(group: list[Record]) -> tuple[int, int, tuple[str, str, int, int, str]]:
         longest = group[0].data["train"] * len(group[0].epochs)
         return len({record.recipe.name for record in group}), longest, terms(group[0])
 
