@@ -149,5 +149,4 @@ def test_a_record_holds_its_changes_of_every_kind() -> None:
     changes = {"nesterov": True, "model": "vgg-13-bn-cifar", "learning_rate": 1e-05}
     changed = get_recipe("report-a/vgg-16/as-reported").changed(**changes)
     assert changes_to(changed) == changes
-    assert changes_to(changed.at("laptop"), "laptop") == changes
     assert changes_to(changed.changed(name="of-my-own")) == {}

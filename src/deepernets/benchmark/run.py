@@ -219,4 +219,4 @@ def _serve(line: Connection, way: str, network: str, size: Size, precision: hard
 
 def images_per_second(record: Record) -> float:
     """Return the images per second of a recorded run's fastest epoch: the slower ones shared the machine."""
-    return float(record.data["train"] / min(epoch["seconds"] for epoch in record.epochs))
+    return float(record.data["train"] / min(record.by_epoch("seconds")))

@@ -138,7 +138,7 @@ def question(number: int, pair: Pair, found: Sequence[Record]) -> dict[str, Any]
 def _errors(run: Record) -> dict[str, list[float]]:
     """Return errors by epoch, in per cent."""
     return {
-        curve: [round(100 * (1 - epoch[f"{split}_accuracy"]), 4) for epoch in run.epochs]
+        curve: [round(100 * (1 - accuracy), 4) for accuracy in run.by_epoch(f"{split}_accuracy")]
         for curve, split in (("training", "train"), ("validation", "validation"))
     }
 

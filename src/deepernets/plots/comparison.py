@@ -32,8 +32,7 @@ def accuracy_by_epoch_and_cost(records: Sequence[Record], multiply_adds: Mapping
     figure, axes = style.subplots(1, 2, width=9.5, height=3.6)
     by_epoch, by_cost = axes[0]
     for number, record in enumerate(records):
-        accuracy = [epoch["validation_accuracy"] for epoch in record.epochs]
-        epochs = [epoch["epoch"] for epoch in record.epochs]
+        accuracy, epochs = record.by_epoch("validation_accuracy"), record.by_epoch("epoch")
         cost = multiply_adds[record.recipe.model]
         spent = [training_cost(epoch, record.data["train"], cost) / 1e12 for epoch in epochs]
         name, look = f"{record.recipe.model}, seed {record.seed}", style.series(number)
@@ -56,9 +55,9 @@ def validation_accuracies(runs: Mapping[str, Record]) -> Figure:
     by_epoch, last = axes[0]
     order = sorted(runs, key=lambda name: runs[name].epochs[-1]["validation_accuracy"])
     for number, (name, run) in enumerate(runs.items()):
-        accuracies = [epoch["validation_accuracy"] for epoch in run.epochs]
+        accuracies = run.by_epoch("validation_accuracy")
         look = style.series(number)
-        by_epoch.plot([epoch["epoch"] for epoch in run.epochs], accuracies, markersize=4, label=name, **look)
+        by_epoch.plot(run.by_epoch("epoch"), accuracies, markersize=4, label=name, **look)
         last.plot(accuracies[-1], order.index(name), **look)
     last.set_yticks(range(len(order)), order)
     by_epoch.set(title="Validation accuracy", xlabel="epoch")
@@ -79,7 +78,7 @@ def last_epoch_accuracies(runs: Mapping[str, Record], last: int = 5) -> Figure:
     figure, ax = style.single(7, 1 + 0.42 * max(len(runs), 1))
     order = sorted(runs, key=lambda name: runs[name].epochs[-1]["validation_accuracy"])
     for row, name in enumerate(order):
-        accuracies = [100 * epoch["validation_accuracy"] for epoch in runs[name].epochs[-last:]]
+        accuracies = [100 * share for share in runs[name].by_epoch("validation_accuracy")[-last:]]
         ax.plot([min(accuracies), max(accuracies)], [row, row], color=style.LINK, linewidth=1)
         ax.plot(accuracies, [row] * len(accuracies), "o", color=style.PALETTE[0], markersize=4, alpha=0.6)
         ax.plot(accuracies[-1], row, "D", color=style.PALETTE[1], markersize=8)

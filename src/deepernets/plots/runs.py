@@ -44,16 +44,16 @@ def curves(records: Record | Sequence[Record], names: Sequence[str] = ()) -> Fig
     loss, accuracy, rate = axes[0]
     names = names or [record.recipe.name if len(records) > 1 else "" for record in records]
     for colour, record, name in zip(style.PALETTE, records, names, strict=False):
-        column = {name: [epoch[name] for epoch in record.epochs] for name in record.epochs[0]}
-        epochs = column["epoch"]
+        epochs = record.by_epoch("epoch")
         for ax, what, note in ((loss, "loss", smoothing_note(record)), (accuracy, "accuracy", "")):
-            ax.plot(epochs, column[f"train_{what}"], color=colour, label=f"{name} training{note}".strip())
+            label = f"{name} training{note}".strip()
+            ax.plot(epochs, record.by_epoch(f"train_{what}"), color=colour, label=label)
             if record.data["validation"]:
                 label = f"{name} validation".strip()
-                ax.plot(epochs, column[f"validation_{what}"], "--", color=colour, label=label)
+                ax.plot(epochs, record.by_epoch(f"validation_{what}"), "--", color=colour, label=label)
             star = {"color": colour, "markersize": 11, "markeredgecolor": style.INK}
             ax.plot(epochs[-1:], [record.test[what]], "*", label=f"{name} test".strip(), **star)
-        rate.plot(epochs, column["learning_rate"], color=colour, marker=".")
+        rate.plot(epochs, record.by_epoch("learning_rate"), color=colour, marker=".")
     loss.set(title="Cross-entropy (nats)", yscale="log")
     loss.legend(fontsize=8)
     accuracy.set_title("Accuracy")
@@ -223,13 +223,13 @@ def training_and_validation_error(panels: Mapping[str, Sequence[Record]]) -> Fig
 
 
 def _draw_errors(ax: Axes, record: Record, number: int) -> None:
-    epochs = [epoch["epoch"] for epoch in record.epochs]
+    epochs = record.by_epoch("epoch")
     look = {**style.series(number), "markevery": max(1, len(epochs) // 6)}
     training = {**look, "linestyle": "-", "linewidth": 2.5, "markersize": 5}
     validation = {**look, "linestyle": "--", "linewidth": 1, "markersize": 3}
     for split, name, line in (("train", "training", training), ("validation", "validation", validation)):
         if record.data[split]:
-            errors = [1 - epoch[f"{split}_accuracy"] for epoch in record.epochs]
+            errors = [1 - accuracy for accuracy in record.by_epoch(f"{split}_accuracy")]
             ax.plot(epochs, errors, label=f"{record.recipe.model}, {name}", **line)
 
 

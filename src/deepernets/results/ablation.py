@@ -89,5 +89,5 @@ def path_runs(found: Iterable[Record]) -> list[list[Record]]:
 
 def last_epochs(run: Record) -> tuple[float, float]:
     """Return the lowest and the highest validation accuracy of a run's last `LAST` epochs, in per cent."""
-    last = [100 * epoch["validation_accuracy"] for epoch in run.epochs[-LAST:]]
+    last = [100 * accuracy for accuracy in run.by_epoch("validation_accuracy")[-LAST:]]
     return min(last), max(last)

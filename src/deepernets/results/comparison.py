@@ -254,13 +254,13 @@ def best_epoch_gain(record: Record) -> float:
 
     This is what a result gains if the epoch is chosen on the images that are reported.
     """
-    held_out = [row["validation_accuracy"] for row in record.epochs if row["validation_accuracy"] is not None]
+    held_out = [accuracy for accuracy in record.by_epoch("validation_accuracy") if accuracy is not None]
     return 100 * (max(held_out) - held_out[-1]) if held_out else nan
 
 
 def rate_dropped(record: Record) -> bool:
     """Return whether a run's last learning rate is at most a tenth of its highest."""
-    rates = [epoch["learning_rate"] for epoch in record.epochs]
+    rates = record.by_epoch("learning_rate")
     return bool(rates[-1] <= 0.1 * max(rates))
 
 

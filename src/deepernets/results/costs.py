@@ -42,9 +42,7 @@ def median_speed(records: Iterable[Record], model: str = "") -> float | None:
     speeds = [
         (
             record.recipe.model,
-            training_multiply_adds(record.recipe)
-            / len(record.epochs)
-            / min(epoch["seconds"] for epoch in record.epochs),
+            training_multiply_adds(record.recipe) / len(record.epochs) / min(record.by_epoch("seconds")),
         )
         for record in records
         if record.device.endswith(("thread)", "threads)"))  # only a CPU has a number of threads

@@ -14,9 +14,8 @@ from deepernets.recipes.recipe import Profile, Recipe
 from deepernets.training.records import Precision, Record, changes_to
 
 Log = Literal["csv", "tensorboard"]
-NO_FILE_NAME = (
-    r'[/\\:*?"<>|]'  # what a file's name may not have on Windows, such as the path of an image folder
-)
+# What a file's name may not have on Windows; the path of an image folder may be in the name of a run.
+NO_FILE_NAME = r'[/\\:*?"<>|]'
 
 
 @dataclass(frozen=True)

@@ -2,7 +2,7 @@
 
 import json
 from collections.abc import Callable
-from dataclasses import asdict, dataclass, fields
+from dataclasses import asdict, dataclass
 from functools import cache
 from importlib.resources import files
 from pathlib import Path
@@ -72,6 +72,10 @@ class Record:
     finished: str
     seconds: dict[str, Any]
     format: int = FORMAT
+
+    def by_epoch(self, name: str) -> list[Any]:
+        """Return one of the figures of `epochs`, such as ``train_loss``, for each epoch."""
+        return [epoch[name] for epoch in self.epochs]
 
     @property
     def date(self) -> str:
@@ -145,23 +149,15 @@ def _validator() -> Callable[..., object]:
     return check
 
 
-def changes_to(trained: Recipe, profile: str = "full") -> dict[str, Any]:
+def changes_to(recipe: Recipe) -> dict[str, Any]:
     """Return the fields, with their values, in which a recipe differs from the course's recipe of its name.
 
     A recipe with another name has no changes.
-
-    Args:
-        trained: As it was trained.
-        profile: The profile to which it was scaled down; full for a recipe as written.
     """
-    if trained.name not in list_recipes():
+    if recipe.name not in list_recipes():
         return {}
-    listed = get_recipe(trained.name).at(profile)
-    return {
-        field.name: getattr(trained, field.name)
-        for field in fields(Recipe)
-        if getattr(trained, field.name) != getattr(listed, field.name)
-    }
+    listed = asdict(get_recipe(recipe.name))
+    return {field: value for field, value in asdict(recipe).items() if value != listed[field]}
 
 
 def total_seconds(history: list[dict[str, Any]], test: float) -> dict[str, float | None]:

@@ -114,7 +114,7 @@ class Run:
         model = initial_model(record.recipe, self.data, record.seed)
         levels = len(Path(record.recipe.name).parts) + 1  # folders between `out` and this run's files
         out = Path(*self.folder.absolute().parts[:-levels])
-        options = RunOptions(record.profile, None, record.seed, record.requested_precision, out)
+        options = RunOptions(record.profile, seed=record.seed, precision=record.requested_precision, out=out)
         if shallow := _shallow_folder(record.recipe, options):
             _load_shallow_layers(model, self.data, shallow)
         return model.eval()

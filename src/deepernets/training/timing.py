@@ -147,8 +147,7 @@ def measure_step_seconds(name: str, profile: str, compiled: bool, timeout: float
         UserError: the process failed.
         subprocess.TimeoutExpired: it took longer than `timeout` seconds.
     """
-    code = "import sys; from deepernets.training import timing; timing.print_step_seconds(*sys.argv[1:])"
-    command = [sys.executable, "-c", code, name, profile, "compiled" if compiled else "plain"]
+    command = [sys.executable, "-m", __name__, name, profile, "compiled" if compiled else "plain"]
     environment = {**os.environ, "TQDM_DISABLE": "1"}
     done = subprocess.run(command, capture_output=True, text=True, env=environment, timeout=timeout)
     if done.returncode != 0:
@@ -157,6 +156,6 @@ def measure_step_seconds(name: str, profile: str, compiled: bool, timeout: float
     return float(done.stdout.split()[-1])
 
 
-def print_step_seconds(name: str, profile: str, mode: str) -> None:
-    """Print `step_seconds` of a recipe at a profile; `measure_step_seconds` starts this."""
-    print(step_seconds(get_recipe(name).at(profile), mode == "compiled"))
+if __name__ == "__main__":  # started by `measure_step_seconds`
+    recipe_name, at_profile, mode = sys.argv[1:]
+    print(step_seconds(get_recipe(recipe_name).at(at_profile), mode == "compiled"))

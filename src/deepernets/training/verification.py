@@ -52,7 +52,7 @@ def _compare_with_recipe(record: Record, path: Path, folder: Path) -> list[str]:
         problems.append(
             f"its recipe is not that of the table at profile {record.profile} with the changes that it states"
         )
-    options = RunOptions(record.profile, None, record.seed, record.requested_precision, folder)
+    options = RunOptions(record.profile, seed=record.seed, precision=record.requested_precision, out=folder)
     run = options.folder(recipe)
     expected = run.with_name(f"{run.name}.json")
     if path != expected:
@@ -61,7 +61,7 @@ def _compare_with_recipe(record: Record, path: Path, folder: Path) -> list[str]:
         problems.append(
             f"{record.requested_precision} was requested and it was trained in {record.precision}"
         )
-    if [row["epoch"] for row in record.epochs] != list(range(1, record.recipe.epochs + 1)):
+    if record.by_epoch("epoch") != list(range(1, record.recipe.epochs + 1)):
         problems.append(f"it has {len(record.epochs)} epochs where its recipe has {record.recipe.epochs}")
     return problems
 
