@@ -65,6 +65,11 @@ def write_atomically(
             temporary.unlink()
 
 
+def write_text(path: Path, text: str) -> None:
+    """Write text to a file as UTF-8, atomically; see `write_atomically`."""
+    write_atomically(path, lambda temporary: temporary.write_text(text, encoding="utf-8"))
+
+
 def require_writable(file: Path, option: str = "--out") -> None:
     """Raise an error unless a file can be written, before the work whose result it will hold; create nothing.
 

@@ -63,6 +63,14 @@ def test_every_link_points_at_the_fork_and_the_labs_still_hold(course: Path) -> 
     assert _text(course) == _text(ROOT / "labs") + _text(ROOT / "solutions")
 
 
+def test_the_address_of_a_fork_may_begin_with_that_of_the_original(course: Path) -> None:
+    url, _ = forks.repository(course)
+    forks.point_at(course, f"{url}-2027", "v2")
+    everything = _text(course) + (course / "README.md").read_text() + (course / "_config.yml").read_text()
+    assert f"git+{url}-2027@v2" in everything
+    assert "-2027-2027" not in everything
+
+
 def test_pointing_keeps_the_comments_of_the_settings(course: Path) -> None:
     before = (ROOT / "_config.yml").read_text().splitlines()
     forks.point_at(course, FORK, None)

@@ -3,7 +3,6 @@
 import re
 import shutil
 import subprocess
-from collections.abc import Iterator
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
@@ -12,7 +11,7 @@ import yaml
 
 from deepernets.book.editions import write_student_edition
 from deepernets.errors import UserError
-from deepernets.files import write_atomically
+from deepernets.files import write_text
 
 GITHUB = re.compile(r"https://github\.com/[\w.-]+/[\w.-]+")
 IN_HAND_OUT = (
@@ -125,22 +124,19 @@ def point_at(root: Path, url: str | None, ref: str | None) -> list[str]:
         f"branch: {old_ref}": f"branch: {ref}",
     }
     changes = {old: new for old, new in changes.items() if old != new}
-    files = ["_config.yml", "README.md", "labs/*.ipynb", "solutions/*.ipynb"]
-    paths = [path for pattern in files for path in sorted(root.glob(pattern))]
-    return [
-        f"{path.relative_to(root).as_posix()}: {what}" for path in paths for what in _replace(path, changes)
-    ]
-
-
-def _replace(path: Path, changes: dict[str, str]) -> Iterator[str]:
-    """Change a file, and yield how many changes that were, unless it was none."""
-    text, count = path.read_text(encoding="utf-8"), 0
-    for old, new in changes.items():
-        count += text.count(old)
-        text = text.replace(old, new)
-    if count:
-        write_atomically(path, lambda temporary: temporary.write_text(text, encoding="utf-8"))
-        yield f"{count} {'address' if count == 1 else 'addresses'} changed"
+    if not changes:
+        return []
+    # all at once: a new address may contain an old one
+    pattern = re.compile("|".join(map(re.escape, changes)))
+    lines = []
+    for files in ("_config.yml", "README.md", "labs/*.ipynb", "solutions/*.ipynb"):
+        for path in sorted(root.glob(files)):
+            text, count = pattern.subn(lambda old: changes[old[0]], path.read_text(encoding="utf-8"))
+            if count:
+                write_text(path, text)
+                name = path.relative_to(root).as_posix()
+                lines.append(f"{name}: {count} {'address' if count == 1 else 'addresses'} changed")
+    return lines
 
 
 def hand_out(root: Path, target: Path, url: str | None = None, ref: str | None = None) -> Path:

@@ -43,7 +43,7 @@ def bench(  # noqa: PLR0913, one parameter per option
         chart: File for a figure of them, as PNG.
     """
     from deepernets.benchmark import run, variants
-    from deepernets.files import require_writable, write_atomically
+    from deepernets.files import require_writable, write_text
     from deepernets.progress import tqdm
     from deepernets.training import distributed
 
@@ -58,8 +58,7 @@ def bench(  # noqa: PLR0913, one parameter per option
         benchmark = run.run(names, size, precision, measured, bar.update)
     _print(benchmark)
     if json_file:
-        text = json.dumps(benchmark.as_dict(), indent=1, ensure_ascii=False) + "\n"
-        write_atomically(json_file, lambda place: place.write_text(text, encoding="utf-8"))
+        write_text(json_file, json.dumps(benchmark.as_dict(), indent=1, ensure_ascii=False) + "\n")
         print(json_file)
     if chart:
         from deepernets.plots import performance, save

@@ -69,13 +69,13 @@ def grade(  # noqa: PLR0913
         sandbox=sandbox,
         resume=resume,
     )
-    totals = [row for row in rows if row[2] == "total"]
+    totals = [row for row in rows if row.exercise == "total"]
     for row in totals:
-        if row[5] == "not graded":
-            print(f"not graded: {row[0]}: {row[6]}")
+        if row.status == "not graded":
+            print(f"not graded: {row.student}: {row.remark}")
     for student in unmatched(rows, people) if people else []:
         print(f"not on the roster: {student}")
-    graded = sum(row[5] == "graded" for row in totals)
+    graded = sum(row.status == "graded" for row in totals)
     print(f"{graded} of {len(totals)} notebooks graded; sandbox: {choose(sandbox)}\n{out}")
     print(explanations_path(out))
     if format != "table":

@@ -72,7 +72,7 @@ class Verdict:
         return self.answer if self.status == "right" else self.reference
 
 
-Outcome = Finding | BaseException | None
+Judged = Finding | BaseException | None  # nothing for a right answer; or how the judging ended
 _statuses: dict[str, Status] = {}  # of each exercise, when it was last checked
 cells.watch()
 
@@ -149,43 +149,43 @@ def judge(name: str, answer: Any, seed: int = 0) -> Verdict:
         return Verdict(name, "not attempted", NOT_ATTEMPTED, answer, reference=known[name].reference)
     exercise = known[name]
     with torch.random.fork_rng(devices=[]):  # a check must not change what a lab draws after it
-        outcome = _within_limits(lambda: judging.judge(exercise, answer, seed))
-    status, hint, mistake = _read(outcome)
+        judged = _within_limits(lambda: judging.judge(exercise, answer, seed))
+    status, hint, mistake = _read(judged)
     return Verdict(name, status, hint, answer, mistake, exercise.reference)
 
 
-def _read(outcome: Outcome) -> tuple[Status, str, str]:
-    """Return status, hint and key of the mistake of what came out of the judging."""
-    if outcome is None:
+def _read(judged: Judged) -> tuple[Status, str, str]:
+    """Return status, hint and key of the mistake, from how the judging ended."""
+    if judged is None:
         return "right", "", ""
-    if isinstance(outcome, Finding):
-        return "wrong" if outcome.refused else "right", outcome.hint, outcome.mistake
-    if isinstance(outcome, NotAttempted):
+    if isinstance(judged, Finding):
+        return "wrong" if judged.refused else "right", judged.hint, judged.mistake
+    if isinstance(judged, NotAttempted):
         return "not attempted", NOT_ATTEMPTED, ""
-    if isinstance(outcome, TooLong):
+    if isinstance(judged, TooLong):
         hint = f"It was not done after {SECONDS:.0f} s of computing: does a loop never end?"
         return "wrong", hint, "too long"
-    hint = f"The check itself stopped with {outcome.args[0]}. That is a fault of the check: please report it."
+    hint = f"The check itself stopped with {judged.args[0]}. That is a fault of the check: please report it."
     return "wrong", hint, "check failed"
 
 
-def _within_limits(judging: Callable[[], Finding | None]) -> Outcome:
-    """Return what `judging` returns, or how it ended: at a placeholder, with an exception, or not in time.
+def _within_limits(judge_answer: Callable[[], Finding | None]) -> Judged:
+    """Return what `judge_answer` returns, or how it ended: at a placeholder, with an exception, or not in time.
 
     Processor time is what counts, so that an answer is not refused because the machine is busy, and imports are
     free: the first optimizer of a process imports 900 modules. The judge runs in a thread of its own, which an
     exception is thrown into when the time is up: signals would do for a terminal, but not for every notebook
     server.
     """
-    outcome: list[Outcome] = []
+    ended: list[Judged] = []
 
     def run() -> None:
         try:
-            outcome.append(judging())
+            ended.append(judge_answer())
         except NotAttempted as placeholder:
-            outcome.append(placeholder)
+            ended.append(placeholder)
         except BaseException as error:
-            outcome.append(RuntimeError(describe(error)))  # here, as making the message may not end either
+            ended.append(RuntimeError(describe(error)))  # here, as making the message may not end either
 
     thread = threading.Thread(target=run, daemon=True)
     last, modules = monotonic() + WALL_CLOCK_SECONDS, 0
@@ -199,7 +199,7 @@ def _within_limits(judging: Callable[[], Finding | None]) -> Outcome:
     if thread.is_alive():
         _stop(thread)
         return TooLong()
-    return outcome[0]
+    return ended[0]
 
 
 def _stop(thread: threading.Thread) -> None:

@@ -5,7 +5,7 @@ from pathlib import Path
 from string import Template
 
 from deepernets.errors import UserError
-from deepernets.files import write_atomically
+from deepernets.files import write_text
 
 NAME = re.compile(r"(\d\d)_[a-z][a-z0-9_]*")
 
@@ -183,13 +183,9 @@ def new_lab(root: Path, name: str, title: str) -> list[Path]:
         root / "tests/course/answers" / f"lab{number}.py": ANSWERS,
     }
     for path, template in files.items():
-        _write(path, template.substitute(values))
-    _write(contents, entered)
+        write_text(path, template.substitute(values))
+    write_text(contents, entered)
     return list(files)
-
-
-def _write(path: Path, text: str) -> None:
-    write_atomically(path, lambda temporary: temporary.write_text(text, encoding="utf-8"))
 
 
 def _with_entries(contents: str, name: str, number: str) -> str:

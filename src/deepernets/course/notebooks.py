@@ -19,7 +19,7 @@ import deepernets
 from deepernets.course.grading.submissions import fingerprint
 from deepernets.course.set_up import CELL
 from deepernets.errors import UserError
-from deepernets.files import write_atomically
+from deepernets.files import write_text
 
 CAPTION = re.compile(r"\*([^*]+)\*(?:\n\n|$)")  # in italics below a figure: its alternative text
 CHAPTER = re.compile(r"\]\(book:([\w-]+)")  # a master's link to a chapter
@@ -167,8 +167,7 @@ def text_of(notebook: NotebookNode) -> str:
 
 def write(notebook: NotebookNode, path: Path) -> None:
     """Write a notebook atomically."""
-    text = nbformat.writes(notebook) + "\n"
-    write_atomically(path, lambda temporary: temporary.write_text(text, encoding="utf-8"))
+    write_text(path, nbformat.writes(notebook) + "\n")
 
 
 def _essence(cell: NotebookNode) -> tuple[str, str, str, NotebookNode]:

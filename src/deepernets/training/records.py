@@ -11,7 +11,7 @@ from typing import Any, Literal
 import fastjsonschema
 
 from deepernets.errors import UserError
-from deepernets.files import read_file, write_atomically
+from deepernets.files import read_file, write_text
 from deepernets.recipes import get_recipe, list_recipes
 from deepernets.recipes.recipe import Profile, Recipe
 
@@ -92,8 +92,7 @@ class Record:
 
     def save(self, path: Path) -> None:
         """Write the record as JSON, atomically."""
-        text = json.dumps(asdict(self), indent=1, ensure_ascii=False)
-        write_atomically(path, lambda temporary: temporary.write_text(text + "\n", encoding="utf-8"))
+        write_text(path, json.dumps(asdict(self), indent=1, ensure_ascii=False) + "\n")
 
 
 def load_record(path: Path) -> Record:

@@ -8,11 +8,11 @@ import pytest
 from deepernets.course.grading.gradebooks import Row, read_roster, unmatched, write_gradebook
 from deepernets.errors import UserError
 
-ROWS: list[Row] = [
-    ("117_lab3", "lab03", "confusion", "1", "1", "right", "", ""),
-    ("117_lab3", "lab03", "total", "5", "7", "graded", "", ""),
-    ("lovelace_ada_late", "lab03", "total", "6", "7", "graded", "Cell 2 stopped", ""),
-    ("stranger", "", "total", "0", "7", "not graded", "empty", ""),
+ROWS = [
+    Row("117_lab3", "lab03", "confusion", "1", "1", "right", "", ""),
+    Row("117_lab3", "lab03", "total", "5", "7", "graded", "", ""),
+    Row("lovelace_ada_late", "lab03", "total", "6", "7", "graded", "Cell 2 stopped", ""),
+    Row("stranger", "", "total", "0", "7", "not graded", "empty", ""),
 ]
 CANVAS = (
     "Student,ID,SIS User ID,SIS Login ID,Section\n"
@@ -55,10 +55,10 @@ def test_moodle_gets_grades_and_feedback(export: str, tmp_path: Path) -> None:
 
 
 def test_a_file_that_could_not_be_graded_is_no_zero(tmp_path: Path) -> None:
-    rows: list[Row] = [
-        ("2_report", "", "total", "0", "7", "not graded", "The file is not a notebook.", ""),
-        ("117_notes", "", "total", "0", "7", "not graded", "The file is empty.", ""),
-        ("117_lab3", "lab03", "total", "0", "7", "graded", "", ""),
+    rows = [
+        Row("2_report", "", "total", "0", "7", "not graded", "The file is not a notebook.", ""),
+        Row("117_notes", "", "total", "0", "7", "not graded", "The file is empty.", ""),
+        Row("117_lab3", "lab03", "total", "0", "7", "graded", "", ""),
     ]
     (tmp_path / "roster.csv").write_text(MOODLE)
     path = write_gradebook(rows, tmp_path / "grades.csv", "moodle", read_roster(tmp_path / "roster.csv"))

@@ -397,7 +397,7 @@ def test_a_long_cell_is_searched_for_answers_once() -> None:
 def test_a_grader_that_fails_at_one_notebook_says_so_and_goes_on(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(judge, "run", lambda *_: 1 / 0)
     grade = grades._grade(Submission("a", {1: "1"}, "lab03"), "lab03", ("confusion",), [1], Limits(), "none")
-    assert [row[5] for row in grade.rows()] == ["not graded"]
+    assert [row.status for row in grade.rows()] == ["not graded"]
     assert "ZeroDivisionError" in grade.submission.problem
 
 

@@ -2,9 +2,9 @@
 
 import csv
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from pathlib import Path
-from typing import Literal
+from typing import Literal, NamedTuple
 
 from deepernets.errors import UserError
 from deepernets.files import write_atomically
@@ -18,11 +18,23 @@ FIRST, LAST = ("first name", "given name"), ("last name", "surname", "family nam
 IDENTIFYING = {"id", "sis user id", "sis login id", "id number", "email address", "username", "login"}
 KNOWN_BY = {"full name", *IDENTIFYING}
 
-Row = tuple[str, ...]
 Person = dict[str, str]
 
 
-def write_table(rows: Iterable[Row], out: Path, head: Row) -> None:
+class Row(NamedTuple):
+    """A row of the table of grades, as text: an exercise of a student's, or ``total`` for all of them."""
+
+    student: str
+    lab: str
+    exercise: str
+    points: str
+    of: str
+    status: str
+    remark: str
+    flag: str
+
+
+def write_table(rows: Iterable[Sequence[str]], out: Path, head: Sequence[str]) -> None:
     """Write a table atomically, as CSV that Excel reads as UTF-8.
 
     Raises:
@@ -97,20 +109,22 @@ def write_gradebook(rows: list[Row], out: Path, form: Format, roster: list[Perso
     Returns:
         The path of the table.
     """
-    totals = {row[0]: row for row in rows if row[2] == "total"}
+    totals = {row.student: row for row in rows if row.exercise == "total"}
     people = roster if roster is not None else [{"full name": student} for student in totals]
     columns = CANVAS if form == "canvas" else MOODLE
-    lab = next((row[1] for row in totals.values() if row[1]), "lab")
-    lines: list[Row] = []
+    lab = next((row.lab for row in totals.values() if row.lab), "lab")
+    lines: list[tuple[str, ...]] = []
     for person in people:
         found = find(person, list(totals)) if roster is not None else [person["full name"]]
         best = max((totals[student] for student in found), key=_graded_and_points, default=None)
         ids = tuple(person.get(_column(name), "") for name in columns)
-        remark = best[6] if best else ""
-        points = best[3] if best and best[5] == "graded" else ""  # a file that cannot be read is no zero
+        remark = best.remark if best else ""
+        points = (
+            best.points if best and best.status == "graded" else ""
+        )  # a file that cannot be read is no zero
         lines.append((*ids, points) if form == "canvas" else (*ids, points, remark))
     if form == "canvas":
-        of = next((row[4] for row in totals.values()), "")
+        of = next((row.of for row in totals.values()), "")
         lines.insert(0, ("Points Possible", *[""] * (len(CANVAS) - 1), of))
     head = (*columns, lab) if form == "canvas" else (*columns, "Grade", "Feedback comments")
     path = out.with_name(f"{out.stem}-{form}.csv")
@@ -119,11 +133,11 @@ def write_gradebook(rows: list[Row], out: Path, form: Format, roster: list[Perso
 
 
 def _graded_and_points(row: Row) -> tuple[bool, int]:
-    return row[5] == "graded", int(row[3])
+    return row.status == "graded", int(row.points)
 
 
 def unmatched(rows: list[Row], roster: list[Person]) -> list[str]:
     """Return the submissions that belong to nobody on the roster."""
-    students = [row[0] for row in rows if row[2] == "total"]
+    students = [row.student for row in rows if row.exercise == "total"]
     found = {student for person in roster for student in find(person, students)}
     return [student for student in students if student not in found]

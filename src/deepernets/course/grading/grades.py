@@ -10,21 +10,19 @@ from dataclasses import dataclass, field, replace
 from hashlib import sha256
 from pathlib import Path
 
-from deepernets.course.checks import labs
+from deepernets.course.checks import MARKS, labs
 from deepernets.course.grading import judge
 from deepernets.course.grading.gradebooks import Row, write_table
 from deepernets.course.grading.isolation import Limits, Sandbox, choose
 from deepernets.course.grading.judge import Result
 from deepernets.course.grading.pages import PAGE, write_explanations
 from deepernets.course.grading.sandbox import interrupted
-from deepernets.course.grading.submissions import Submission, choose_lab, printable, read_folder
+from deepernets.course.grading.submissions import Submission, choose_lab, printable, read_folder, truncate
 from deepernets.errors import UserError
-from deepernets.files import write_atomically
+from deepernets.files import write_text
 from deepernets.progress import tqdm
 
 SEEDS = 3  # hidden inputs that every answer is judged on
-COLUMNS = ("student", "lab", "exercise", "points", "of", "status", "remark", "flag")
-MARKS = {"right": "✓", "wrong": "✗"}
 LONGEST_REMARK = 1_000  # characters in a cell of the table
 LONG_ENOUGH = 80  # characters of an answer; shorter ones may well be equal by chance
 # The labs import helpers from there. A bracket ends at the next one, so that a cell is not read again for each.
@@ -50,7 +48,7 @@ class Grade:
         return sum(status == "right" for status, _ in self.result.verdicts.values())
 
     def rows(self) -> Iterator[Row]:
-        """Yield one row per exercise and one in total, in the order of `COLUMNS`."""
+        """Yield one row per exercise and one in total."""
         student, lab, of = self.submission.student, self.submission.lab, str(len(self.exercises))
         if not self.submission.problem:
             for name in self.exercises:
@@ -60,10 +58,12 @@ class Grade:
                     self.flags.get(name, "") if status == "right" else "",
                 ]
                 points = str(int(status == "right"))
-                yield student, lab, name, points, "1", status, _short(hint), "; ".join(filter(None, flags))
+                flag = "; ".join(filter(None, flags))
+                yield Row(student, lab, name, points, "1", status, _short(hint), flag)
         status = "not graded" if self.submission.problem else "graded"
         remark = _short(self.submission.problem or " · ".join(self.result.remarks))
-        yield student, lab, "total", str(self.points), of, status, remark, self.flags.get("total", "")
+        flag = self.flags.get("total", "")
+        yield Row(student, lab, "total", str(self.points), of, status, remark, flag)
 
     def page(self) -> str:
         """Return the student's feedback as a page of HTML."""
@@ -129,8 +129,8 @@ def grade_folder(  # noqa: PLR0913
     way = choose(sandbox)
     exercises = tuple(labs()[chosen])
     rows = _complete_rows(out, chosen) if resume else []
-    known = {row[0] for row in rows}
-    write_table(rows, out, COLUMNS)  # so that a place that cannot be written to is found now
+    known = {row.student for row in rows}
+    write_table(rows, out, Row._fields)  # so that a place that cannot be written to is found now
     write_explanations(submissions, chosen, out)
     flags = _flags(submissions, exercises)
     first = secrets.randbelow(2**31) + 1 if seed is None else seed
@@ -141,7 +141,7 @@ def grade_folder(  # noqa: PLR0913
         try:
             for done in tqdm(as_completed(started), total=len(started), unit="notebook", desc=chosen):
                 grade = replace(done.result(), flags=flags.get(done.result().submission.student, {}))
-                new = [tuple(map(_harmless, row)) for row in grade.rows()]
+                new = [Row(*map(_harmless, row)) for row in grade.rows()]
                 rows += new
                 _append(new, out)
                 _write_page(grade, out)
@@ -153,8 +153,8 @@ def grade_folder(  # noqa: PLR0913
             pool.shutdown()
             interrupted.clear()
     place = {_harmless(submission.student): number for number, submission in enumerate(submissions)}
-    rows.sort(key=lambda row: place.get(row[0], -1))  # rows of one student stay in order
-    write_table(rows, out, COLUMNS)
+    rows.sort(key=lambda row: place.get(row.student, -1))  # rows of one student stay in order
+    write_table(rows, out, Row._fields)
     return rows
 
 
@@ -218,11 +218,8 @@ def _append(rows: Iterable[Row], out: Path) -> None:
 
 
 def _write_page(grade: Grade, out: Path) -> None:
-    page = grade.page()
-    write_atomically(
-        out.with_name(f"{out.stem}-feedback") / page_name(grade.submission.student),
-        lambda path: path.write_text(page, encoding="utf-8"),
-    )
+    folder = out.with_name(f"{out.stem}-feedback")
+    write_text(folder / page_name(grade.submission.student), grade.page())
 
 
 def _complete_rows(out: Path, lab: str) -> list[Row]:
@@ -235,16 +232,17 @@ def _complete_rows(out: Path, lab: str) -> list[Row]:
         return []
     try:
         with out.open(encoding="utf-8-sig", newline="") as file:
-            head, *rows = [tuple(row) for row in csv.reader(file)] or [()]
+            head, *lines = [tuple(line) for line in csv.reader(file)] or [()]
     except (OSError, ValueError, csv.Error) as error:
         raise UserError(f"{out} cannot be read ({type(error).__name__}); grade without --resume.") from error
-    if head != COLUMNS:
+    if head != Row._fields:
         raise UserError(f"{out} is not a table of grades; choose another one with --out.")
-    totals = [row for row in rows if len(row) == len(COLUMNS) and row[2] == "total"]
-    if others := {row[1] for row in totals if row[5] == "graded"} - {lab}:
+    rows = [Row(*line) for line in lines if len(line) == len(head)]  # a killed grading leaves half a line
+    totals = [row for row in rows if row.exercise == "total"]
+    if others := {row.lab for row in totals if row.status == "graded"} - {lab}:
         raise UserError(f"{out} has grades of {others.pop()}, not of {lab}; choose another table with --out.")
-    done = {row[0] for row in totals}
-    return [row for row in rows if row and row[0] in done]
+    done = {row.student for row in totals}
+    return [row for row in rows if row.student in done]
 
 
 def _harmless(value: str) -> str:
@@ -253,8 +251,7 @@ def _harmless(value: str) -> str:
 
 
 def _short(text: str) -> str:
-    text = printable(text)
-    return text if len(text) <= LONGEST_REMARK else f"{text[:LONGEST_REMARK]}…"
+    return truncate(printable(text), LONGEST_REMARK)
 
 
 def _text(words: str) -> str:

@@ -15,7 +15,7 @@ from deepernets.course.exercises.values import LONGEST_MESSAGE, attempt
 from deepernets.course.grading.isolation import Limits, counts_processes
 from deepernets.course.grading.plain import NotPlainError, from_plain, to_plain
 from deepernets.course.grading.sandbox import EndedError, Process, interrupted
-from deepernets.course.grading.submissions import Submission
+from deepernets.course.grading.submissions import Submission, truncate
 
 MOST_CHECKS = 20  # versions of one answer that are judged: enough for honest work, too few to guess an answer
 MOST_REMARKS = 50
@@ -135,7 +135,7 @@ class _Judging:
                 self._allow(process, self.limits.cell_seconds + TO_END)
             elif "failed" in message:
                 if len(self.failures) < MOST_REMARKS:
-                    self.failures[_whole(message["failed"])] = _said(message)
+                    self.failures[_whole(message["failed"])] = _cut(str(message.get("error", "")))
             elif "check" in message:
                 self._check(process, str(message["check"]), str(message.get("of", "")))
             elif "done" in message:
@@ -233,9 +233,5 @@ def _whole(number: Any) -> int:
     return number
 
 
-def _said(message: dict[str, Any]) -> str:
-    return _cut(str(message.get("error", "")))
-
-
 def _cut(text: str) -> str:
-    return text if len(text) <= 2 * LONGEST_MESSAGE else f"{text[: 2 * LONGEST_MESSAGE]}…"
+    return truncate(text, 2 * LONGEST_MESSAGE)

@@ -4,8 +4,8 @@ import html
 from pathlib import Path
 from string import Template
 
-from deepernets.course.grading.submissions import Submission, printable
-from deepernets.files import write_atomically
+from deepernets.course.grading.submissions import Submission, printable, truncate
+from deepernets.files import write_text
 
 LONGEST_ANSWER = 20_000  # characters
 PAGE = Template("""<!doctype html>
@@ -59,7 +59,7 @@ def write_explanations(submissions: list[Submission], lab: str, out: Path) -> No
         table="\n".join(parts),
         remarks="",
     )
-    write_atomically(explanations_path(out), lambda path: path.write_text(page, encoding="utf-8"))
+    write_text(explanations_path(out), page)
 
 
 def by_question(submissions: list[Submission]) -> dict[str, dict[str, str]]:
@@ -92,5 +92,5 @@ def _table(number: int, given: dict[str, str]) -> str:
 
 
 def _text(words: str) -> str:
-    shown = words if len(words) <= LONGEST_ANSWER else f"{words[:LONGEST_ANSWER]}…"
-    return html.escape("\n".join(map(printable, shown.splitlines())))
+    lines = truncate(words, LONGEST_ANSWER).splitlines()
+    return html.escape("\n".join(map(printable, lines)))

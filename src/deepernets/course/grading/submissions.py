@@ -74,6 +74,15 @@ def printable(text: str) -> str:
     return "".join(c if c.isprintable() or c == " " else c.encode("unicode_escape").decode() for c in shown)
 
 
+def truncate(text: str, most: int) -> str:
+    """Return the first `most` characters of a text, with an ellipsis if there are more.
+
+    >>> truncate("abcd", 4), truncate("abcde", 4)
+    ('abcd', 'abcd…')
+    """
+    return text if len(text) <= most else f"{text[:most]}…"
+
+
 def _from_file_name(text: str) -> bool:
     """Whether all surrogates of a text stand for bytes that are not UTF-8, as in names of files."""
     return all("\udc80" <= c <= "\udcff" for c in text if "\ud800" <= c <= "\udfff")
@@ -228,8 +237,7 @@ def _student(relative: str) -> str:
     found = list(NOTEBOOK.finditer(relative))
     stem = relative[: found[-1].start()] + relative[found[-1].end() :] if found else relative
     stem = stem.removesuffix(".txt").removesuffix(".json") if found else stem
-    name = printable(stem)
-    return name if len(name) <= LONGEST_NAME else f"{name[:LONGEST_NAME]}…"
+    return truncate(printable(stem), LONGEST_NAME)
 
 
 def _told_apart(submissions: list[Submission]) -> list[Submission]:
