@@ -1,34 +1,8 @@
-from math import sqrt
-
 import pytest
 import torch
 
-from deepernets.analysis.simulation import (
-    accuracy_with_wrong_labels,
-    better_wins,
-    correct_counts,
-    replace_labels,
-)
-from deepernets.analysis.statistics import expected_best
+from deepernets.analysis.simulation import accuracy_with_wrong_labels, better_wins, replace_labels
 from deepernets.errors import UserError
-
-
-def test_counts_have_the_mean_and_spread_of_independent_answers() -> None:
-    counts = correct_counts(torch.full((1000,), 0.9), networks=2000).double()
-    assert counts.mean().item() == pytest.approx(900, abs=1)
-    assert counts.std().item() == pytest.approx(sqrt(90), rel=0.1)
-
-
-def test_counts_are_the_same_for_a_seed_and_differ_between_seeds() -> None:
-    chances = torch.full((100,), 0.5)
-    assert torch.equal(correct_counts(chances, 5, seed=1), correct_counts(chances, 5, seed=1))
-    assert not torch.equal(correct_counts(chances, 5, seed=1), correct_counts(chances, 5, seed=2))
-
-
-def test_the_best_of_several_equal_networks_is_as_good_as_the_formula_says() -> None:
-    counts = correct_counts(torch.full((1000,), 0.9), networks=4000).view(400, 10)
-    best = counts.amax(dim=1).double().mean().item() / 1000
-    assert best == pytest.approx(expected_best(0.9, 1000, 10), abs=0.0015)
 
 
 @pytest.mark.parametrize("accuracy", [0.5, 0.9, 1.0])

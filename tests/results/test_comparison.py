@@ -22,10 +22,10 @@ from deepernets.results.comparison import (
     measured,
     on_equal_terms,
     rate_dropped,
+    results_table,
     tuning_runs,
     wrong_images,
 )
-from deepernets.results.tables import table
 from deepernets.training.records import Record, load_records
 
 NAME = "report-a/vgg-16/as-reported"
@@ -186,7 +186,7 @@ def test_our_recipe_stands_beside_all_three_of_report_bs() -> None:
 
 
 def test_the_table_says_what_was_not_run(make: Make) -> None:
-    frame = table(compare_reported([make(0.9)]))
+    frame = results_table(compare_reported([make(0.9)]))
     first, second = frame.iloc[0], frame.iloc[1]
     assert (first["reported"], first["epochs"]) == ("91.2", 20)
     assert first["their recipe"] == "90.00"
@@ -199,7 +199,7 @@ def test_the_table_says_what_was_not_run(make: Make) -> None:
 def test_the_table_can_be_written_and_read(make: Make) -> None:
     import pandas as pd
 
-    frame = table(compare_reported([make(0.9)]))
+    frame = results_table(compare_reported([make(0.9)]))
     again = pd.read_csv(StringIO(frame.to_csv(index=False)), dtype=str, keep_default_na=False)
     assert (again == frame.astype(str)).all(axis=None)
 
@@ -211,7 +211,7 @@ def test_a_report_has_as_many_test_images_as_its_data() -> None:
 
 
 def test_a_cost_stands_where_nothing_was_run(make: Make) -> None:
-    frame = table(compare_reported([make(0.9)]), cost=lambda name: f"a day for {name}")
+    frame = results_table(compare_reported([make(0.9)]), cost=lambda name: f"a day for {name}")
     first = frame.iloc[0]
     assert first["their recipe"] == "90.00"
     assert (first["our recipe"], first["how ours was"]) == (NOT_RUN, "a day for report-a/vgg-16/ours")

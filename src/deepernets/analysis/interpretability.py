@@ -13,6 +13,8 @@ from torch.nn import functional as F
 from deepernets.models.tracing import trace_layers
 from deepernets.training.loop import Batch, evaluate
 
+SMALLEST_HEAT = 4  # units along the side of a heat map
+
 
 def feature_maps(model: nn.Module, images: Tensor, layer: str) -> Tensor:
     """Return the output of a layer: (N, C, H, W) for a convolution.
@@ -62,19 +64,20 @@ def grad_cam(model: nn.Module, images: Tensor, layer: str, classes: Tensor) -> T
     return (weights * maps).sum(dim=1).relu()  # (N, h, w)
 
 
-def last_map_layer(model: nn.Module, in_shape: tuple[int, int, int], side: int = 4) -> str:
+def last_map_layer(model: nn.Module, in_shape: tuple[int, int, int]) -> str:
     """Return the name of the last layer whose feature maps are large enough for a heat map to show a place.
+
+    They have at least `SMALLEST_HEAT` units along each side. If no layer has such maps, the first one is taken.
 
     Args:
         model: A network for images.
         in_shape: Channels, height and width of an image.
-        side: Height and width of feature maps that are large enough; if there are none, the first layer is taken.
 
     >>> last_map_layer(nn.Sequential(nn.Conv2d(1, 2, 3), nn.ReLU(), nn.AdaptiveAvgPool2d(1)), (1, 8, 8))
     '1'
     """
     maps = [call for call in trace_layers(model, in_shape) if call.output.ndim == 4]
-    large = [call for call in maps if min(call.output.shape[2:]) >= side]
+    large = [call for call in maps if min(call.output.shape[2:]) >= SMALLEST_HEAT]
     return (large or maps[:1])[-1].name
 
 

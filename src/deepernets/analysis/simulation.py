@@ -1,4 +1,4 @@
-"""Simulated test sets: choosing the best of several networks, and wrong labels."""
+"""Test sets with wrong labels: what is expected of them, and what happens in simulated ones."""
 
 import torch
 from torch import Tensor
@@ -7,26 +7,6 @@ from deepernets.analysis.statistics import require_shares
 from deepernets.errors import UserError
 
 CHUNK = 5_000_000  # random numbers drawn at a time
-
-
-def correct_counts(probabilities: Tensor, networks: int, seed: int = 0) -> Tensor:
-    """Return how many test images each of several simulated networks classifies correctly: (networks,), int64.
-
-    Args:
-        probabilities: (N,), for each image the probability of a correct answer. All networks share them, and answer
-            independently of each other.
-        networks: Number of networks.
-        seed: Seed of the simulation.
-
-    >>> correct_counts(torch.tensor([1.0, 1.0, 0.0]), networks=2)
-    tensor([2, 2])
-    """
-    generator = torch.Generator().manual_seed(seed)
-    counts = [
-        (torch.rand(size, len(probabilities), generator=generator) < probabilities).sum(dim=1)
-        for size in _chunks(networks, len(probabilities))
-    ]
-    return torch.cat(counts)
 
 
 def accuracy_with_wrong_labels(accuracy: float, wrong: float, classes: int) -> float:
@@ -87,8 +67,8 @@ def better_wins(
     """
     generator = torch.Generator().manual_seed(0)
     wins = 0.0
-    for size in _chunks(draws, images):
-        truth = torch.zeros(size, images, dtype=torch.long)
+    all_truths = torch.zeros(1, dtype=torch.long).expand(draws, images)  # without memory for each
+    for truth in all_truths.split(max(1, CHUNK // images)):
         labels = replace_labels(truth, wrong, classes, generator)
         first, second = (
             (replace_labels(truth, 1 - accuracy, classes, generator) == labels).sum(dim=1)
@@ -96,8 +76,3 @@ def better_wins(
         )
         wins += float((first > second).sum()) + float((first == second).sum()) / 2
     return wins / draws
-
-
-def _chunks(rows: int, columns: int) -> list[int]:
-    """Return numbers of rows that add up to `rows`, each chunk of about `CHUNK` numbers."""
-    return [len(part) for part in torch.arange(rows).split(max(1, CHUNK // columns))]

@@ -1,7 +1,7 @@
 """Whether one result is better than another: intervals, paired tests, seeds, sample sizes, the best of several."""
 
 from collections.abc import Sequence
-from math import ceil, sqrt
+from math import ceil, hypot, sqrt
 from statistics import fmean, stdev
 from typing import NamedTuple
 
@@ -76,7 +76,7 @@ def compare_accuracies(one: float, other: float, images: int) -> tuple[float, fl
     >>> f"{difference:.4f}, {in_sd:.2f} standard deviations"
     '0.0028, 0.87 standard deviations'
     """
-    error = sqrt(standard_error(one, images) ** 2 + standard_error(other, images) ** 2)
+    error = hypot(standard_error(one, images), standard_error(other, images))
     return one - other, (one - other) / error
 
 
@@ -96,7 +96,7 @@ def unpaired_interval(one_right: int, other_right: int, images: int) -> Interval
     """
     _require_counts(images, one_right, other_right)
     one, other = one_right / images, other_right / images
-    error = sqrt(standard_error(one, images) ** 2 + standard_error(other, images) ** 2)
+    error = hypot(standard_error(one, images), standard_error(other, images))
     return Interval(one - other - Z95 * error, one - other + Z95 * error)
 
 

@@ -10,14 +10,15 @@ import sys
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
+CELL_SECONDS = 900  # before a cell is interrupted
 
-def execute_pages(folder: Path, pages: list[Path], timeout: int = 900) -> None:
+
+def execute_pages(folder: Path, pages: list[Path]) -> None:
     """Execute those pages of which the cache has no outputs.
 
     Args:
         folder: The cache.
         pages: MyST Markdown files with cells. Those with much code, which take longest, are started first.
-        timeout: Seconds for a cell.
     """
     from jupyter_cache import get_cache
     from jupyter_cache.executors.basic import ExecutionWorkerLocalSerial, ProcessData
@@ -28,7 +29,8 @@ def execute_pages(folder: Path, pages: list[Path], timeout: int = 900) -> None:
     execute = ExecutionWorkerLocalSerial(logging.getLogger(__name__))
     with ThreadPoolExecutor(os.cpu_count()) as pool:
         waiting = [
-            ProcessData(record.pk, record.uri, cache, timeout, False) for record in cache.list_unexecuted()
+            ProcessData(record.pk, record.uri, cache, CELL_SECONDS, False)
+            for record in cache.list_unexecuted()
         ]
         list(pool.map(execute, waiting))
 

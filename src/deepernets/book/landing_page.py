@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, NamedTuple
 import torch
 
 from deepernets.book.explorers import windows
+from deepernets.book.pages import text_table
 from deepernets.models.receptive_field import receptive_field
 from deepernets.models.registry import build_model
 from deepernets.results.comparison import best_of_each_network, compare_reported
@@ -109,7 +110,6 @@ def _sentence(stage: Stage, number: int, count: int) -> str:
 def results_in_short() -> "Markdown":
     """Return a table of the best reported result of each network on colour images, and of our recipe for it."""
     import pandas as pd
-    from IPython.display import Markdown
 
     rows = best_of_each_network(compare_reported(load_records()))
     frame = pd.DataFrame(
@@ -121,7 +121,7 @@ def results_in_short() -> "Markdown":
         for row in rows
         if row.data != "mnist"
     )
-    return Markdown(frame.to_markdown(index=False, disable_numparse=True))
+    return text_table(frame)
 
 
 def write_social_card(path: Path) -> None:

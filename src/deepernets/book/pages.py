@@ -25,13 +25,19 @@ def show_table(frame: "DataFrame | Sequence[dict[str, Any]]", decimals: int = 1)
         decimals: Digits after the point of numbers that are not whole.
     """
     import pandas as pd
-    from IPython.display import Markdown
 
     table = pd.DataFrame(frame).astype(object)  # whole numbers stay whole beside others
     table = table.map(lambda value: _number(value, decimals), na_action="ignore")
     table = table.rename(columns=lambda name: str(name).replace("_", " "))
     table = table.astype(object).where(table.notna(), None)
-    return Markdown(table.to_markdown(index=False, disable_numparse=True, missingval="–"))
+    return text_table(table)
+
+
+def text_table(frame: "DataFrame") -> "Markdown":
+    """Return a table of texts as they are, with a dash where one is missing."""
+    from IPython.display import Markdown
+
+    return Markdown(frame.to_markdown(index=False, disable_numparse=True, missingval="–"))
 
 
 def _number(value: Any, decimals: int) -> Any:
@@ -54,7 +60,6 @@ def show_reported(rows: "Sequence[Row]") -> "Markdown":
         rows: As `deepernets.results.comparison.compare_reported` returns them.
     """
     import pandas as pd
-    from IPython.display import Markdown
 
     def reached(group: "Measured | None") -> str:
         return f"{group} ({group.particulars})" if group else "–"
@@ -70,8 +75,7 @@ def show_reported(rows: "Sequence[Row]") -> "Markdown":
         }
         for row in shown
     )
-    frame = frame.loc[:, (frame != "–").any()]
-    return Markdown(frame.to_markdown(index=False, disable_numparse=True))
+    return text_table(frame.loc[:, (frame != "–").any()])
 
 
 _HIDDEN = "application/papermill.record/"  # MyST-NB finds what is displayed so, and shows nothing
@@ -111,7 +115,6 @@ def find_record(recipe: str, **wanted: Any) -> Record | None:
 def record_summary(record: Record) -> "Markdown":
     """Say in a table where a record comes from and what it reached."""
     import pandas as pd
-    from IPython.display import Markdown
 
     from deepernets.plots.runs import smoothing_note
 
@@ -127,8 +130,7 @@ def record_summary(record: Record) -> "Markdown":
         f"last training loss{smoothing_note(record)}": f"{record.epochs[-1]['train_loss']:.4f}",
         "**test accuracy**": f"**{record.test['accuracy']:.2%}**",
     }
-    frame = pd.DataFrame(rows.items(), columns=["property", "as recorded"])
-    return Markdown(frame.to_markdown(index=False, disable_numparse=True))
+    return text_table(pd.DataFrame(rows.items(), columns=["property", "as recorded"]))
 
 
 def setup(app: Any) -> dict[str, bool]:

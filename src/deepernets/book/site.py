@@ -20,7 +20,6 @@ CARD, CARD_SIZE = "_static/social-card.png", (1200, 630)
 CARD_TEXT = "Deeper Networks, from paper to practice, with the receptive fields of VGG-16 as nested squares."
 LINKS = re.compile(r'\b(href|src|action|data-content_root)="([^"#][^"]*)"')
 COLAB = re.compile(r'(<a class="reference external" href="https://colab[^"]+">Open in Colab</a>)')
-SHORTEST, LONGEST = 50, 320  # characters of a description
 NOT_FOUND = """<h1>Page not found</h1>
 <p>There is no page at this address. It may have moved, or the address may be incomplete.</p>
 <ul>

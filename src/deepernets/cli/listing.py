@@ -86,8 +86,8 @@ def recipes(name: str | None = None, /) -> None:
             print(f"{field:20} {value}")
         return
     rows = [
-        [known, recipe.model, recipe.data, f"{recipe.epochs} epochs"]
-        for known, recipe in zip(list_recipes(), map(get_recipe, list_recipes()), strict=True)
+        [recipe.name, recipe.model, recipe.data, f"{recipe.epochs} epochs"]
+        for recipe in map(get_recipe, list_recipes())
     ]
     print(align(rows, left=3, width=terminal_width()))
 

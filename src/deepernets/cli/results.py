@@ -125,12 +125,12 @@ def table(*, format: Literal["text", "markdown", "csv"] = "text", results: Path 
         results: Folder of the records; without it the course's own.
     """
     from deepernets.papers.reports import ALL_RESULTS
-    from deepernets.results.comparison import compare_reported
+    from deepernets.results.comparison import compare_reported, results_table
     from deepernets.results.costs import estimated_time
-    from deepernets.results.tables import table as as_table
 
     records = load_records(folder=results)
-    frame = as_table(compare_reported(records, ALL_RESULTS), lambda name: estimated_time(name, records))
+    rows = compare_reported(records, ALL_RESULTS)
+    frame = results_table(rows, cost=lambda name: estimated_time(name, records))
     if format == "csv":
         print(frame.to_csv(index=False), end="")
     elif format == "markdown":

@@ -107,7 +107,7 @@ def _existing_places(name: str, root: Path) -> tuple[Path | None, Path | None]:
         raise UserError(f"{root} cannot be read ({error.strerror}); check that it may be read.") from error
 
 
-def _find(name: str, root: Path, image_size: int | None = None) -> Dataset | None:
+def _find(name: str, root: Path, image_size: int | None) -> Dataset | None:
     """Load a named data set from below `root`; None if it is not there."""
     official, folder = _existing_places(name, root)
     if official:

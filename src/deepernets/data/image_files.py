@@ -42,7 +42,7 @@ def decode(
             raise UserError(f"{path} is not an image of {', '.join(FORMATS)}; {remedy}.") from None
         _require_small(path, image.size)
         file_format = "jpeg" if image.format == "MPO" else str(image.format).lower()
-        turned = _orientation(image) not in (0, 1)
+        turned = _orientation(image) != 1
         if getattr(image, "is_animated", False) and image.format in ("GIF", "WEBP"):
             changes["reduced to their first frame"] += 1
         image.load()

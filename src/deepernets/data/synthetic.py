@@ -8,7 +8,7 @@ apart: too hard for a linear model, easy for a small convolutional network.
 
 from collections.abc import Callable
 from colorsys import hsv_to_rgb
-from functools import lru_cache
+from functools import cache
 from math import cos, pi, sin
 
 import numpy as np
@@ -33,7 +33,7 @@ Colour = tuple[int, int, int]
 _CIRCLE = np.array([(cos(turn * pi / 12), sin(turn * pi / 12)) for turn in range(24)])
 
 
-@lru_cache(maxsize=1)
+@cache
 def digits() -> Dataset:
     """Return scikit-learn's 1,797 handwritten 8×8 digits, enlarged to MNIST's 28×28.
 
@@ -51,7 +51,7 @@ def digits() -> Dataset:
     return Dataset("digits", "digits", DATASETS["digits"].classes, train, test)
 
 
-@lru_cache(maxsize=1)
+@cache
 def sketches() -> Dataset:
     """Return 1,500 training and 600 test images, drawn by `draw_sketches`."""
     info = DATASETS["sketches"]

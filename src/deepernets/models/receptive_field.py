@@ -207,24 +207,23 @@ def predicted_side(layers: Sequence[tuple[int, int]]) -> float:
     return STDS_PER_SIDE * sqrt(twelve_variances / 12)
 
 
-def plain_stack_energy(depth: int, channels: int = 16, networks: int = 6) -> Tensor:
-    """Return the mean energy (2n + 1, 2n + 1) of untrained stacks of n 3×3 convolutions with ReLUs.
+def plain_stack_energy(depth: int) -> Tensor:
+    """Return the mean energy (2n + 1, 2n + 1) of six untrained stacks of n 3×3 convolutions with ReLUs.
 
-    Weights are drawn with He initialisation and images are noise, as large as the receptive field. Each stack has
-    the same weight in the mean. Random numbers come from PyTorch's default generator.
+    Feature maps have 16 channels. Weights are drawn with He initialisation and images are noise, as large as the
+    receptive field. Each stack has the same weight in the mean. Random numbers come from PyTorch's default
+    generator.
 
     Args:
         depth: Number n of convolutions.
-        channels: Channels of each feature map.
-        networks: How many stacks to average over.
 
     >>> plain_stack_energy(depth=3).shape
     torch.Size([7, 7])
     """
-    side = 2 * depth + 1
+    side, networks = 2 * depth + 1, 6
     total = torch.zeros(side, side)
     for _ in range(networks):
-        energy = gradient_energy(plain_stack(depth, channels, he_std), torch.randn(4, 3, side, side))
+        energy = gradient_energy(plain_stack(depth, 16, he_std), torch.randn(4, 3, side, side))
         total += energy / energy.sum()
     return total / networks
 

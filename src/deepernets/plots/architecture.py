@@ -68,12 +68,12 @@ CHANNEL_LOOKS: dict[str, dict[str, Any]] = {
 }
 
 
-def configuration_chart(classes: int = 1000) -> Figure:
+def configuration_chart() -> Figure:
     """Draw the parameters of VGG's six configurations: convolutions against fully-connected layers."""
     figure, ax = style.single(7.5, 3.8)
     for row, name in enumerate(CONFIGURATIONS):
         with torch.device("meta"):  # counted, never computed with
-            network = build_model(f"vgg-{name.lower()}", classes=classes)
+            network = build_model(f"vgg-{name.lower()}")
         linear = [layer for layer in network.modules() if isinstance(layer, nn.Linear)]
         total = count_parameters(network) / 1e6
         connected = sum(map(count_parameters, linear)) / 1e6
@@ -190,15 +190,13 @@ def channel_links(channels: int, groups: Sequence[int]) -> Figure:
     return figure
 
 
-def shortcut_options(channels: int = 4) -> Figure:
+def shortcut_options() -> Figure:
     """Draw what shortcuts A, B and C of He et al. (2016, section 4.1) pass on to the addition.
 
     A bar is a channel, its length the side of the feature map: on the left of each arrow x, on the right what the
     shortcut makes of it. The upper row is a block where shapes change, the lower row one where they do not.
-
-    Args:
-        channels: Of the input; few, so that each can be seen.
     """
+    channels = 4  # of the input; few, so that each can be seen
     options = {  # what each output channel is, where the width doubles, and elsewhere
         "A": ([COPIED] * channels + [ZEROS] * channels, [COPIED] * channels),
         "B": ([MIXED] * 2 * channels, [COPIED] * channels),

@@ -168,22 +168,16 @@ def images_to_show_difference(needed: Mapping[str, Mapping[float, int]], marked:
     return figure
 
 
-def best_of_several(
-    computed: Mapping[str, Mapping[int, float]], simulated: Mapping[str, Mapping[int, float]] | None = None
-) -> Figure:
+def best_of_several(gains: Mapping[str, Mapping[int, float]]) -> Figure:
     """Draw by how much the best of several equally good networks overstates its accuracy, against their number.
 
     Args:
-        computed: By name of the test set, the gain in points for each number of networks; drawn as lines.
-        simulated: By the same names, or some of them, simulated gains; drawn as marks.
+        gains: By name of the test set, the gain in points for each number of networks.
     """
     figure, ax = style.single(7, 3.8)
-    lines = {name: (gains, gains.values()) for name, gains in computed.items()}
+    lines = {name: (by_tries, by_tries.values()) for name, by_tries in gains.items()}
     style.draw_lines(ax, lines, marker=None, linewidth=2)
-    for number, name in enumerate(computed):
-        if found := (simulated or {}).get(name):
-            ax.plot(list(found), list(found.values()), style.MARKERS[number], color=style.PALETTE[number])
-    tries = {count for gains in computed.values() for count in gains}
+    tries = {count for by_tries in gains.values() for count in by_tries}
     ax.set(xscale="log", ylim=(0, None))
     style.log_ticks(ax.xaxis, sorted(tries if len(tries) < 10 else tries & {1, 2, 5, 10, 20, 50, 100}))
     ax.set(xlabel="networks tried on the test set", ylabel="selection bias of the best, points")

@@ -9,6 +9,8 @@ from torch import Tensor
 from deepernets.data.images import Images
 from deepernets.plots import style
 
+CROP = 224  # pixels, the side of VGG's and ResNet's crops
+
 
 def class_samples(images: Images, classes: Sequence[str], per_class: int = 8) -> Figure:
     """Draw the first `per_class` images of every class, one row per class; missing images are white."""
@@ -116,13 +118,12 @@ def cropping(padded: Tensor, corner: tuple[int, int], results: Mapping[str, Tens
     return figure
 
 
-def crop_windows(pixels: Tensor, scales: Sequence[int], crop: int = 224, places: int = 3) -> Figure:
-    """Draw which part of one image a training crop covers, by the size that the image is scaled to.
+def crop_windows(pixels: Tensor, scales: Sequence[int], places: int = 3) -> Figure:
+    """Draw which part of one image a training crop of 224×224 covers, by the size that the image is scaled to.
 
     Args:
         pixels: The image (C, H, W), uint8, square.
         scales: S: side in pixels that the image is scaled to, one panel each.
-        crop: Side of the crop in pixels.
         places: Crops drawn in each panel, from the top left to the bottom right.
     """
     figure, axes = style.subplots(1, len(scales), width=2.6 * len(scales), height=3.0)
@@ -130,11 +131,12 @@ def crop_windows(pixels: Tensor, scales: Sequence[int], crop: int = 224, places:
     style.hide_axes(axes.flat)
     for ax, scale in zip(axes[0], scales, strict=True):
         style.show_image(ax, pixels)
-        covered = side * crop / scale  # side of the crop, in pixels of the image as drawn
+        share = CROP / scale
+        covered = side * share  # side of the crop, in pixels of the image as drawn
         for number in range(places):
             middle = (side - covered) * (number / max(places - 1, 1)) + (covered - 1) / 2
             style.draw_square(ax, (middle, middle), covered, style.DASHES[number % len(style.DASHES)])
-        ax.set_title(f"S = {scale}\n{(crop / scale) ** 2:.0%} of the image", fontsize=10)
+        ax.set_title(f"S = {scale}\n{share**2:.0%} of the image", fontsize=10)
     return figure
 
 

@@ -10,8 +10,9 @@ from deepernets.analysis.interpretability import Calibration
 from deepernets.plots import style
 
 
-def first_layer_filters(weights: Tensor, columns: int = 8) -> Figure:
+def first_layer_filters(weights: Tensor) -> Figure:
     """Draw the kernels of a first convolution (C, 3, k, k) as images, each stretched to its own range."""
+    columns = 8
     rows = -(-len(weights) // columns)
     figure, axes = style.subplots(rows, columns, width=columns, height=rows)
     style.hide_axes(axes.flat)
@@ -127,15 +128,14 @@ def loss_along_line(shares: Sequence[float], losses: Mapping[str, Sequence[float
     return figure
 
 
-def class_templates(weights: Tensor, classes: Sequence[str], columns: int = 5) -> Figure:
+def class_templates(weights: Tensor, classes: Sequence[str]) -> Figure:
     """Draw each class's weights in a linear model as an image: pixels for the class, and pixels against it.
 
     Args:
         weights: (K, P) of a linear model, where P pixels make a square image.
         classes: Names of the K classes.
-        columns: Images in one row.
     """
-    side = round(weights.shape[1] ** 0.5)
+    side, columns = round(weights.shape[1] ** 0.5), 5
     rows = -(-len(classes) // columns)
     figure, axes = style.subplots(rows, columns, width=1.6 * columns + 1, height=1.8 * rows)
     limit = float(weights.abs().max())

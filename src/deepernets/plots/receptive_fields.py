@@ -46,23 +46,21 @@ def windows(cases: Mapping[str, tuple[int, int, int, int]]) -> Figure:
     return figure
 
 
-def field_pyramid(depth: int, kernel: int = 3) -> Figure:
+def field_pyramid(depth: int) -> Figure:
     """Draw, along one side, which units of each layer one unit of the last layer depends on, down to the pixels.
 
     Args:
-        depth: How many layers of stride 1 there are between the pixels and the unit.
-        kernel: Their kernels' side.
+        depth: How many 3×3 layers of stride 1 there are between the pixels and the unit.
     """
-    reach = kernel // 2
-    middle = depth * reach + 1  # one more unit on either side than the field has
+    middle = depth + 1  # one more unit on either side than the field has
     figure, ax = style.single(7, 0.85 * (depth + 1))
     for layer in range(depth + 1):
-        half = (depth - layer) * reach
+        half = depth - layer
         for place in range(-middle, middle + 1):
             face, edge = (style.PAPER, style.LINK) if abs(place) > half else (style.PALETTE[0], style.GUIDE)
             ax.add_patch(Rectangle((place - 0.4, layer - 0.2), 0.8, 0.4, facecolor=face, edgecolor=edge))
         for side in (-1, 1) if layer else ():
-            x = [side * (half + 0.4), side * (half + reach + 0.4)]
+            x = [side * (half + 0.4), side * (half + 1.4)]
             ax.plot(x, [layer - 0.2, layer - 0.8], color=style.GUIDE, linewidth=1)
         name = f"map {layer}" if layer else "pixels"
         unit = "pixels" if layer == 0 else "unit" if half == 0 else "units"

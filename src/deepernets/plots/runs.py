@@ -279,8 +279,9 @@ def schedule_curves(factors: Mapping[str, Sequence[float]]) -> Figure:
     return figure
 
 
-def schedule_panels(factors: Mapping[str, Sequence[float]], columns: int = 3) -> Figure:
+def schedule_panels(factors: Mapping[str, Sequence[float]]) -> Figure:
     """Draw what `schedule_curves` draws, each schedule in a panel of its own."""
+    columns = 3
     rows = -(-len(factors) // columns)
     figure, axes = style.subplots(rows, columns, width=2.5 * columns, height=0.4 + 1.7 * rows)
     style.hide_axes(axes.flat[len(factors) :])

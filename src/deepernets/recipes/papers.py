@@ -1,7 +1,5 @@
 """The recipes of the ResNet paper on CIFAR-10, and those of the VGG paper adapted to CIFAR-10."""
 
-from dataclasses import replace
-
 from deepernets.recipes.recipe import Recipe
 
 # He et al. 2016, section 4.2: 64k iterations of 128 images out of 45,000 are 182 epochs.
@@ -19,18 +17,15 @@ RESNET_CIFAR = Recipe(
 )
 RESNET = (
     *(
-        replace(RESNET_CIFAR, name=f"paper/{kind}-{depth}", model=f"{kind}-{depth}")
+        RESNET_CIFAR.changed(name=f"paper/{kind}-{depth}", model=f"{kind}-{depth}")
         for depth in (20, 32, 44, 56)
         for kind in ("resnet", "plain")
     ),
     # about 400 iterations at a low learning rate, which is a little over one epoch
-    replace(RESNET_CIFAR, name="paper/resnet-110", model="resnet-110", warm_up_epochs=1.2),
-    replace(RESNET_CIFAR, name="paper/resnet-110/no-warm-up", model="resnet-110"),
+    RESNET_CIFAR.changed(name="paper/resnet-110", model="resnet-110", warm_up_epochs=1.2),
+    RESNET_CIFAR.changed(name="paper/resnet-110/no-warm-up", model="resnet-110"),
     # section 4.1 compares the shortcuts on ImageNet; these do so on CIFAR-10
-    *(
-        replace(RESNET_CIFAR, name=f"paper/resnet-20-{option}", model=f"resnet-20-{option}")
-        for option in "bc"
-    ),
+    *(RESNET_CIFAR.changed(name=f"paper/resnet-20-{option}", model=f"resnet-20-{option}") for option in "bc"),
 )
 
 # VGG's D without batch normalisation (section 3.1), with three initialisations, and from the weights of a

@@ -1,10 +1,11 @@
 """Reported results and ours; only runs on equal terms are averaged."""
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
 from math import ceil, isnan, nan
 from statistics import fmean, stdev
+from typing import TYPE_CHECKING
 
 from deepernets.analysis.statistics import Interval, binomial_interval
 from deepernets.papers.datasets import DATASETS
@@ -12,6 +13,9 @@ from deepernets.papers.reports import REPORTED, Reported
 from deepernets.recipes import get_recipe, list_recipes
 from deepernets.recipes.recipe import Recipe, unequal_terms
 from deepernets.training.records import Record
+
+if TYPE_CHECKING:
+    from pandas import DataFrame
 
 NOT_RUN = "not run"
 PROFILES = ("laptop", "full")  # the better one last; the quick profile has other images
@@ -140,6 +144,51 @@ def compare_reported(found: Sequence[Record], reported: Mapping[str, Reported] =
     ('A', 'VGG-16', 'cifar3', 'rate 0.01', 91.2, None)
     """
     return [_row(name, result, found) for name, result in reported.items()]
+
+
+def results_table(rows: Iterable[Row], cost: Callable[[str], str] | None = None) -> "DataFrame":
+    """Return a table of reported results and ours, to print as text, Markdown or CSV.
+
+    Args:
+        rows: As `compare_reported` returns them.
+        cost: Returns the cost of a recipe that was not run, as text; None to leave it out.
+
+    Returns:
+        One row each: report, model, data, recipe, reported (accuracy in per cent) and epochs (the report's); then,
+        for our complete runs of their recipe and of ours, the accuracy and how it was measured, or ``not run`` and
+        the cost. The papers' rows have no recipe of ours.
+
+    >>> results_table(compare_reported([]))[["model", "reported", "their recipe"]].head(1).to_dict("records")
+    [{'model': 'VGG-16', 'reported': '91.2', 'their recipe': 'not run'}]
+    """
+    from pandas import DataFrame
+
+    def result_and_remark(name: str, group: Measured | None) -> tuple[str, str]:
+        if group:
+            return str(group), group.particulars
+        if name not in list_recipes():
+            return "", ""
+        return NOT_RUN, cost(name) if cost else ""
+
+    lines = []
+    for row in rows:
+        their_recipe, how_measured = result_and_remark(row.reported.recipe, row.theirs)
+        our_recipe, how_ours_was = result_and_remark(ours(row.reported.recipe), row.ours)
+        lines.append(
+            {
+                "report": row.report,
+                "model": row.model,
+                "data": row.data,
+                "recipe": row.what,
+                "reported": row.printed,
+                "epochs": row.reported.epochs,
+                "their recipe": their_recipe,
+                "how measured": how_measured,
+                "our recipe": our_recipe,
+                "how ours was": how_ours_was,
+            }
+        )
+    return DataFrame(lines)
 
 
 def best_of_each_network(rows: Iterable[Row]) -> list[Row]:
