@@ -9,7 +9,7 @@ import pytest
 from cyclopts import App
 
 from deepernets import cli
-from deepernets.cli.columns import align, terminal_width, wrap
+from deepernets.cli.terminal import align, terminal_width, wrap
 from deepernets.cli.trained import _table, report
 from deepernets.training.records import load_record, results_folder
 

@@ -1,7 +1,6 @@
 """What a trained network has learned: feature maps, heat maps, similar features, calibration, loss landscape."""
 
-from collections.abc import Iterable, Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
 import numpy as np
@@ -11,7 +10,7 @@ from torch.func import functional_call
 from torch.nn import functional as F
 
 from deepernets.models.tracing import trace_layers
-from deepernets.training.loop import Batch, evaluate
+from deepernets.training.loop import Batch, evaluate, evaluation_mode
 
 SMALLEST_HEAT = 4  # units along the side of a heat map
 
@@ -81,16 +80,6 @@ def last_map_layer(model: nn.Module, in_shape: tuple[int, int, int]) -> str:
     return (large or maps[:1])[-1].name
 
 
-@contextmanager
-def _evaluating(model: nn.Module) -> Iterator[None]:
-    was_training = model.training
-    model.eval()
-    try:
-        yield
-    finally:
-        model.train(was_training)
-
-
 def _maps_and_logits(model: nn.Module, images: Tensor, layer: str) -> tuple[Tensor, Tensor]:
     outputs: list[Tensor] = []
 
@@ -100,7 +89,7 @@ def _maps_and_logits(model: nn.Module, images: Tensor, layer: str) -> tuple[Tens
 
     handle = model.get_submodule(layer).register_forward_hook(save)
     try:
-        with _evaluating(model):
+        with evaluation_mode(model):
             logits = model(images)
     finally:
         handle.remove()
@@ -127,7 +116,7 @@ def occlusion(model: nn.Module, image: Tensor, label: int, size: int, stride: in
     positions = ((row, column) for row in rows for column in columns)
     for each, (row, column) in zip(covered, positions, strict=True):
         each[:, row : row + size, column : column + size] = 0
-    with _evaluating(model):
+    with evaluation_mode(model):
         probabilities = model(covered).softmax(dim=1)[:, label]
     return probabilities.view(len(rows), len(columns))
 

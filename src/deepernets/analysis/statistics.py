@@ -1,4 +1,7 @@
-"""Whether one result is better than another: intervals, paired tests, seeds, sample sizes, the best of several."""
+"""Whether one result is better than another: intervals, paired tests, seeds, sample sizes, the best of several.
+
+Numbers that cannot be, such as a share above 1, more answers than images or a single run, raise a `UserError`.
+"""
 
 from collections.abc import Sequence
 from math import ceil, hypot, sqrt

@@ -7,12 +7,12 @@ import os
 import sys
 import warnings
 from importlib.util import find_spec
-from typing import Any
+from typing import Any, NoReturn
 
 from cyclopts import App, CycloptsError, UnusedCliTokensError
 
 from deepernets.cli import bench, course, listing, results, runs, trained
-from deepernets.cli.columns import wrap
+from deepernets.cli.terminal import wrap
 from deepernets.errors import ImagesChangedWarning, UserError
 
 COURSE = ("jupytext", "nbclient", "nbformat", "tabulate", "yaml")  # what commands use of the extra `course`
@@ -26,8 +26,6 @@ for part in (runs, trained, listing, results, course, bench):
 app.register_install_completion_command(
     help="Let Tab complete commands and options in bash, zsh, fish or PowerShell; --shell names the shell."
 )
-
-
 _show_other_warning = warnings.showwarning
 
 
@@ -42,6 +40,11 @@ def _show_warning(message: Warning | str, category: type[Warning], *place: Any, 
 def _complain(message: str) -> None:
     """Print a sentence to standard error, wrapped for a terminal."""
     print(wrap(f"deepernets: {message}", sys.stderr), file=sys.stderr)
+
+
+def _fail(message: str) -> NoReturn:
+    _complain(message)
+    sys.exit(2)
 
 
 def _use_plain_help() -> None:
@@ -62,24 +65,20 @@ def main(words: list[str] | None = None) -> None:
         app(sys.argv[1:] if words is None else words, exit_on_error=False, print_error=False)
     except UnusedCliTokensError as error:
         command = " ".join(("deepernets", *(error.command_chain or ())))
-        _complain(f"{command} does not expect {' '.join(error.unused_tokens or ())}; see {command} --help.")
-        sys.exit(2)
+        _fail(f"{command} does not expect {' '.join(error.unused_tokens or ())}; see {command} --help.")
     except (UserError, CycloptsError) as error:
-        _complain(str(error))
-        sys.exit(2)
+        _fail(str(error))
     except ImportError:
         if not (missing := [name for name in COURSE if find_spec(name) is None]):
             raise
-        _complain(
+        _fail(
             f"This command needs packages that are not installed ({', '.join(missing)}); install "
             "deepernets[course]."
         )
-        sys.exit(2)
     except KeyboardInterrupt:
         sys.exit(130)
     except BrokenPipeError:  # as in `deepernets recipes | head`
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
     except OSError as error:  # such as a path that the file system does not accept
         place = f"{error.filename} cannot be used" if error.filename else "A file cannot be used"
-        _complain(f"{place} ({error.strerror or error}); choose another path.")
-        sys.exit(2)
+        _fail(f"{place} ({error.strerror or error}); choose another path.")

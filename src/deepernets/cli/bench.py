@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Annotated, Literal
 
 from cyclopts import App, Parameter
 
-from deepernets.cli.columns import align, terminal_width, wrap
+from deepernets.cli.terminal import align, terminal_width, wrap
 
 if TYPE_CHECKING:
     from deepernets.benchmark.run import Benchmark

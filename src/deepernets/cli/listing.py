@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from cyclopts import App
 
-from deepernets.cli.columns import align, terminal_width, wrap
+from deepernets.cli.terminal import align, terminal_width, wrap
 from deepernets.recipes import get_recipe, list_recipes
 
 if TYPE_CHECKING:

@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING, Annotated, Literal
 
 from cyclopts import App, Parameter
 
-from deepernets.cli.columns import align, terminal_width, wrap
 from deepernets.cli.options import Folders, run_options
+from deepernets.cli.terminal import align, terminal_width, wrap
 from deepernets.errors import UserError
 from deepernets.progress import format_duration
 from deepernets.recipes import get_recipe

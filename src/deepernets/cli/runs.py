@@ -6,8 +6,8 @@ from typing import TYPE_CHECKING, Annotated
 
 from cyclopts import App, Parameter
 
-from deepernets.cli.columns import wrap
 from deepernets.cli.options import AllOptions, Changes, Settings, changed_recipe, run_options
+from deepernets.cli.terminal import wrap
 from deepernets.cli.trained import draw, report
 from deepernets.files import require_writable
 from deepernets.recipes.recipe import Recipe

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 
 from cyclopts import App, Parameter
 
-from deepernets.cli.columns import align, terminal_width, wrap
+from deepernets.cli.terminal import align, terminal_width, wrap
 from deepernets.errors import UserError
 from deepernets.files import require_writable
 from deepernets.progress import format_duration

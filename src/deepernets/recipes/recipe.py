@@ -14,13 +14,8 @@ ScheduleName = Literal["constant", "step", "on-plateau", "cosine", "one-cycle"] 
 Profile = Literal["quick", "laptop", "full"]
 HoldOut = Literal["stratified", "last"]
 
-
-KINDS: dict[Any, str] = {
-    int: "a whole number",
-    float: "a finite number",
-    bool: "true or false",
-    str: "text",
-}  # of the fields
+# What a field of this type must be, for messages.
+KINDS: dict[Any, str] = {int: "a whole number", float: "a finite number", bool: "true or false", str: "text"}
 
 
 @dataclass(frozen=True)
@@ -134,6 +129,9 @@ class Recipe:
         """Return the recipe scaled down to a `profile`; `full` is the recipe as written.
 
         Schedules depend on the share of training done, and keep their shape in a shorter run.
+
+        Raises:
+            UserError: there is no such profile.
 
         >>> recipe = Recipe("example", data="cifar3", model="vgg-16-bn-cifar", epochs=20)
         >>> recipe.at("laptop").epochs, recipe.at("laptop").train_images

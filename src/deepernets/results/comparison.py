@@ -267,18 +267,17 @@ def on_equal_terms(found: Sequence[Record]) -> list[Record]:
     Returns:
         The group, in the order of `found`; empty if there are no records.
     """
+    groups: dict[tuple[str, str, int, int, str], list[Record]] = {}
+    for record in found:
+        data, epochs = record.data, len(record.epochs)
+        terms = data["variant"], record.profile, data["train"], epochs, record.precision
+        groups.setdefault(terms, []).append(record)
 
-    def terms(record: Record) -> tuple[str, str, int, int, str]:
-        images = record.data["train"]
-        return record.data["variant"], record.profile, images, len(record.epochs), record.precision
+    def rank(terms: tuple[str, str, int, int, str]) -> tuple[object, ...]:
+        _, _, images, epochs, _ = terms
+        return len({record.recipe.name for record in groups[terms]}), images * epochs, terms
 
-    groups = [[record for record in found if terms(record) == each] for each in {*map(terms, found)}]
-
-    def rank(group: list[Record]) -> tuple[int, int, tuple[str, str, int, int, str]]:
-        longest = group[0].data["train"] * len(group[0].epochs)
-        return len({record.recipe.name for record in group}), longest, terms(group[0])
-
-    return max(groups, key=rank, default=[])
+    return groups[max(groups, key=rank)] if groups else []
 
 
 def tuning_runs(found: Sequence[Record]) -> list[list[Record]]:

@@ -207,7 +207,7 @@ def _all_versions(earlier: dict[str, str], now: dict[str, str]) -> dict[str, str
     return {name: ", ".join(dict.fromkeys([*lists[name], version])) for name, version in now.items()}
 
 
-def load_weights(folder: Path, model: nn.Module) -> None:
+def load_run_weights(folder: Path, model: nn.Module) -> None:
     """Load the weights of a finished run into `model`.
 
     Raises:
@@ -286,7 +286,7 @@ def require_room(folder: Path, model: nn.Module, optimizer: str) -> None:
         )
 
 
-def save_weights(folder: Path, training: Training) -> None:
+def save_run_weights(folder: Path, training: Training) -> None:
     """Write the weights of a finished run into its folder, atomically.
 
     Raises:

@@ -101,13 +101,22 @@ class Evaluation:
     labels: Tensor
 
 
+@contextmanager
+def evaluation_mode(model: nn.Module) -> Iterator[None]:
+    """Put a network into evaluation mode, and back into the mode in which it was."""
+    was_training = model.training
+    model.eval()
+    try:
+        yield
+    finally:
+        model.train(was_training)
+
+
 @torch.no_grad()
 def evaluate(model: nn.Module, batches: Iterable[Batch]) -> Evaluation:
     """Evaluate a network on `batches`, in evaluation mode and without gradients; it is left as it was."""
-    was_training = model.training
-    model.eval()
-    outputs = [(model(images), labels) for images, labels in batches]
-    model.train(was_training)
+    with evaluation_mode(model):
+        outputs = [(model(images), labels) for images, labels in batches]
     logits = distributed.gather_rows(torch.cat([logits for logits, _ in outputs]).float()).cpu()  # (N, K)
     labels = distributed.gather_rows(torch.cat([labels for _, labels in outputs])).cpu()  # (N,)
     loss = nn.functional.cross_entropy(logits, labels).item()

@@ -69,7 +69,8 @@ def range_test(
             f"A range test from {low:g} to {high:g} in {steps} steps shows nothing; "
             "give two rising rates above 0 and at least 10 steps."
         )
-    before = deepcopy(model.state_dict()), deepcopy(optimizer.state_dict()), model.training
+    weights, state = deepcopy(model.state_dict()), deepcopy(optimizer.state_dict())
+    was_training = model.training
     learning_rates = np.geomspace(low, high, steps)
     losses: list[float] = []
     model.train()
@@ -82,7 +83,7 @@ def range_test(
             if not losses[-1] <= 4 * min(losses):
                 break
     finally:
-        model.load_state_dict(before[0])
-        optimizer.load_state_dict(before[1])
-        model.train(before[2])
+        model.load_state_dict(weights)
+        optimizer.load_state_dict(state)
+        model.train(was_training)
     return RangeTest(learning_rates[: len(losses)], np.nan_to_num(losses, nan=max(losses), posinf=1e4))

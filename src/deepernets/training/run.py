@@ -29,10 +29,10 @@ from deepernets.training.checkpoints import (
     delete_checkpoints,
     delete_leftovers,
     is_finished,
-    load_weights,
+    load_run_weights,
     require_own_files,
     require_room,
-    save_weights,
+    save_run_weights,
 )
 from deepernets.training.cuda_graphs import CapturedStep, can_capture
 from deepernets.training.logs import EpochLog, require_log
@@ -102,7 +102,7 @@ class Run:
         return model.eval()
 
     def _load_weights(self, model: nn.Module) -> None:
-        load_weights(self.folder, model)
+        load_run_weights(self.folder, model)
 
     def initial_model(self) -> nn.Module:
         """Return the network with its initial weights, in evaluation mode.
@@ -282,7 +282,7 @@ def _fit_and_test(
             tested = _evaluate_test(training, test)
             seconds = perf_counter() - start
             if distributed.is_main():
-                save_weights(folder, training)
+                save_run_weights(folder, training)
     return tested, seconds
 
 
@@ -353,5 +353,5 @@ def _load_shallow_layers(model: nn.Module, splits: Splits, trained: Path) -> Non
         in_shape=(splits.dataset.train.pixels.shape[1], *splits.train.images.pixels.shape[2:]),
         classes=len(splits.dataset.classes),
     )
-    load_weights(trained, shallow)
+    load_run_weights(trained, shallow)
     start_from(model, shallow.to(splits.train.images.pixels.device))
