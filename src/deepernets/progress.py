@@ -18,7 +18,7 @@ PASSED_ON = "DEEPERNETS_BAR_PASSED_ON"  # 1 in a process whose messages its pare
 
 def tqdm(iterable: Any = None, *, disable: bool = False, **options: Any) -> Any:
     """Return a progress bar of the tqdm library, switched off where it would fill a log, or by `TQDM_DISABLE`."""
-    if in_notebook() and find_spec("ipywidgets") is None:
+    if ipython_shell() is not None and find_spec("ipywidgets") is None:
         options.setdefault("file", sys.stdout)  # notebooks show what goes to stderr in a red box, like errors
     return bar_or_widget(iterable, disable=disable or is_silent() or writes_log(), **options)
 
@@ -35,13 +35,13 @@ def writes_log() -> bool:
     """Return whether messages go to a file or another program, where a bar would become thousands of lines."""
     if sys.stderr.isatty() or os.environ.get(PASSED_ON) == "1":
         return False
-    return not in_notebook()
+    return ipython_shell() is None
 
 
-def in_notebook() -> bool:
-    """Return whether IPython runs this, in a notebook or in a terminal."""
-    shell = sys.modules.get("IPython")  # imported by every notebook
-    return shell is not None and shell.get_ipython() is not None
+def ipython_shell() -> Any:
+    """Return the shell of IPython, which runs notebooks; None where IPython does not run this."""
+    module = sys.modules.get("IPython")  # imported by every notebook
+    return module.get_ipython() if module else None
 
 
 def format_duration(seconds: float) -> str:

@@ -188,7 +188,7 @@ def test_an_epoch_on_a_gpu_never_waits_for_it(tmp_path: Path, monkeypatch: pytes
 def test_in_a_notebook_without_widgets_a_bar_is_not_shown_like_an_error(
     widgets: Any, place: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    monkeypatch.setattr(bars, "in_notebook", lambda: True)
+    monkeypatch.setattr(bars, "ipython_shell", object)
     monkeypatch.setattr(bars, "find_spec", lambda name: widgets)
     assert sum(tqdm(range(3))) == 3
     shown = capsys.readouterr()

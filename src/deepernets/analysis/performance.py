@@ -194,7 +194,7 @@ def compute_seconds(multiply_adds: int, images: int, operations_per_second: floa
 
 
 def step_seconds(compute: float, communication: float, hidden: float = 0.0) -> float:
-    """Return the duration of a step that computes and communicates; the arguments are those of `efficiency`.
+    """Return the duration of a step that computes and communicates; arguments and errors are those of `efficiency`.
 
     >>> step_seconds(compute=3.0, communication=1.0), step_seconds(compute=3.0, communication=4.0, hidden=1.0)
     (4.0, 4.0)

@@ -20,6 +20,9 @@ def accuracy_with_wrong_labels(accuracy: float, wrong: float, classes: int) -> f
         wrong: Share of wrong labels.
         classes: Number of classes K, at least 2.
 
+    Raises:
+        UserError: a share is not between 0 and 1, or there are fewer than two classes.
+
     >>> round(accuracy_with_wrong_labels(1.0, wrong=0.05, classes=10), 4)  # of a perfect network
     0.95
     """

@@ -1,9 +1,10 @@
 """Which cells of a notebook failed, so that `check` does not take an answer that never ran for a missing one."""
 
 import re
-import sys
 from dataclasses import dataclass
 from typing import Any
+
+from deepernets.progress import ipython_shell
 
 # Nothing in it reaches beyond a line: at each line of a long table it would else read all lines below.
 BOUND = re.compile(
@@ -61,20 +62,14 @@ def failure_of(name: str) -> Failure | None:
 
 def notebook() -> Any:
     """Return IPython's shell if this is a notebook, and None elsewhere, as in a terminal."""
-    shell = _shell()
+    shell = ipython_shell()
     return shell if hasattr(shell, "kernel") else None
 
 
 def watch() -> None:
     """Take note of cells that fail from now on."""
-    shell = _shell()
-    if shell is not None:
+    if (shell := ipython_shell()) is not None:
         shell.events.register("post_run_cell", _note)
-
-
-def _shell() -> Any:
-    module = sys.modules.get("IPython")  # imported by every notebook
-    return module.get_ipython() if module else None
 
 
 def _note(result: Any) -> None:

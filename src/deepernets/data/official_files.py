@@ -23,6 +23,7 @@ from deepernets.files import read_file, reading, require_regular
 LIMIT = 2**28  # bytes of one file, unpacked; the largest of MNIST and CIFAR-10 has 47 MB
 MNIST_FOLDERS = ("MNIST/raw", "MNIST", "mnist", ".")  # below the root; torchvision's comes first
 MNIST_ARCHIVE = "mnist.npz"  # Keras'
+IDX_DIMENSIONS = {"images": 3, "labels": 1}  # of the arrays in MNIST's files, which are named after it
 CIFAR10_FOLDERS = ("cifar-10-batches-py", "cifar10/cifar-10-batches-py", "cifar-10-batches-bin",
                    "cifar10/cifar-10-batches-bin")  # fmt: skip
 CIFAR10_ARCHIVES = ("cifar-10-python.tar.gz", "cifar-10-binary.tar.gz")
@@ -35,9 +36,7 @@ def find_mnist(root: Path) -> Path | None:
     """Return the folder or the npz below `root` from which `read_mnist` reads, or None."""
     folders = [root / name for name in MNIST_FOLDERS]
     for folder in folders:
-        if any(
-            _idx_names(folder, split, kind) for split in ("train", "t10k") for kind in ("images", "labels")
-        ):
+        if any(_idx_names(folder, split, kind) for split in ("train", "t10k") for kind in IDX_DIMENSIONS):
             return folder
         if (folder / MNIST_ARCHIVE).exists():
             return folder / MNIST_ARCHIVE
@@ -58,14 +57,15 @@ def read_mnist(root: Path) -> tuple[Images, Images]:
 
 
 def _read_idx_pair(folder: Path, split: str) -> Images:
-    pixels = read_idx(_idx_file(folder, split, "images"), dimensions=3)
-    return _mnist_images(folder, split, pixels, read_idx(_idx_file(folder, split, "labels"), dimensions=1))
+    pixels, labels = (
+        read_idx(_idx_file(folder, split, kind), dimensions) for kind, dimensions in IDX_DIMENSIONS.items()
+    )
+    return _mnist_images(folder, split, pixels, labels)
 
 
 def _idx_names(folder: Path, split: str, kind: str) -> list[Path]:
     """Return the existing files of a name, the plain ones first; unpacked by Kaggle, they are in folders of it."""
-    dimensions = 3 if kind == "images" else 1
-    stems = [f"{split}-{kind}{dot}idx{dimensions}-ubyte" for dot in "-."]
+    stems = [f"{split}-{kind}{dot}idx{IDX_DIMENSIONS[kind]}-ubyte" for dot in "-."]
     paths = [folder / name for stem in stems for name in (stem, f"{stem}/{stem}", f"{stem}.gz")]
     return [path for path in paths if path.exists() and not path.is_dir()]
 
@@ -73,7 +73,7 @@ def _idx_names(folder: Path, split: str, kind: str) -> list[Path]:
 def _idx_file(folder: Path, split: str, kind: str) -> Path:
     if found := _idx_names(folder, split, kind):
         return found[0]
-    name = f"{split}-{kind}-idx{3 if kind == 'images' else 1}-ubyte"
+    name = f"{split}-{kind}-idx{IDX_DIMENSIONS[kind]}-ubyte"
     raise UserError(
         f"{folder} has no {name}, plain or as .gz; {found_in(folder)}. Put the file there, or delete the folder "
         "and load again."

@@ -184,7 +184,7 @@ def _parsed(content: bytes, student: str) -> Submission:
         UnreadableError: it holds no notebook.
     """
     try:
-        notebook = json.loads(content.decode(_encoding(content)))
+        notebook = json.loads(content)  # in UTF-8 or UTF-16, also with a mark at its beginning
     except (ValueError, RecursionError) as error:
         raise UnreadableError("The file is not a notebook: it is not JSON.") from error
     try:
@@ -212,12 +212,6 @@ def _answers(sources: Iterable[str]) -> list[tuple[str, str]]:
         elif in_answer:
             found[-1][1].append(source)
     return [(question, "\n\n".join(cells).removeprefix(PLACEHOLDER).strip()) for question, cells in found]
-
-
-def _encoding(content: bytes) -> str:
-    if content.startswith((b"\xff\xfe", b"\xfe\xff")):
-        return "utf-16"
-    return "utf-8-sig"
 
 
 def _cells(notebook: Any) -> dict[int, tuple[str, str]]:
