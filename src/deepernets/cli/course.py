@@ -64,7 +64,7 @@ def grade(  # noqa: PLR0913
         out,
         lab=lab,
         seed=seed,
-        limits=limits or Limits(),
+        limits=limits,
         workers=workers or os.cpu_count() or 1,
         sandbox=sandbox,
         resume=resume,

@@ -70,8 +70,8 @@ def align(rows: Sequence[Sequence[str]], left: int = 1, width: int | None = None
     lines = []
     for row in rows:
         cells = [
-            cell.ljust(width) if number < left else cell.rjust(width)
-            for number, (cell, width) in enumerate(zip(row, widths, strict=True))
+            cell.ljust(size) if number < left else cell.rjust(size)
+            for number, (cell, size) in enumerate(zip(row, widths, strict=True))
         ]
         if len(cells[0]) > widths[0]:
             lines.append(cells[0])

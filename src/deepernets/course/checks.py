@@ -188,12 +188,12 @@ def _within_limits(judge_answer: Callable[[], Finding | None]) -> Judged:
             ended.append(RuntimeError(describe(error)))  # here, as making the message may not end either
 
     thread = threading.Thread(target=run, daemon=True)
-    last, modules = monotonic() + WALL_CLOCK_SECONDS, 0
+    last, last_computed, modules = monotonic() + WALL_CLOCK_SECONDS, 0.0, 0
     thread.start()
     while thread.is_alive() and monotonic() < last:
-        if modules != (modules := len(sys.modules)):  # it imports: the time starts again
-            computed = process_time() + SECONDS
-        if process_time() >= computed:
+        if len(sys.modules) != modules:  # it imports: the time starts again
+            modules, last_computed = len(sys.modules), process_time() + SECONDS
+        if process_time() >= last_computed:
             break
         thread.join(0.05)
     if thread.is_alive():

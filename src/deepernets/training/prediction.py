@@ -1,4 +1,4 @@
-"""What a trained network says of images outside its data set, and the network in formats of other programs."""
+"""Classify images outside the data set with a trained network, and write the network for other programs."""
 
 import json
 import re

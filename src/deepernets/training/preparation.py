@@ -141,7 +141,7 @@ def initial_model(recipe: Recipe, splits: Splits, seed: int) -> nn.Module:
 
 
 def build_recorded(record: Record) -> nn.Module:
-    """Return the network of a recorded run with weights that are neither its initial nor its trained ones."""
+    """Return the network of a recorded run with arbitrary weights, in whose place its own are loaded."""
     recipe = record.recipe
     in_shape = len(record.data["mean"]), recipe.image_size, recipe.image_size
     network = build_model(recipe.model, in_shape, classes=len(record.data["classes"]))

@@ -1,4 +1,4 @@
-"""Writing tables: of grades, and those that Canvas and Moodle import, with the names of a roster."""
+"""The table of grades, and the tables that Canvas and Moodle import, with names from a roster."""
 
 import csv
 import re

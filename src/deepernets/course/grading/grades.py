@@ -99,7 +99,7 @@ def grade_folder(  # noqa: PLR0913
     *,
     lab: str | None = None,
     seed: int | None = None,
-    limits: Limits = Limits(),  # noqa: B008
+    limits: Limits | None = None,
     workers: int = 2,
     sandbox: Sandbox = "auto",
     resume: bool = False,
@@ -113,7 +113,7 @@ def grade_folder(  # noqa: PLR0913
         out: The table (CSV); pages go to ``<its name>-feedback/`` and ``<its name>-explain.html``.
         lab: The lab to grade, such as ``3``; without it the one that most notebooks are of.
         seed: Where hidden inputs come from; drawn where it is None.
-        limits: What each notebook may use.
+        limits: What each notebook may use; None for the default limits.
         workers: Notebooks to run at a time.
         sandbox: What they are isolated with.
         resume: Keep the rows of students who are in the table already.
@@ -137,7 +137,9 @@ def grade_folder(  # noqa: PLR0913
     seeds = [first + number for number in range(SEEDS)]
     waiting = [submission for submission in submissions if _harmless(submission.student) not in known]
     with ThreadPoolExecutor(workers) as pool:
-        started = [pool.submit(_grade, one, chosen, exercises, seeds, limits, way) for one in waiting]
+        started = [
+            pool.submit(_grade, one, chosen, exercises, seeds, limits or Limits(), way) for one in waiting
+        ]
         try:
             for done in tqdm(as_completed(started), total=len(started), unit="notebook", desc=chosen):
                 grade = replace(done.result(), flags=flags.get(done.result().submission.student, {}))
