@@ -34,7 +34,7 @@ FIGURES = {
     "14 layers as 20": "resnet-14 as resnet-20: identical logits: True",
     "14 layers as 56": "resnet-14 as resnet-56: identical logits: True",
     "a gate": "a gate of 64 channels: 36,928 parameters",
-    "options by hand": "B: 2,752; C: 14,240",
+    "options by hand": "B: 2,752; C: 47,840",
     "zeros where 16 become 32": "16 to 32: 50% of the channels are zeros",
     "zeros where 64 become 256": "64 to 256: 75% of the channels are zeros",
     "a scaled shortcut": "0.9: 0.06 after 27 blocks",

@@ -40,6 +40,7 @@ def test_a_compiled_run_says_so_and_goes_on_uncompiled(
     run = run_module.train(tiny, out=tmp_path, precision="fp32", compile=True)
     compiled = run.record
     assert (uncompiled.compile, compiled.compile) == (False, True)
+    assert compiled.channels_last == (hardware.accelerator("fp32").device.type == "cuda")
     assert compiled.test["loss"] == pytest.approx(uncompiled.test["loss"], rel=1e-4)
     assert run.evaluate().accuracy == compiled.test["accuracy"]
 

@@ -246,6 +246,8 @@ def test_bf16_is_recorded_and_computes_the_same_to_its_eight_bits(tmp_path: Path
     one_step = TINY.changed(epochs=1, train_images=32)
     single, half = (_train(tmp_path, one_step, precision=precision) for precision in ("fp32", "bf16"))
     assert (half.precision, half.channels_last) == ("bf16", True)
+    assert single.precision == "fp32"
+    assert single.channels_last == (torch.cuda.is_available() or torch.backends.mkldnn.is_available())
     losses = [record.epochs[0]["train_loss"] for record in (single, half)]
     assert losses[0] != losses[1]
     assert losses[0] == pytest.approx(

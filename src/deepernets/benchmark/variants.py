@@ -78,7 +78,8 @@ def plain(network: str, size: Size, precision: hardware.Precision) -> Setup:
 
 def ours(network: str, size: Size, precision: hardware.Precision) -> Setup:
     """Set up the training loop of `deepernets.train`."""
-    return _set_up(network, size, hardware.accelerator(precision))
+    accelerator = hardware.accelerator(precision)
+    return _set_up(network, size, accelerator, hardware.channels_last(accelerator))
 
 
 def whole_batches(network: str, size: Size, precision: hardware.Precision) -> Setup:
@@ -102,13 +103,13 @@ def compiled(network: str, size: Size, precision: hardware.Precision) -> Setup:
     Raises:
         UserError: no compiler is available.
     """
-    ready = ours(network, size, precision)
+    accelerator = hardware.accelerator(precision)
+    ready = _set_up(network, size, accelerator, hardware.channels_last(accelerator, compiled=True))
     hardware.compile_calls(ready.model)
     return ready
 
 
-def _set_up(network: str, size: Size, accelerator: Accelerator, channels_last: bool | None = None) -> Setup:
-    last = hardware.channels_last(accelerator) if channels_last is None else channels_last
+def _set_up(network: str, size: Size, accelerator: Accelerator, channels_last: bool) -> Setup:
     chosen = Recipe(
         "benchmark",
         data="noise",
@@ -118,7 +119,7 @@ def _set_up(network: str, size: Size, accelerator: Accelerator, channels_last: b
         flip=True,
         validation_fraction=0.0,
     )
-    splits = split(chosen, _noise(size), 0, last)
+    splits = split(chosen, _noise(size), 0, channels_last)
     training = prepare(chosen, splits, accelerator, 0)
     train = splits.train.to(accelerator.device)
     turn = count(1)

@@ -17,8 +17,8 @@ class Transform:
 
     A crop pads the images by `pad` pixels on each side and cuts the original size out at a random place. The
     padding is the mean colour, rounded to a whole value, which is within half a grey level of zero after
-    normalisation: He et al. (2016, section 4.2) subtract the mean before they pad with zeros. Black padding
-    would be a visible frame that only training images have.
+    normalisation. He et al. (2016, section 4.2) subtract the mean and do not state the padding's value. Black
+    padding would be a visible frame that only training images have.
 
     Attributes:
         mean: (C,) of pixels scaled to [0, 1].

@@ -119,9 +119,15 @@ def compile_calls(model: nn.Module) -> None:
     model.compile()
 
 
-def channels_last(chosen: Accelerator) -> bool:
-    """Return whether the memory format channels-last is used, which is the case where it is faster."""
-    return chosen.mixed_precision == "bf16" or chosen.device.type == "cuda"
+def channels_last(chosen: Accelerator, compiled: bool = False) -> bool:
+    """Return whether the memory format channels-last is used, which is the case where it is faster.
+
+    A compiled network in float32 on a CPU is an exception: PyTorch's compiler chooses the layouts itself, and is
+    slower if the images have channels-last.
+    """
+    if chosen.mixed_precision == "bf16" or chosen.device.type == "cuda":
+        return True
+    return torch.backends.mkldnn.is_available() and not compiled
 
 
 def precision_of(chosen: Accelerator) -> str:

@@ -119,7 +119,7 @@ def prepare_data(recipe: Recipe, options: RunOptions, accelerator: Accelerator) 
     """Load the recipe's data, split it, and move it to the accelerator's device."""
     with accelerator.main_process_first():  # the other processes find what it has downloaded
         dataset = load_dataset(recipe.data, options.data_root, options.profile, recipe.image_size)
-    splits = split(recipe, dataset, options.seed, hardware.channels_last(accelerator))
+    splits = split(recipe, dataset, options.seed, hardware.channels_last(accelerator, options.compile))
     device = accelerator.device
     held_out = splits.validation.to(device) if splits.validation else None
     return Splits(dataset, splits.train.to(device), held_out, splits.test.to(device))

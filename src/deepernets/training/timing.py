@@ -104,7 +104,7 @@ def step_seconds(recipe: Recipe, compiled: bool = False) -> float:
     noise = draw_noise(
         recipe.batch_size * (WARM_UP + TIMED_STEPS), (info.in_shape[0], size, size), info.classes
     )
-    splits = split(recipe, noise, 0, hardware.channels_last(accelerator))
+    splits = split(recipe, noise, 0, hardware.channels_last(accelerator, compiled))
     training = prepare(recipe, splits, accelerator, 0)
     if compiled:
         hardware.compile_calls(training.model)
