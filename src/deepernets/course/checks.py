@@ -22,10 +22,11 @@ from typing import Any, Literal
 import torch
 
 import deepernets.course.exercises as exercise_modules
-from deepernets.course import cells
+from deepernets.course import failed_cells
 from deepernets.course.exercises import judging
 from deepernets.course.exercises.judging import Exercise, Finding
 from deepernets.course.exercises.values import NotAttempted, TooLong, describe
+from deepernets.progress import ipython_shell
 
 PACKAGE = exercise_modules.__name__
 WIDTH = 80  # characters to a line, as wide as a cell of the book
@@ -74,7 +75,7 @@ class Verdict:
 
 Judged = Finding | BaseException | None  # nothing for a right answer; or how the judging ended
 _statuses: dict[str, Status] = {}  # of each exercise, when it was last checked
-cells.watch()
+failed_cells.watch()
 
 
 @cache
@@ -103,7 +104,7 @@ def check(name: str, answer: Any) -> Verdict:
     True
     """
     verdict = judge(name, answer)
-    failure = cells.failure_of(verdict.name)
+    failure = failed_cells.failure_of(verdict.name)
     if failure and (verdict.status == "not attempted" or not failure.ran):
         hint = f"The cell with your answer stopped ({failure.reason}). Correct it, then run both cells again."
         verdict = replace(verdict, status="wrong", hint=hint, mistake="failed cell")
@@ -116,7 +117,8 @@ def _show(verdict: Verdict) -> None:
     if verdict.name in exercises():
         _statuses[verdict.name] = verdict.status
     text = f"{verdict!r}{_count(verdict.name)}"
-    if (shell := cells.notebook()) is None:
+    shell = ipython_shell()
+    if not hasattr(shell, "kernel"):  # not in a notebook, but perhaps in a terminal with IPython
         print(fill(text, WIDTH))
         return
     mark, colour = MARKS[verdict.status], COLOURS[verdict.status]

@@ -9,9 +9,9 @@ from time import monotonic
 from typing import Any
 
 from deepernets.course import checks
-from deepernets.course.cells import bound_names
 from deepernets.course.exercises.judging import Exercise, Finding, Outcome
 from deepernets.course.exercises.values import LONGEST_MESSAGE, attempt
+from deepernets.course.failed_cells import bound_names
 from deepernets.course.grading.isolation import Limits, counts_processes
 from deepernets.course.grading.plain import NotPlainError, from_plain, to_plain
 from deepernets.course.grading.sandbox import EndedError, Process, interrupted

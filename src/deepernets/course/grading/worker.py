@@ -14,9 +14,9 @@ from typing import Any, BinaryIO
 import torch
 
 from deepernets.course import checks
-from deepernets.course.cells import describe_failure
 from deepernets.course.exercises.judging import Outcome
 from deepernets.course.exercises.values import NotAttempted, Stopped, TooLong, Unsuitable
+from deepernets.course.failed_cells import describe_failure
 from deepernets.course.grading.plain import (
     LARGEST_FRAME,
     LENGTH,

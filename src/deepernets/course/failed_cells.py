@@ -60,12 +60,6 @@ def failure_of(name: str) -> Failure | None:
     return _failures.get(name)
 
 
-def notebook() -> Any:
-    """Return IPython's shell if this is a notebook, and None elsewhere, as in a terminal."""
-    shell = ipython_shell()
-    return shell if hasattr(shell, "kernel") else None
-
-
 def watch() -> None:
     """Take note of cells that fail from now on."""
     if (shell := ipython_shell()) is not None:

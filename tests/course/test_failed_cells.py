@@ -5,20 +5,20 @@ from typing import Any
 
 import pytest
 
-from deepernets.course import cells, checks
-from deepernets.course.cells import bound_names, describe_failure
+from deepernets.course import checks, failed_cells
 from deepernets.course.checks import check
+from deepernets.course.failed_cells import bound_names, describe_failure
 
 
 @pytest.fixture(autouse=True)
 def _nothing_known(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(cells, "_failures", {})
+    monkeypatch.setattr(failed_cells, "_failures", {})
     monkeypatch.setattr(checks, "_statuses", {})
 
 
 def ran(source: str, before: BaseException | None = None, during: BaseException | None = None) -> None:
     """Tell as IPython does that a cell was run, and how it failed."""
-    cells._note(
+    failed_cells._note(
         SimpleNamespace(info=SimpleNamespace(raw_cell=source), error_before_exec=before, error_in_exec=during)
     )
 
@@ -90,8 +90,8 @@ def test_in_a_notebook_a_verdict_has_mark_colour_and_count_and_a_sentence_to_rea
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     shown: list[dict[str, str]] = []
-    shell = SimpleNamespace(display_pub=SimpleNamespace(publish=shown.append))
-    monkeypatch.setattr(cells, "notebook", lambda: shell)
+    shell = SimpleNamespace(kernel=object(), display_pub=SimpleNamespace(publish=shown.append))
+    monkeypatch.setattr(checks, "ipython_shell", lambda: shell)
     check("top_k_error", right)
     check("confusion", lambda *args: "<b>")
     check("confusion", ...)
@@ -103,6 +103,14 @@ def test_in_a_notebook_a_verdict_has_mark_colour_and_count_and_a_sentence_to_rea
     assert third["text/plain"].startswith("– confusion: not attempted. ")
     assert len({page["text/html"].split("solid ")[1][:7] for page in shown}) == 3
     assert capsys.readouterr().out == ""
+
+
+def test_in_a_terminal_with_ipython_a_verdict_is_printed(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr(checks, "ipython_shell", SimpleNamespace)
+    check("top_k_error", right)
+    assert capsys.readouterr().out == "top_k_error: right. 1 of 7 exercises are right.\n"
 
 
 def test_a_verdict_that_changes_changes_the_count(capsys: pytest.CaptureFixture[str]) -> None:
