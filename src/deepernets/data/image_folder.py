@@ -13,7 +13,7 @@ import torch
 
 from deepernets.data.file_tree import DEPTH, FileTree, is_visible, open_tree
 from deepernets.data.image_files import decode
-from deepernets.data.images import Images, resize
+from deepernets.data.images import Images, resize, resize_pixels
 from deepernets.data.official_files import MNIST_FOLDERS, found_in
 from deepernets.errors import ImagesChangedWarning, UserError
 from deepernets.files import reading
@@ -146,9 +146,13 @@ def _split_at(place: Path, split: str) -> Path | None:
 def _read_split(
     place: Path, split: str, classes: tuple[str, ...], image_size: int | None, changes: Counter[str]
 ) -> Split:
-    """Read one split, and count in `changes` what was done to its images."""
+    """Read one split, and count in `changes` what was done to its images; labels are positions of the classes."""
     with _open_split(place, split) as tree:
-        return _read_classes(tree, classes, _Decoder(image_size, changes))
+        files = _files_of(classes, tree)
+        names = [name for of_class in files.values() for name in of_class]
+        labels = [label for label, of_class in enumerate(files.values()) for _ in of_class]
+        pixels, formats = _decode_all(tree, names, image_size, changes)
+    return Split(Images(pixels, torch.tensor(labels)), tuple(files), formats)
 
 
 @contextmanager
@@ -183,16 +187,6 @@ def _open_split(place: Path, split: str) -> Iterator[FileTree]:
         yield found.below(split)
 
 
-def _read_classes(tree: FileTree, classes: tuple[str, ...], decoder: "_Decoder") -> Split:
-    """Decode the images of some classes, or of all; the label of a class is its position among them."""
-    files = _files_of(classes, tree)
-    classes = tuple(files)
-    names = [name for label in classes for name in files[label]]
-    labels = [label for label, name in enumerate(classes) for _ in files[name]]
-    pixels = decoder.decode_all(tree, names)
-    return Split(Images(pixels, torch.tensor(labels)), classes, decoder.formats)
-
-
 def _files_of(classes: tuple[str, ...], tree: FileTree) -> dict[str, list[str]]:
     """Return the names of the files of some classes, in this order, or of all."""
     files = _files_by_class(tree)
@@ -225,52 +219,53 @@ def _files_by_class(tree: FileTree) -> dict[str, list[str]]:
     return files
 
 
-class _Decoder:
-    """Decodes the images of a split to one size, and counts in `changes` what it did to them."""
+def _decode_all(
+    tree: FileTree, names: list[str], image_size: int | None, changes: Counter[str]
+) -> tuple[torch.Tensor, set[str]]:
+    """Return images as uint8 (N, C, H, W), C = 1 if all are grey, and the formats of their files.
 
-    def __init__(self, image_size: int | None, changes: Counter[str]) -> None:
-        self.image_size, self.changes = image_size, changes
-        self.formats: set[str] = set()
-
-    def decode_all(self, tree: FileTree, names: list[str]) -> torch.Tensor:
-        """Return the images as uint8 (N, C, H, W), C = 1 if all are grey."""
-        images: list[np.ndarray] = []  # (H, W, C)
-        resizing, total = False, 0
-        for name in tqdm(names, desc=f"reading {tree.place.name}", unit="img", delay=1, leave=False):
-            image, file_format = decode(tree.read(name), tree.place / name, self.changes)
-            self.formats.add(file_format)
-            total += image.nbytes
-            differs = bool(images) and image.shape[:2] != images[0].shape[:2]
+    They are resized to `image_size` if they differ in size or would take too much memory as they are.
+    """
+    images: list[np.ndarray] = []  # (H, W, C)
+    formats = set()
+    resizing, total = False, 0
+    for name in tqdm(names, desc=f"reading {tree.place.name}", unit="img", delay=1, leave=False):
+        image, file_format = decode(tree.read(name), tree.place / name, changes)
+        formats.add(file_format)
+        total += image.nbytes
+        differs = bool(images) and image.shape[:2] != images[0].shape[:2]
+        if image_size is not None:
             if not resizing and (differs or total > MOST_BYTES):
-                if self.image_size is None:
-                    raise UserError(self._refusal(tree, name, names[0], image, images))
-                images, resizing = [self._resized(each) for each in images], True
-            images.append(self._resized(image) if resizing else image)
-        channels = max(image.shape[2] for image in images)
-        stacked = np.empty((len(images), *images[0].shape[:2], channels), np.uint8)  # (N, H, W, C)
-        for row, image in zip(stacked, images, strict=True):
-            row[:] = image  # a grey image among coloured ones fills all three channels
-        return torch.from_numpy(stacked).permute(0, 3, 1, 2).contiguous()
-
-    def _refusal(
-        self, tree: FileTree, name: str, first: str, image: np.ndarray, before: list[np.ndarray]
-    ) -> str:
-        height, width = image.shape[:2]
-        if before and image.shape[:2] != before[0].shape[:2]:
-            first_height, first_width = before[0].shape[:2]
-            return (
-                f"{tree.place / name} is {width}×{height} pixels, but {first} is {first_width}×{first_height}; "
-                f"{RESIZE}."
+                images, resizing = [_resized(each, image_size, changes) for each in images], True
+            if resizing:
+                image = _resized(image, image_size, changes)
+        elif differs:
+            raise UserError(
+                f"{tree.place / name} is {_sides(image)} pixels, but {names[0]} is {_sides(images[0])}; {RESIZE}."
             )
-        return f"The images in {tree.place} take more than {MOST_BYTES / 1e9:.0f} GB as pixels; {RESIZE}."
+        elif total > MOST_BYTES:
+            raise UserError(
+                f"The images in {tree.place} take more than {MOST_BYTES / 1e9:.0f} GB as pixels; {RESIZE}."
+            )
+        images.append(image)
+    channels = max(image.shape[2] for image in images)
+    stacked = np.empty((len(images), *images[0].shape[:2], channels), np.uint8)  # (N, H, W, C)
+    for row, image in zip(stacked, images, strict=True):
+        row[:] = image  # a grey image among coloured ones fills all three channels
+    return torch.from_numpy(stacked).permute(0, 3, 1, 2).contiguous(), formats
 
-    def _resized(self, image: np.ndarray) -> np.ndarray:
-        size = self.image_size
-        if size is None or image.shape[:2] == (size, size):
-            return image
-        self.changes[f"resized to {size}×{size} pixels"] += 1
-        pixels = torch.from_numpy(image.copy()).permute(2, 0, 1)[None]
-        return resize(Images(pixels, torch.zeros(1)), size).pixels[0].permute(1, 2, 0).numpy()
+
+def _resized(image: np.ndarray, size: int, changes: Counter[str]) -> np.ndarray:
+    if image.shape[:2] == (size, size):
+        return image
+    changes[f"resized to {size}×{size} pixels"] += 1
+    pixels = torch.from_numpy(image.copy()).permute(2, 0, 1)[None]
+    return resize_pixels(pixels, size)[0].permute(1, 2, 0).numpy()
+
+
+def _sides(image: np.ndarray) -> str:
+    height, width = image.shape[:2]
+    return f"{width}×{height}"
 
 
 def _is_zip(place: Path) -> bool:

@@ -171,12 +171,16 @@ def channel_statistics(images: Images) -> tuple[Tensor, Tensor]:
 
 
 def resize(images: Images, size: int) -> Images:
-    """Return all images resized to size × size pixels: bilinear, antialiased where they shrink, uint8.
+    """Return all images resized to size × size pixels; see `resize_pixels`.
 
     >>> resize(Images(torch.zeros(5, 1, 28, 28, dtype=torch.uint8), torch.arange(5)), 32).pixels.shape
     torch.Size([5, 1, 32, 32])
     """
-    if images.pixels.shape[2:] == (size, size) or len(images) == 0:
-        return images
-    pixels = functional.interpolate(images.pixels, size=(size, size), mode="bilinear", antialias=True)
-    return Images(pixels, images.labels)
+    return Images(resize_pixels(images.pixels, size), images.labels)
+
+
+def resize_pixels(pixels: Tensor, size: int) -> Tensor:
+    """Return images (N, C, H, W), uint8, resized to size × size pixels: bilinear, antialiased where they shrink."""
+    if pixels.shape[2:] == (size, size) or len(pixels) == 0:
+        return pixels
+    return functional.interpolate(pixels, size=(size, size), mode="bilinear", antialias=True)

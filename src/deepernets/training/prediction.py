@@ -16,7 +16,7 @@ from torchvision.transforms.functional import center_crop, rgb_to_grayscale
 from deepernets.data.batches import Transform
 from deepernets.data.file_tree import LARGEST_FILE
 from deepernets.data.image_files import decode
-from deepernets.data.images import Images, resize
+from deepernets.data.images import resize_pixels
 from deepernets.errors import ImagesChangedWarning, UserError
 from deepernets.files import read_file, write_atomically
 from deepernets.models.speedrun import FlipAveraged
@@ -53,7 +53,7 @@ def read_images(files: Sequence[Path], record: Record) -> Tensor:
         image = center_crop(image, [min(image.shape[2:])] * 2)
         if channels == 1 and image.shape[1] == 3:
             image = rgb_to_grayscale(image)
-        images.append(resize(Images(image.expand(-1, channels, -1, -1), torch.zeros(1)), size).pixels)
+        images.append(resize_pixels(image.expand(-1, channels, -1, -1), size))
     return torch.cat(images)
 
 
