@@ -5,6 +5,7 @@ import shutil
 import subprocess
 from pathlib import Path
 from tempfile import TemporaryDirectory
+from typing import Any
 
 import nbformat
 import yaml
@@ -58,15 +59,18 @@ Code and text are free under the [MIT licence](LICENSE).{origin}
 
 def repository(root: Path) -> tuple[str, str]:
     """Return the repository's address and branch from ``_config.yml``, the only file that has them."""
-    settings = yaml.safe_load((root / "_config.yml").read_text(encoding="utf-8"))["repository"]
-    return settings["url"].rstrip("/"), settings.get("branch", "main")
+    named = _settings(root)["repository"]
+    return named["url"].rstrip("/"), named.get("branch", "main")
 
 
 def book_address(root: Path) -> str:
     """Return the address of the published book from ``_config.yml``, without a slash at the end."""
-    settings = yaml.safe_load((root / "_config.yml").read_text(encoding="utf-8"))
-    address: str = settings.get("html", {}).get("baseurl") or pages_of(repository(root)[0])
+    address: str = _settings(root).get("html", {}).get("baseurl") or pages_of(repository(root)[0])
     return address.rstrip("/")
+
+
+def _settings(root: Path) -> dict[str, Any]:
+    return yaml.safe_load((root / "_config.yml").read_text(encoding="utf-8"))
 
 
 def pages_of(url: str) -> str:

@@ -27,7 +27,8 @@ def training_multiply_adds(recipe: Recipe) -> int:
     >>> f"{training_multiply_adds(get_recipe('report-a/vgg-16/as-reported')):.2e}"
     '2.63e+14'
     """
-    return training_cost(recipe.epochs, training_images(recipe), _size(recipe)[0])
+    multiply_adds, _ = _network_size(recipe)
+    return training_cost(recipe.epochs, training_images(recipe), multiply_adds)
 
 
 def median_speed(records: Iterable[Record], model: str = "") -> float | None:
@@ -39,16 +40,15 @@ def median_speed(records: Iterable[Record], model: str = "") -> float | None:
         records: Recorded runs; those on a GPU are left out.
         model: Use only this network's runs if there are any; small networks are slower per multiply-add.
     """
-    speeds = [
-        (
-            record.recipe.model,
-            training_multiply_adds(record.recipe) / len(record.epochs) / min(record.by_epoch("seconds")),
-        )
-        for record in records
-        if record.device.endswith(("thread)", "threads)"))  # only a CPU has a number of threads
-    ]
-    own = [speed for name, speed in speeds if name == model]
-    return median(own or [speed for _, speed in speeds]) if speeds else None
+    threads = ("thread)", "threads)")  # only the description of a CPU ends in them
+    on_cpu = [record for record in records if record.device.endswith(threads)]
+    own = [record for record in on_cpu if record.recipe.model == model]
+    return median(map(_speed, own or on_cpu)) if on_cpu else None
+
+
+def _speed(record: Record) -> float:
+    multiply_adds = training_multiply_adds(record.recipe) / len(record.epochs)
+    return float(multiply_adds / min(record.by_epoch("seconds")))
 
 
 def gpu_seconds(recipe: Recipe) -> float:
@@ -59,8 +59,9 @@ def gpu_seconds(recipe: Recipe) -> float:
     >>> round(gpu_seconds(small) / (training_multiply_adds(small) / ASSUMED_GPU))
     22
     """
+    _, layers = _network_size(recipe)
     steps = recipe.epochs * -(-training_images(recipe) // recipe.batch_size)
-    return max(training_multiply_adds(recipe) / ASSUMED_GPU, steps * _size(recipe)[1] * ASSUMED_LAYER_SECONDS)
+    return max(training_multiply_adds(recipe) / ASSUMED_GPU, steps * layers * ASSUMED_LAYER_SECONDS)
 
 
 def estimated_time(name: str, records: Sequence[Record]) -> str:
@@ -71,7 +72,7 @@ def estimated_time(name: str, records: Sequence[Record]) -> str:
     return f"{on_cpu}GPU about {format_duration(gpu_seconds(recipe))}"
 
 
-def _size(recipe: Recipe) -> tuple[int, int]:
+def _network_size(recipe: Recipe) -> tuple[int, int]:
     """Return the multiply-adds of a recipe's network for one image, and its number of layers."""
     info = DATASETS[recipe.data]
     shape = (info.in_shape[0], recipe.image_size, recipe.image_size)
