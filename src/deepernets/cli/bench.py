@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Literal
 from cyclopts import App, Parameter
 
 from deepernets.cli.columns import align, terminal_width, wrap
+from deepernets.cli.options import Flag
 
 if TYPE_CHECKING:
     from deepernets.benchmark.run import Benchmark
@@ -16,7 +17,7 @@ app = App()
 
 @app.command
 def bench(  # noqa: PLR0913, one parameter per option
-    networks: Annotated[tuple[str, ...], Parameter(negative=())] = (),
+    networks: Annotated[tuple[str, ...], Parameter(negative=(), show_default=False)] = (),
     /,
     *,
     batch_size: int = 128,
@@ -24,7 +25,7 @@ def bench(  # noqa: PLR0913, one parameter per option
     rounds: int = 3,
     precision: Literal["auto", "bf16", "fp32"] = "auto",
     device: str = "auto",
-    every_step: bool = False,
+    every_step: Flag = False,
     json_file: Annotated[Path | None, Parameter(name="--json")] = None,
     chart: Path | None = None,
 ) -> None:
