@@ -27,7 +27,7 @@ FIGURES = {
     "block four has 512 filters": "Block 4: conv3-512 conv3-512 conv3-512",
     "sixteen layers": "13 convolutions + 3 fully-connected layers",
     "report A's gap": "5.4 points between the report’s two networks",
-    "VGG's submission": "top-5 error of 7 networks: 7.5 %",
+    "VGG's submission": "top-5 error of 7 networks: 7.3 % on the test images",
     "GoogLeNet": "7: 6.7 %",
     "VGG's later result": "with 2 networks: 6.8 %",
     "a count that proves little": "to the last digit, 25,557,032 .",

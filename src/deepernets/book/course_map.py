@@ -95,6 +95,8 @@ MAP = {
     "promises": Entry("What is tested, and where?"),
     "deviations": Entry("Where does this course differ from the papers?"),
     "records": Entry("Which runs are recorded, and which are still planned?"),
+    "package": Entry("What do the functions of the package take and return?"),
+    "commands": Entry("What can the command line do, and with which options?"),
     "cheat-sheet": Entry("The formulas, recipes and blocks on one sheet of paper"),
     "notation": Entry("What does a symbol mean?"),
     "glossary": Entry("What does a word mean?"),

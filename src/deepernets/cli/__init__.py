@@ -24,7 +24,7 @@ app = App(
 for part in (runs, trained, listing, results, course, bench):
     app.update(part.app)
 app.register_install_completion_command(
-    help="Let Tab complete commands and options in bash, zsh, fish or PowerShell; --shell names the shell."
+    help="Let Tab complete commands and options in bash, zsh, fish or PowerShell; `--shell` names the shell."
 )
 _show_other_warning = warnings.showwarning
 

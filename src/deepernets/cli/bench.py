@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Annotated, Literal
 
 from cyclopts import App, Parameter
 
+from deepernets.cli.options import Flag
 from deepernets.cli.terminal import align, terminal_width, wrap
 
 if TYPE_CHECKING:
@@ -16,7 +17,7 @@ app = App()
 
 @app.command
 def bench(  # noqa: PLR0913, one parameter per option
-    networks: Annotated[tuple[str, ...], Parameter(negative=())] = (),
+    networks: Annotated[tuple[str, ...], Parameter(negative=(), show_default=False)] = (),
     /,
     *,
     batch_size: int = 128,
@@ -24,7 +25,7 @@ def bench(  # noqa: PLR0913, one parameter per option
     rounds: int = 3,
     precision: Literal["auto", "bf16", "fp32"] = "auto",
     device: str = "auto",
-    every_step: bool = False,
+    every_step: Flag = False,
     json_file: Annotated[Path | None, Parameter(name="--json")] = None,
     chart: Path | None = None,
 ) -> None:

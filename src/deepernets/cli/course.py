@@ -7,6 +7,7 @@ from typing import Annotated
 
 from cyclopts import App, Parameter
 
+from deepernets.cli.options import Flag
 from deepernets.course.grading.gradebooks import Format, read_roster, unmatched, write_gradebook
 from deepernets.course.grading.isolation import Limits, Sandbox, choose
 from deepernets.errors import UserError
@@ -28,7 +29,7 @@ def grade(  # noqa: PLR0913
     limits: Annotated[Limits | None, Parameter(name="*")] = None,
     workers: int | None = None,
     sandbox: Sandbox = "auto",
-    resume: bool = False,
+    resume: Flag = False,
     format: Format = "table",
     roster: Path | None = None,
 ) -> None:
@@ -85,16 +86,16 @@ def grade(  # noqa: PLR0913
 @labs.command
 def build(
     *names: str,
-    check: bool = False,
-    execute: bool = False,
+    check: Flag = False,
+    execute: Flag = False,
     repository: str | None = None,
     ref: str | None = None,
     without_solutions: Path | None = None,
 ) -> None:
     """Make the solutions' and the students' notebooks from their masters.
 
-    A notebook is executed if its code changed; after a change of text alone its outputs are kept. With --repository
-    or --ref nothing is executed: links, set-up cells and _config.yml are changed to the fork.
+    A notebook is executed if its code changed; after a change of text alone its outputs are kept. With
+    `--repository` or `--ref` nothing is executed: links, set-up cells and _config.yml are changed to the fork.
 
     Args:
         names: Labs to make, by the start of their name, such as 03; without names all of them.
@@ -102,7 +103,7 @@ def build(
         execute: Execute notebooks whose code did not change, too, as after a change of the package.
         repository: Address of the fork, https://github.com/OWNER/NAME.
         ref: Its branch or tag; without it the tag of the newest version, or main.
-        without_solutions: New folder for a hand-out without masters and solutions; --repository and --ref then
+        without_solutions: New folder for a hand-out without masters and solutions; `--repository` and `--ref` then
             change this copy alone.
     """
     from deepernets.book import forks

@@ -11,6 +11,9 @@ from deepernets.recipes import get_recipe, load_recipe
 from deepernets.recipes.recipe import Recipe
 from deepernets.training.options import RunOptions
 
+# An option that is off unless it is given: without a --no-... next to it, and without a default in its help
+Flag = Annotated[bool, Parameter(negative=(), show_default=False)]
+
 
 def _recipe_options() -> Any:
     """Return a dataclass with the fields of a recipe, all of them None by default.
@@ -32,7 +35,7 @@ def _run_options(names: Collection[str], environment: bool = True) -> Any:
     """
     options: list[Any] = []
     for field in fields(RunOptions):
-        kind: Any = field.type
+        kind: Any = Flag if field.type is bool else field.type
         if field.name == "profile" and environment:
             kind = Annotated[kind, Parameter(env_var="DEEPERNETS_PROFILE")]
         if field.name in names:

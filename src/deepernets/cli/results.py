@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Literal
 
 from cyclopts import App, Parameter
 
-from deepernets.cli.options import Folders, run_options
+from deepernets.cli.options import Flag, Folders, run_options
 from deepernets.cli.terminal import align, terminal_width, wrap
 from deepernets.errors import UserError
 from deepernets.progress import format_duration
@@ -35,7 +35,7 @@ class Which:
     """
 
     order: Path | None = None
-    only: Annotated[tuple[str, ...], Parameter(negative=(), consume_multiple=True)] = ()
+    only: Annotated[tuple[str, ...], Parameter(negative=(), show_default=False, consume_multiple=True)] = ()
 
 
 @app.command
@@ -46,7 +46,7 @@ def reproduce(
     results: Path | None = None,
     minutes: float | None = None,
     at_a_time: int = 1,
-    dry_run: bool = False,
+    dry_run: Flag = False,
 ) -> None:
     """Make the runs of the reports and papers that have no record yet, in the order of a file.
 

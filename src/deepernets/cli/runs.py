@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Annotated
 
 from cyclopts import App, Parameter
 
-from deepernets.cli.options import AllOptions, Changes, Settings, changed_recipe, run_options
+from deepernets.cli.options import AllOptions, Changes, Flag, Settings, changed_recipe, run_options
 from deepernets.cli.terminal import wrap
 from deepernets.cli.trained import draw, report
 from deepernets.files import require_writable
@@ -30,19 +30,19 @@ def train(
     *,
     changes: Changes | None = None,
     options: AllOptions | None = None,
-    keep_weights: bool = False,
-    scaled: bool = False,
+    keep_weights: Flag = False,
+    scaled: Flag = False,
 ) -> None:
     """Train a recipe, or continue its training; by default a small VGG on drawn images, in seconds.
 
-    Several processes share each batch: torchrun --nproc-per-node 2 -m deepernets train ...
+    Several processes share each batch: `torchrun --nproc-per-node 2 -m deepernets train ...`
 
     Args:
         recipe_name: Name of the recipe, which `deepernets recipes` lists; or a TOML file with fields of one.
         changes: Fields of the recipe to change.
         options: Options of the run.
         keep_weights: Keep the weights with the course's records, in float16, where `deepernets.load_pretrained`
-            finds them; for a recipe as it is written, with seed 0 and --profile full.
+            finds them; for a recipe as it is written, with seed 0 and `--profile full`.
         scaled: Let several processes multiply batch size and learning rate by their number.
     """
     from deepernets.training import distributed

@@ -92,7 +92,8 @@ def summary(model: nn.Module, in_shape: tuple[int, int, int]) -> "DataFrame":
         in_shape: Channels, height and width of an image.
 
     Returns:
-        One row per layer: name, layer (its class), output_shape (without the batch), parameters, multiply_adds.
+        One row per layer, with the columns name, layer (its class), output_shape (without the batch), parameters
+        and multiply_adds.
 
     Raises:
         UserError: the network does not accept images of this shape.

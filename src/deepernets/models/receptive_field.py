@@ -39,8 +39,9 @@ def receptive_field(
         in_shape: Channels, height and width of an image; with a network only.
 
     Returns:
-        The receptive field after the last layer; for a network one row per layer that outputs feature maps: name,
-        receptive_field, jump, start (the pixel, counted from 0, on which the first unit's field is centred).
+        The receptive field after the last layer. For a network one row per layer that outputs feature maps, with
+        the columns name, receptive_field, jump and start (the pixel, counted from 0, on which the first unit's
+        field is centred).
         The field of unit i reaches (receptive_field - 1) / 2 pixels to both sides of start + i · jump, cut off at
         the image's edges. Kernels and strides are read along the height.
 

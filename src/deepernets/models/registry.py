@@ -119,15 +119,16 @@ def build_model(
     """Return the network of this name, with its initial weights.
 
     Args:
-        name: One of `list_models()`, or a CIFAR network of any depth 6n + 2; see the top of this module.
+        name: One of `list_models()`, or a CIFAR network of any depth 6n + 2; `deepernets.models.registry` explains
+            the names.
         in_shape: Channels, height and width of an image.
         classes: Number of logits.
         **changes: Other values for fields of its specification (`VGGSpec`, `ResNetSpec`), such as
             ``initialisation="pytorch"``, ``shortcut="C"``, ``stride_in="3x3"`` or ``dropout=0.3``.
 
     Returns:
-        It maps (N, *in_shape) to logits (N, classes). The last module is called ``head``, so ``model[:-1]`` returns
-        the feature maps.
+        It maps images (N, C, H, W) to logits (N, classes). The last module is called ``head``, so ``model[:-1]``
+        returns the feature maps.
 
     Raises:
         UserError: a name or change is unknown, or a value is out of range.

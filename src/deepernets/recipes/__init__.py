@@ -27,10 +27,17 @@ RECIPES: dict[str, Recipe] = {
 
 
 def get_recipe(name: str) -> Recipe:
-    """Return the recipe called `name`.
+    """Return the recipe of this name.
+
+    Args:
+        name: One of `list_recipes`, such as ``report-b/resnet-20-cifar10/ours``.
 
     Raises:
         UserError: there is no recipe of that name; the message suggests similar ones.
+
+    >>> recipe = get_recipe("paper/resnet-20")
+    >>> recipe.data, recipe.epochs, recipe.learning_rate, recipe.schedule
+    ('cifar10', 182, 0.1, 'step')
     """
     if name not in RECIPES:
         near = get_close_matches(name, RECIPES, n=3, cutoff=0.4) or list(RECIPES)[:3]
@@ -78,5 +85,9 @@ def load_recipe(file: Path) -> Recipe:
 
 
 def list_recipes() -> list[str]:
-    """Return the names of all recipes."""
+    """Return the names of all recipes.
+
+    >>> [name for name in list_recipes() if name.startswith("quick/")]
+    ['quick/vgg', 'quick/resnet', 'quick/digits']
+    """
     return list(RECIPES)

@@ -91,7 +91,7 @@ class Run:
 
     @cached_property
     def model(self) -> nn.Module:
-        """The trained network: float32, on the CPU, in evaluation mode.
+        """The trained network in float32, on the CPU, in evaluation mode.
 
         Raises:
             UserError: the run has no weights.
@@ -135,7 +135,15 @@ class Run:
 
 
 def load_run(folder: str | Path, data_root: str | Path | None = None) -> Run:
-    """Return the finished run in `folder`, as `train` returned it; see `Run`."""
+    """Return a finished run, as `train` returned it.
+
+    Args:
+        folder: Folder of the run.
+        data_root: Folder of the data; without it `DEEPERNETS_DATA`, or a folder in the user's cache.
+
+    Raises:
+        UserError: the folder has no record, or one that cannot be read.
+    """
     return Run(folder, data_root)
 
 
