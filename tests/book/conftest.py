@@ -10,7 +10,7 @@ from bs4 import BeautifulSoup, Tag
 
 from deepernets.papers.reports import ALL_RESULTS
 from deepernets.results.comparison import Row, compare_reported
-from deepernets.training.records import load_records
+from deepernets.training.records import Record, load_records
 
 ROOT = Path(__file__).parents[2]
 HTML = ROOT / "_build" / "html"
@@ -36,6 +36,12 @@ def _words(page: str) -> str:
     return re.sub(r"\s+", " ", Book().article(page).get_text(" "))
 
 
+@cache
+def _rows(page: str) -> list[list[str]]:
+    found = Book().article(page).select("tr")
+    return [[cell.get_text(strip=True) for cell in row.select("th, td")] for row in found]
+
+
 class Book:
     """The built book."""
 
@@ -57,8 +63,7 @@ class Book:
 
     def rows(self, page: str) -> list[list[str]]:
         """Return the rows of all tables of a page."""
-        found = self.article(page).select("tr")
-        return [[cell.get_text(strip=True) for cell in row.select("th, td")] for row in found]
+        return _rows(page)
 
     def description(self, page: str, figure: str) -> str:
         """Return the alternative text of the figure that the page names so."""
@@ -83,6 +88,12 @@ def book() -> Book:
 
 
 @pytest.fixture(scope="session")
-def all_rows() -> dict[str, Row]:
+def records() -> list[Record]:
+    """Return all recorded runs."""
+    return load_records()
+
+
+@pytest.fixture(scope="session")
+def all_rows(records: list[Record]) -> dict[str, Row]:
     """Return what every reported result is compared with, by the name of its recipe."""
-    return {row.reported.recipe: row for row in compare_reported(load_records(), ALL_RESULTS)}
+    return {row.reported.recipe: row for row in compare_reported(records, ALL_RESULTS)}

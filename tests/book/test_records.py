@@ -8,6 +8,7 @@ import deepernets
 from deepernets.papers.reports import ALL_RESULTS, REPORTED
 from deepernets.results.comparison import Measured, Row, tuning_runs
 from deepernets.results.costs import estimated_time
+from deepernets.training.records import Record
 
 if TYPE_CHECKING:
     from tests.book.conftest import Book
@@ -39,10 +40,10 @@ def _cell(group: Measured | None) -> str:
 
 @pytest.mark.parametrize("name", ALL_RESULTS)
 def test_what_has_no_whole_run_is_planned_with_its_cost(
-    book: "Book", all_rows: dict[str, Row], name: str
+    book: "Book", all_rows: dict[str, Row], records: list[Record], name: str
 ) -> None:
     row = all_rows[name]
-    cost = estimated_time(name, deepernets.load_records())
+    cost = estimated_time(name, records)
     planned = [row.model, row.data, row.what, str(row.reported.epochs), row.printed, cost]
     assert (planned in book.rows(PAGE)) == (row.theirs is None)
 
@@ -73,8 +74,8 @@ def test_our_recipes_are_counted_once(book: "Book") -> None:
     assert sum(map(int, counted[2:])) == 8
 
 
-def test_what_was_tried_for_ours_is_in_one_table(book: "Book") -> None:
-    groups = tuning_runs(deepernets.load_records())
+def test_what_was_tried_for_ours_is_in_one_table(book: "Book", records: list[Record]) -> None:
+    groups = tuning_runs(records)
     assert {runs[0].recipe.name for runs in groups} >= {
         "report-a/resnet-50/ours",
         "report-b/vgg-16-cifar10/ours",
