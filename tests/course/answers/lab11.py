@@ -2,6 +2,7 @@
 
 from typing import Any
 
+import numpy as np
 import torch
 from torch import nn
 from torch.nn import functional as F
@@ -147,6 +148,7 @@ RIGHT: list[tuple[str, Any]] = [
     ("not_in_optimizer", forgotten_ids),
     ("mixes_images", mixed),
     ("mixes_images", mixed_alone),
+    ("mixes_images", lambda *call: np.bool_(mixed(*call))),
     ("equal_filters", alike),
     ("equal_filters", alike_by_spread),
     ("diagnosis", KEY),

@@ -626,6 +626,8 @@ def _run_head(
             parameter.copy_(torch.randn(parameter.shape))
     kept = deepcopy(head.state_dict())
     dense = network("the convolutional head")(function(head, channels, side))
+    if list(head) != layers:
+        raise Unsuitable("The layers of the head are not what they were. Leave the head as it is.")
     if not all(torch.equal(value, kept.get(name, value)) for name, value in head.state_dict().items()):
         raise Unsuitable("The weights of the head are not what they were. Leave the head as it is.")
     addresses = [{p.data_ptr() for p in module.parameters()} for module in (head, dense)]

@@ -110,7 +110,11 @@ HEAT_MAP = FunctionExercise(
             [lambda m, g: (_weights(g) * m).relu(), lambda m, g: _weights(g) * m],
             "One map per channel is left. Add them up.",
         ),
-        Mistake("absolute", partial(_heat, last=torch.abs), "What speaks against the class becomes 0."),
+        Mistake(
+            "absolute",
+            partial(_heat, last=torch.abs),
+            "You take absolute values. What speaks against the class must become 0.",
+        ),
         Mistake("backwards", lambda m, g: _heat(m, -g), "That is what speaks against the class."),
     ],
 )
@@ -375,7 +379,11 @@ PROJECTED = FunctionExercise(
     observe=_observe_points,
     tolerance=0.01,  # single and double precision differ in the fourth decimal where features are far from 0
     mistakes=[
-        Mistake("not centred", _along_own, "Your first direction points at the mean."),
+        Mistake(
+            "not centred",
+            _along_own,
+            "The features are not centred, so your first direction points at the mean.",
+        ),
         Mistake(
             "centred for directions only",
             lambda x, k: x @ _rows(_centred(x))[:k].T,
@@ -384,7 +392,7 @@ PROJECTED = FunctionExercise(
         Mistake(
             "centred too late",
             [lambda x, k: _centred(x) @ _rows(x)[:k].T, lambda x, k: _centred(_along_own(x, k))],
-            "Take the mean off before the decomposition, or the first direction points at the mean.",
+            "Subtract the mean before the decomposition, or the first direction points at the mean.",
         ),
         Mistake(
             "last directions",
@@ -429,7 +437,7 @@ PROJECTED = FunctionExercise(
         Mistake(
             "standardised",
             [partial(_standardised, correction=0), partial(_standardised, correction=1)],
-            "Take the mean off only. Dividing by the standard deviation changes the directions.",
+            "Only subtract the mean. Dividing by the standard deviation changes the directions.",
         ),
         Mistake("all directions", lambda x, k: _right(x, x.shape[1]), "Return the first k columns only."),
         Mistake("signs lost", lambda x, k: _right(x, k).abs(), "Each image must keep its side of the mean."),
@@ -542,7 +550,7 @@ FOR_NEW_CLASSES = FunctionExercise(
         Symptom(
             "does not fit",
             every(lambda one: one["the number of logits per image"] is None),
-            "The network no longer runs. Has the new layer as many inputs as the old one?",
+            "The network no longer runs. Does the new layer have as many inputs as the old one?",
         ),
         Symptom(
             "fixed number",

@@ -5,6 +5,7 @@ from dataclasses import dataclass, field
 from random import Random
 from typing import Any
 
+import numpy as np
 import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
@@ -488,7 +489,8 @@ class _Batchwise(nn.Module):
 
 def _observe_mixing(function: Callable[..., Any], kind: str, seed: int) -> bool:
     value = function(_Batchwise(kind).eval(), normal(Random(seed), 5, 3, 2, 2))
-    if isinstance(value, Tensor) and value.numel() == 1 and value.dtype == torch.bool:
+    single = isinstance(value, Tensor) and value.numel() == 1 and value.dtype == torch.bool
+    if single or type(value) is np.bool_:
         value = bool(value)
     if type(value) is not bool:
         raise Unsuitable(f"Expected True or False; got {kind_of(value)}.")
