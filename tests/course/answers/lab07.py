@@ -377,7 +377,7 @@ WRONG: list[tuple[str, str, Any]] = [
     ("smooth_losses", "last alone", lambda losses, keep: smooth(losses, keep)[-1:]),
     ("smooth_losses", "as they were", lambda losses, keep: losses),
     ("smooth_losses", "mean so far", lambda losses, keep: np.cumsum(losses) / np.arange(1, len(losses) + 1)),
-    ("smooth_losses", "last alone", lambda losses, keep: smooth(losses, keep)[-1]),
+    ("smooth_losses", "kind", lambda losses, keep: smooth(losses, keep)[-1]),
     ("smooth_losses", "counter-example", lambda losses, keep: smooth(losses, keep)[::-1]),
     ("cosine_with_warm_up", "no warm-up", lambda p, peak: (1 + math.cos(math.pi * p)) / 2),
     ("cosine_with_warm_up", "no one", lambda p, peak: shape(p, peak, lambda x: math.cos(math.pi * x))),

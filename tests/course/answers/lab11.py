@@ -48,6 +48,14 @@ def own_step(case: Any, images: Any, labels: Any, steps: int, optimizer: Any = N
     return [loss.item() for loss in losses]
 
 
+def step_with_cleared_gradients(case: Any, images: Any, labels: Any, steps: int) -> list[float]:
+    losses = []
+    for _ in range(steps):
+        case.optimizer.zero_grad()
+        losses += overfit(case, images, labels, 1)
+    return losses
+
+
 def gradients(network: Any, images: Any, labels: Any, clear: bool = True, loss: Any = F.cross_entropy) -> Any:
     if clear:
         network.zero_grad()
@@ -162,6 +170,7 @@ WRONG: list[tuple[str, str, Any]] = [
     ("overfit_one_batch", "kind", lambda case, x, y, steps: overfit(case, x, y, steps)[-1]),
     ("overfit_one_batch", "kind", lambda case, x, y, steps: overfit(case, x, y, steps + 1)),
     ("overfit_one_batch", "step of your own", own_step),
+    ("overfit_one_batch", "step of your own", step_with_cleared_gradients),
     (
         "overfit_one_batch",
         "other step",

@@ -191,7 +191,7 @@ SMOOTH_LOSSES = FunctionExercise(
         Mistake(
             "step too early",
             _averages(lambda keep, n: 1 - keep ** (n - 1)),
-            "At the first loss you divide by 1 - keep⁰, which is 0. Count the losses from 1.",
+            "You divide by 0. If that is 1 - keep⁰ at the first loss, count the losses from 1.",
         ),
         Mistake(
             "corrected alike",
@@ -221,10 +221,7 @@ SMOOTH_LOSSES = FunctionExercise(
         ),
         Mistake(
             "last alone",
-            [
-                lambda losses, keep: _averages()(losses, keep)[-1:],
-                lambda losses, keep: _averages()(losses, keep)[-1],
-            ],
+            lambda losses, keep: _averages()(losses, keep)[-1:],
             "That is the last average alone. Return one for each loss.",
         ),
     ],

@@ -248,6 +248,10 @@ def _answers(draw: Random) -> list[tuple[Tensor, Tensor, int]]:
     return [(torch.tensor(sure), torch.tensor(right), bins) for sure, right, bins in (*cases, ends, edges)]
 
 
+def _is_undefined(outcome: Any) -> bool:
+    return outcome.kind == "ZeroDivisionError" if isinstance(outcome, Stopped) else outcome != outcome
+
+
 CALIBRATION_ERROR = FunctionExercise(
     "calibration_error(confidence, right, bins)",
     returns=number("the expected calibration error, from 0 to 1"),
@@ -257,9 +261,9 @@ CALIBRATION_ERROR = FunctionExercise(
     mistakes=[
         Symptom(
             "empty bins",
-            lambda given, right: any(
-                one.kind == "ZeroDivisionError" if isinstance(one, Stopped) else one != one for one in given
-            ),
+            lambda given, right: (
+                len({_is_undefined(one) for one in given}) == 2
+            ),  # the first has no empty bin
             "A bin without images has no mean, and gives nan or a division by 0: leave it out.",
         ),
         Mistake(
@@ -322,7 +326,7 @@ CALIBRATION_ERROR = FunctionExercise(
         Mistake(
             "image by image",
             lambda c, r, bins: (r.double() - c).abs().mean(),
-            "A single image is right or wrong: compare shares, in bins of like confidence.",
+            "A single image is right or wrong: compare shares, in bins of similar confidence.",
         ),
         Mistake("percent", lambda *answers: 100 * _calibration(*answers), "Return a share, not percent."),
         Mistake(
@@ -544,8 +548,8 @@ FOR_NEW_CLASSES = FunctionExercise(
                 one["the list of all parameters"] != other["the list of all parameters"]
                 for one, other in zip(given, right, strict=True)
             ),
-            "The network has other parts than before. Replace `network.head.fc` alone, by one `nn.Linear` with "
-            "weights and biases.",
+            "The network has other parts than before. Replace `network.head.fc` alone, by one `torch.nn.Linear` "
+            "with weights and biases.",
         ),
         Symptom(
             "does not fit",

@@ -166,7 +166,8 @@ OVERFIT_ONE_BATCH = FunctionExercise(
             lambda case, x, y, steps: overfit_one_batch(
                 TrainingCase(case.network, case.optimizer), x, y, steps
             ),
-            "Take the steps with `case.step`: the fault of a training may be in its step, and yours hides it.",
+            "Take each step with `case.step` alone: the fault of a training may be in its step, and clearing "
+            "gradients or a step of your own hides it.",
         ),
         Mistake(
             "one step more",
