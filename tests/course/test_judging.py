@@ -94,6 +94,14 @@ def test_an_exception_is_shown_with_its_line_and_the_input() -> None:
     assert '`return values.index("the largest")' in hint
 
 
+def test_an_exception_in_generated_code_is_shown_with_the_line_that_leads_there() -> None:
+    def largest(values: list[int]) -> int:
+        Symptom("frozen", bool, "").key = "changed"  # type: ignore[misc, arg-type]
+        return 0
+
+    assert 'Symptom("frozen"' in judged(largest)[1]
+
+
 def test_the_full_stop_and_the_end_of_an_exceptions_message_fit_into_the_hint() -> None:
     assert describe(ValueError("Give a list.")) == "ValueError: Give a list"
     assert describe(ValueError("x" * 999)).endswith("x…")

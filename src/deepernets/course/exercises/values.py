@@ -346,8 +346,7 @@ def show(value: Any) -> str:
         return f"[{text}]"
     if isinstance(value, Stopped):
         return value.message
-    text = repr(value)
-    return text if len(text) <= SHOWN_CHARACTERS else f"{text[: SHOWN_CHARACTERS - 1]}…"
+    return _cut(repr(value), SHOWN_CHARACTERS)
 
 
 def kind_of(value: Any) -> str:
@@ -375,13 +374,18 @@ def describe(error: BaseException) -> str:
     message = attempt(lambda: f"{type(error).__name__}: {error}".rstrip(": ."))
     if not isinstance(message, str):
         message = "an exception that cannot be printed"
-    if len(message) > LONGEST_MESSAGE:
-        message = f"{message[:LONGEST_MESSAGE]}…"
-    message = message.encode(errors="backslashreplace").decode()
+    message = _cut(message, LONGEST_MESSAGE).encode(errors="backslashreplace").decode()
+    # generated code, as a data class has it, is of no file and has no line to show
     frames = [frame for frame in extract_tb(error.__traceback__) if not _is_library(frame.filename)]
-    if not frames or not frames[-1].line:
+    lines = [(frame.lineno, frame.line) for frame in frames if frame.line]
+    if not lines:
         return message
-    return f"{message}, in line {frames[-1].lineno}: `{frames[-1].line[:SHOWN_CHARACTERS]}`"
+    number, line = lines[-1]
+    return f"{message}, in line {number}: `{_cut(line, SHOWN_CHARACTERS)}`"
+
+
+def _cut(text: str, length: int) -> str:
+    return text if len(text) <= length else f"{text[: length - 1]}…"
 
 
 _LIBRARIES = tuple(
