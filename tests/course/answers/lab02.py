@@ -479,6 +479,7 @@ WRONG: list[tuple[str, str, Any]] = [
     ("convolutional_head", "kind", shares_the_weights),
     ("convolutional_head", "kind", spoils_the_head),
     ("convolutional_head", "kind", empties_the_head),
+    ("layer_costs", "counter-example", lambda layers, side: []),
     ("convolutional_head", "kind", lambda head, channels, side: list(head)),
     ("convolutional_head", "probabilities", lambda *call: nn.Sequential(*dense(*call), nn.Softmax(dim=1))),
     ("convolutional_head", "counter-example", lambda *call: nn.Sequential(*dense(*call), nn.Tanh())),

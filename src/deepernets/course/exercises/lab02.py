@@ -312,8 +312,8 @@ def _read_costs(value: Any) -> dict[str, list[float]]:
     if not isinstance(value, list | tuple | np.ndarray | Tensor) or not isinstance(rows, list):
         raise Unsuitable(f"Expected a list with three numbers for each layer; got {kind_of(value)}.")
     read = numbers("outputs, parameters and multiply-adds of each layer", 3)
-    columns = zip(*map(read, rows), strict=True)
-    return dict(zip(("outputs", "parameters", "multiply-adds"), map(list, columns), strict=False))
+    columns = list(zip(*map(read, rows), strict=True)) or [()] * 3
+    return dict(zip(("outputs", "parameters", "multiply-adds"), map(list, columns), strict=True))
 
 
 def _small_networks(draw: Random) -> list[tuple[Layers, int]]:

@@ -311,7 +311,10 @@ WITHOUT_GRADIENT = FunctionExercise(
         ),
         Mistake(
             "sum of the entries",
-            [_by_gradient(_below(10**-power, torch.sum)) for power in range(4, 8)],
+            [
+                _by_gradient(lambda gradient: gradient is None or not gradient.sum()),
+                *(_by_gradient(_below(10**-power, torch.sum)) for power in range(4, 8)),
+            ],
             "Entries of a gradient can cancel in their sum. Look at each of them.",
         ),
         Mistake(
