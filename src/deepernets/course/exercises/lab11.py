@@ -232,13 +232,14 @@ class _PartlyReached(nn.Module):
     """A network with parameters of all kinds that `without_gradient` must tell apart, in layers of drawn names.
 
     One is not used, one is detached or behind dead ReLUs (by seed), one is behind ReLUs that are dead for negative
-    images only, one has a tiny gradient, one has a gradient that a sum of the logits does not have.
+    images only, one has a tiny gradient, one has a gradient that a sum of the logits does not have and whose two
+    entries cancel.
     """
 
     def __init__(self, seed: int) -> None:
         super().__init__()
         generator = torch.Generator().manual_seed(seed)
-        self.tilt = nn.Parameter(torch.empty(1))
+        self.tilt = nn.Parameter(torch.empty(2))
         self.layers = {
             "body": nn.Linear(12, 5),
             "positive": nn.Linear(12, 5, bias=False),
@@ -263,7 +264,8 @@ class _PartlyReached(nn.Module):
         side = layers["side"](pixels)
         hidden = layers["body"](pixels).relu() + layers["positive"](pixels).relu()
         logits: Tensor = layers["head"](hidden + (side.detach() if self.detached else side))
-        return logits + 1e-6 * layers["faint"](pixels) + self.tilt * torch.tensor([1.0, -1.0, 0.0])
+        tilt = (self.tilt[0] - self.tilt[1]) * torch.tensor([1.0, -1.0, 0.0])
+        return logits + 1e-6 * layers["faint"](pixels) + tilt
 
 
 def _observe_gradients(function: Callable[..., Any], seed: int) -> dict[str, Any]:
