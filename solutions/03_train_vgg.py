@@ -191,8 +191,8 @@ step = check("train_step", train_step).or_reference()
 # %% [markdown]
 # ## The evaluation
 #
-# The weights must not change during an evaluation, no gradients are needed, and batch normalisation must use the
-# statistics that it has collected, not those of the batch.
+# The weights must not change during an evaluation, no gradients are needed (so none should be recorded), and batch
+# normalisation must use the statistics that it has collected, not those of the batch.
 #
 # **Exercise 3.** Write `evaluate`. `batches` is an iterator of pairs `(images, labels)`: it can be read **once**, so
 # one loop has to compute both results. The batches may differ in size. Return two numbers in this order: the mean

@@ -149,9 +149,9 @@ for pair, names in PAIRS.items():
 # 15, or fewer?
 #
 # **Exercise 2.** Write `fair_pair`. It takes the names of two recipes and a budget, and returns two recipes, as a
-# tuple or a list. The first one is `get_recipe(name_one)` as it is written. The second has the name and the model
-# of `get_recipe(name_other)`, and all its other settings, apart from the epochs, are those of the first. Its
-# epochs depend on the budget:
+# tuple or a list. The first one is `deepernets.get_recipe(name_one)` as it is written. The second has the name and
+# the model of `deepernets.get_recipe(name_other)`, and all its other settings, apart from the epochs, are those of
+# the first. Its epochs depend on the budget:
 #
 # * `"epochs"`: as many as the first recipe has;
 # * `"cost"`: the largest whole number (an `int`) with which its training costs no more than that of the first

@@ -214,7 +214,7 @@ schedule_curves(
 # **Exercise 5.** Write `rates_of_run`. It returns a list with the rate of every optimizer step of a run, in order, for
 # `images` training images, batches of `batch_size` and `epochs` epochs. Every epoch starts with a new batch. The last
 # batch of an epoch may be smaller, and it is a step all the same. `rate` is the peak rate, and `schedule` is a function
-# of the progress of the whole run.
+# of the progress of the whole run, one number from 0 to 1.
 
 
 # %%
@@ -469,7 +469,8 @@ validation_accuracies(
 
 # %% [markdown]
 # *Left, validation accuracy of ResNet-20 by epoch, one line for each schedule. Right, the accuracy after the last
-# epoch, in order. The cell above prints the same accuracies.*
+# epoch, in order. The cell above prints the same accuracies. The lines of on-plateau and constant are the same, because
+# on-plateau never lowered its rate in these epochs.*
 
 # %%
 validation_accuracies(

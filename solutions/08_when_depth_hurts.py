@@ -452,8 +452,8 @@ for zero in (False, True):
 # last, about as large, or larger? And in ResNet-56?
 #
 # **Exercise 4.** Write `gradient_norms`. It runs one batch through the network, and returns a list of numbers: for
-# each `nn.Conv2d` the Euclidean norm of the gradient of the mean cross-entropy with respect to the `weight` of that
-# convolution (not its bias), in the order of `network.modules()`, which finds layers inside blocks, too. It may be
+# each `torch.nn.Conv2d` the Euclidean norm of the gradient of the mean cross-entropy with respect to the `weight` of
+# that convolution (not its bias), in the order of `network.modules()`, which finds layers inside blocks, too. It may be
 # called several times with other images, and earlier calls must not change the result. Take no step, and leave the
 # network in the mode it is in. `torch.autograd.grad(loss, parameters)` returns a tuple of gradients, one for each
 # parameter of the list, and does not touch `.grad`.
@@ -492,7 +492,7 @@ values_by_layer(norms, "norm of the gradient")
 
 # %% [markdown]
 # *Norm of the gradient at each convolution of four untrained networks, from the image on the left to the output on
-# the right, on a logarithmic scale. That of plain-56 falls steeply from left to right, by about three powers of
+# the right, on a logarithmic scale. That of plain-56 falls steeply from left to right, by two to three powers of
 # ten. Those of the other three change far less.*
 #
 # And with every last γ at zero?
@@ -537,8 +537,8 @@ print(
 # al. 2015, arXiv:1502.01852).
 #
 # **Exercise 5.** Write `he_std`. It returns the standard deviation of the weights, a number, for which the variance
-# $\mathrm{Var}[y_l]$ is the same in every layer. Its arguments are those of `nn.Conv2d`: channels in, channels out,
-# and the side of the kernel.
+# $\mathrm{Var}[y_l]$ is the same in every layer. Its arguments are those of `torch.nn.Conv2d`: channels in, channels
+# out, and the side of the kernel.
 
 
 # %%

@@ -257,8 +257,9 @@ heat_maps(
 #
 # **Exercise 3.** Write `calibration_error`. `confidence` is a tensor (N,) of numbers from 0 to 1, and `right` a tensor
 # (N,) of booleans. The bin of a confidence $c$ is $\lfloor c \cdot \text{bins} \rfloor$, counted from 0, so a
-# confidence at an edge belongs to the upper bin. Only $c = 1$ belongs to the last bin. Leave empty bins out. Return the
-# error as a number from 0 to 1, not rounded. Compute in double precision, or at least to five digits.
+# confidence at an edge belongs to the upper bin. The one exception is $c = 1$, which belongs to the last bin, as there
+# is no upper one. Leave empty bins out. Return the error as a number from 0 to 1, not rounded. Compute in double
+# precision, or at least to five digits.
 
 
 # %%
@@ -360,9 +361,9 @@ projected_features({"two directions": coordinates}, labels, CLASSES[:kinds])
 # layers but the last as they are: the body is **frozen**, and a new linear layer learns the new classes from its
 # features. Here the new classes are the three of the sketches, and there are 20 training images of each.
 #
-# **Exercise 5.** Write `for_new_classes`. It changes the network in place: `network.head.fc`, an `nn.Linear`, is
-# replaced by a new `nn.Linear` with as many inputs and `classes` outputs. All other parameters are frozen, which means
-# that their `requires_grad` is False, and those of the new layer require a gradient. No other weight changes. Return a
+# **Exercise 5.** Write `for_new_classes`. It changes the network in place: `network.head.fc`, a `torch.nn.Linear`,
+# is replaced by a new one with as many inputs and `classes` outputs. All other parameters are frozen, which means that
+# their `requires_grad` is False, and those of the new layer require a gradient. No other weight changes. Return a
 # list of the parameters that are to be trained, in any order: the optimizer will get these.
 
 

@@ -204,8 +204,9 @@ mixing_check = check("mixes_images", mixes_images)
 # layer treats these maps alike, they also get equal gradients and stay equal for ever: the layer has as many channels
 # as before, and computes one.
 #
-# **Exercise 5.** Write `equal_filters`. It returns the list of the names of the `nn.Conv2d` layers in which **all**
-# filters are equal. A weight has the shape (channels out, channels in, height, width), and a filter is `weight[i]`.
+# **Exercise 5.** Write `equal_filters`. It returns the list of the names of the `torch.nn.Conv2d` layers in which
+# **all** filters are equal. A weight has the shape (channels out, channels in, height, width), and a filter is
+# `weight[i]`.
 
 
 # %%

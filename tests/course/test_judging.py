@@ -19,7 +19,9 @@ from deepernets.course.exercises.judging import (
 from deepernets.course.exercises.values import (
     NotAttempted,
     Unsuitable,
+    describe,
     difference,
+    named,
     network,
     normal,
     number,
@@ -90,6 +92,19 @@ def test_an_exception_is_shown_with_its_line_and_the_input() -> None:
     hint = judged(largest)[1]
     assert hint.startswith("largest([3]) stopped with ValueError: ")
     assert '`return values.index("the largest")' in hint
+
+
+def test_an_exception_in_generated_code_is_shown_with_the_line_that_leads_there() -> None:
+    def largest(values: list[int]) -> int:
+        Symptom("frozen", bool, "").key = "changed"  # type: ignore[misc, arg-type]
+        return 0
+
+    assert 'Symptom("frozen"' in judged(largest)[1]
+
+
+def test_the_full_stop_and_the_end_of_an_exceptions_message_fit_into_the_hint() -> None:
+    assert describe(ValueError("Give a list.")) == "ValueError: Give a list"
+    assert describe(ValueError("x" * 999)).endswith("x…")
 
 
 def test_a_result_of_another_kind_is_said_with_the_input_if_others_give_what_was_expected() -> None:
@@ -190,6 +205,13 @@ def test_a_number_is_right_to_two_decimals_and_has_a_hint_otherwise() -> None:
 def test_what_is_of_another_kind_is_refused_with_a_sentence(read: Any, value: Any) -> None:
     with pytest.raises(Unsuitable, match=r"^Expected .*\.$"):
         read(value)
+
+
+def test_an_entry_of_another_kind_is_said_with_what_was_expected() -> None:
+    with pytest.raises(Unsuitable) as refusal:
+        named("the mean", "the median", "the share")([1, 2, "3 %"])
+    expected = "Expected 3 numbers: the mean, the median and the share; one entry is the string '3 %'."
+    assert str(refusal.value) == expected
 
 
 def test_arrays_are_read_where_they_will_do() -> None:

@@ -439,6 +439,13 @@ def test_a_lab_shows_students_none_of_its_own_answers(lab: str) -> None:
             assert not any(abs(number - answer) < 0.002 * answer for number in shown), exercise.name
 
 
+@pytest.mark.parametrize("master", sorted((ROOT / "solutions").glob("*.py")), ids=lambda path: path.stem)
+def test_a_module_that_the_text_calls_by_a_short_name_is_imported(master: Path) -> None:
+    text = master.read_text(encoding="utf-8")
+    for name in set(re.findall(r"`(nn|F|np)\.", text)):
+        assert re.search(rf"^(?:import|from) .*\b{name}$", text, re.MULTILINE), name
+
+
 def test_a_swapped_or_removed_picture_fails_and_one_of_a_similar_size_does_not(tmp_path: Path) -> None:
     """Five cells draw a picture of 40 × 20 pixels; what is stored of each differs."""
     pictures = {}

@@ -272,6 +272,12 @@ def shares_the_weights(head: Any, channels: Any, side: Any) -> nn.Sequential:
     return network
 
 
+def empties_the_head(head: Any, channels: Any, side: Any) -> nn.Sequential:
+    network = dense(head, channels, side)
+    del head[0]
+    return network
+
+
 def spoils_the_head(head: Any, channels: Any, side: Any) -> nn.Sequential:
     network = dense(head, channels, side)
     head[1].weight.data.zero_()
@@ -472,6 +478,8 @@ WRONG: list[tuple[str, str, Any]] = [
     ("convolutional_head", "kind", lambda head, channels, side: head),
     ("convolutional_head", "kind", shares_the_weights),
     ("convolutional_head", "kind", spoils_the_head),
+    ("convolutional_head", "kind", empties_the_head),
+    ("layer_costs", "counter-example", lambda layers, side: []),
     ("convolutional_head", "kind", lambda head, channels, side: list(head)),
     ("convolutional_head", "probabilities", lambda *call: nn.Sequential(*dense(*call), nn.Softmax(dim=1))),
     ("convolutional_head", "counter-example", lambda *call: nn.Sequential(*dense(*call), nn.Tanh())),

@@ -4,6 +4,7 @@ from functools import partial
 from itertools import pairwise
 from typing import Any
 
+import numpy as np
 import torch
 from torch import nn
 from torch.nn import functional as F
@@ -340,6 +341,8 @@ RIGHT: list[tuple[str, Any]] = [
     ("bottleneck_branch", Bottleneck),
     ("block_shapes", shapes),
     ("block_shapes", shapes_by_pairs),
+    ("block_shapes", lambda *c: np.array(shapes(*c))),
+    ("block_shapes", lambda *c: torch.tensor(shapes(*c))),
     ("shortcut_parameters", count),
     ("shortcut_parameters", count_by_building),
     ("preactivation_block", Preactivation),

@@ -138,6 +138,7 @@ def adam(
     first, second = change.get("betas", (0.9, 0.999))
     mean = first * mean + (1 - first) * gradient
     square = second * square + (1 - second) * (gradient.abs() if change.get("not_squared") else gradient**2)
+    first, second = change.get("corrections", (first, second))
     n = step + change.get("late", 0)
     m, v = (mean, square) if change.get("raw") else (mean / (1 - first**n), square / (1 - second**n))
     root = v if change.get("no_root") else v**0.5
@@ -347,6 +348,14 @@ WRONG: list[tuple[str, str, Any]] = [
     ("smooth_losses", "exchanged", lambda losses, keep: smooth(losses, 1 - keep)),
     (
         "smooth_losses",
+        "exchanged",
+        lambda losses, keep: [
+            average / (1 - keep**n)
+            for n, average in enumerate(smooth(losses, 1 - keep, correct=False), start=1)
+        ],
+    ),
+    (
+        "smooth_losses",
         "exchanged, not corrected",
         lambda losses, keep: smooth(losses, 1 - keep, correct=False),
     ),
@@ -368,7 +377,7 @@ WRONG: list[tuple[str, str, Any]] = [
     ("smooth_losses", "last alone", lambda losses, keep: smooth(losses, keep)[-1:]),
     ("smooth_losses", "as they were", lambda losses, keep: losses),
     ("smooth_losses", "mean so far", lambda losses, keep: np.cumsum(losses) / np.arange(1, len(losses) + 1)),
-    ("smooth_losses", "last alone", lambda losses, keep: smooth(losses, keep)[-1]),
+    ("smooth_losses", "kind", lambda losses, keep: smooth(losses, keep)[-1]),
     ("smooth_losses", "counter-example", lambda losses, keep: smooth(losses, keep)[::-1]),
     ("cosine_with_warm_up", "no warm-up", lambda p, peak: (1 + math.cos(math.pi * p)) / 2),
     ("cosine_with_warm_up", "no one", lambda p, peak: shape(p, peak, lambda x: math.cos(math.pi * x))),
@@ -433,6 +442,7 @@ WRONG: list[tuple[str, str, Any]] = [
     ("adam_step", "epsilon inside", wrong(inside=True)),
     ("adam_step", "no epsilon", wrong(no_epsilon=True)),
     ("adam_step", "betas", wrong(betas=(0.999, 0.9))),
+    ("adam_step", "betas", wrong(betas=(0.1, 0.001), corrections=(0.9, 0.999))),
     ("adam_step", "averages", adam_returning_corrected),
     ("adam_step", "kind", lambda weight, gradient, mean, square, step: weight - 0.01 * gradient),
     (

@@ -434,6 +434,7 @@ WRONG: list[tuple[str, str, Any]] = [
     ("calibration_error", "fixed bins", lambda c, r, b: error(c, r, 10)),
     ("calibration_error", "percent", lambda c, r, b: 100 * error(c, r, b)),
     ("calibration_error", "empty bins", error_with_nan),
+    ("calibration_error", "counter-example", lambda confidence, right, bins: float("nan")),
     ("calibration_error", "kind", lambda c, r, b: [0.1, 0.2]),
     ("calibration_error", "counter-example", lambda c, r, b: 0.5),
     ("projected", "not centred", lambda x, k: pca(x, k, centre=lambda x: x)),

@@ -223,6 +223,7 @@ WRONG: list[tuple[str, str, Any]] = [
     ("shard", "kind", lambda indices, rank, world: tuple(indices[rank::world])),
     ("shard", "kind", lambda indices, rank, world: [float(index) for index in indices[rank::world]]),
     ("shard", "uneven", lambda indices, rank, world: [index for index in indices if index % world == rank]),
+    ("shard", "exception", lambda indices, rank, world: np.reshape(indices, (world, -1))[rank]),
     ("averaged", "kind", lambda gradients, images: weighted(gradients, images).numpy()),
     ("averaged", "one number", lambda gradients, images: weighted(gradients, images).mean()),
     ("whitening", "kind", lambda covariance: whitened(covariance).to(torch.complex64)),

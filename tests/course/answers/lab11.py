@@ -2,6 +2,7 @@
 
 from typing import Any
 
+import numpy as np
 import torch
 from torch import nn
 from torch.nn import functional as F
@@ -45,6 +46,14 @@ def own_step(case: Any, images: Any, labels: Any, steps: int, optimizer: Any = N
         losses[-1].backward()
         (optimizer or case.optimizer).step()
     return [loss.item() for loss in losses]
+
+
+def step_with_cleared_gradients(case: Any, images: Any, labels: Any, steps: int) -> list[float]:
+    losses = []
+    for _ in range(steps):
+        case.optimizer.zero_grad()
+        losses += overfit(case, images, labels, 1)
+    return losses
 
 
 def gradients(network: Any, images: Any, labels: Any, clear: bool = True, loss: Any = F.cross_entropy) -> Any:
@@ -147,6 +156,7 @@ RIGHT: list[tuple[str, Any]] = [
     ("not_in_optimizer", forgotten_ids),
     ("mixes_images", mixed),
     ("mixes_images", mixed_alone),
+    ("mixes_images", lambda *call: np.bool_(mixed(*call))),
     ("equal_filters", alike),
     ("equal_filters", alike_by_spread),
     ("diagnosis", KEY),
@@ -160,6 +170,7 @@ WRONG: list[tuple[str, str, Any]] = [
     ("overfit_one_batch", "kind", lambda case, x, y, steps: overfit(case, x, y, steps)[-1]),
     ("overfit_one_batch", "kind", lambda case, x, y, steps: overfit(case, x, y, steps + 1)),
     ("overfit_one_batch", "step of your own", own_step),
+    ("overfit_one_batch", "step of your own", step_with_cleared_gradients),
     (
         "overfit_one_batch",
         "other step",
@@ -193,6 +204,7 @@ WRONG: list[tuple[str, str, Any]] = [
     ("without_gradient", "some zeros", silent_where(lambda g: (g == 0).any())),
     ("without_gradient", "small gradients", silent_where(lambda g: g.norm() < 1e-3)),
     ("without_gradient", "sum of the entries", silent_where(lambda g: abs(g.sum()) < 1e-6)),
+    ("without_gradient", "sum of the entries", silent_where(lambda g: g.sum() == 0)),
     ("without_gradient", "other loss", silent_where(lambda g: not g.any(), loss=lambda z, _: z.sum())),
     ("without_gradient", "takes a step", silent_after_a_step),
     ("without_gradient", "kind", lambda *call: len(silent(*call))),

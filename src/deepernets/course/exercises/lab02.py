@@ -312,8 +312,8 @@ def _read_costs(value: Any) -> dict[str, list[float]]:
     if not isinstance(value, list | tuple | np.ndarray | Tensor) or not isinstance(rows, list):
         raise Unsuitable(f"Expected a list with three numbers for each layer; got {kind_of(value)}.")
     read = numbers("outputs, parameters and multiply-adds of each layer", 3)
-    columns = zip(*map(read, rows), strict=True)
-    return dict(zip(("outputs", "parameters", "multiply-adds"), map(list, columns), strict=False))
+    columns = list(zip(*map(read, rows), strict=True)) or [()] * 3
+    return dict(zip(("outputs", "parameters", "multiply-adds"), map(list, columns), strict=True))
 
 
 def _small_networks(draw: Random) -> list[tuple[Layers, int]]:
@@ -626,6 +626,8 @@ def _run_head(
             parameter.copy_(torch.randn(parameter.shape))
     kept = deepcopy(head.state_dict())
     dense = network("the convolutional head")(function(head, channels, side))
+    if list(head) != layers:
+        raise Unsuitable("The layers of the head are not what they were. Leave the head as it is.")
     if not all(torch.equal(value, kept.get(name, value)) for name, value in head.state_dict().items()):
         raise Unsuitable("The weights of the head are not what they were. Leave the head as it is.")
     addresses = [{p.data_ptr() for p in module.parameters()} for module in (head, dense)]

@@ -515,7 +515,7 @@ EVALUATE = FunctionExercise(
         Mistake(
             "read twice",
             [_then(lambda a, b, n: (a, 0.0)), _then(lambda a, b, n: (0.0, b))],
-            "One of your numbers is 0. Is there a second loop? `batches` can be read only once.",
+            "One of your numbers is 0. `batches` can be read only once: is there a second loop? Or do you use //?",
         ),
         Symptom(
             "gradients, too",

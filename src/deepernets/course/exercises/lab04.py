@@ -5,6 +5,7 @@ from functools import partial
 from random import Random
 from typing import Any
 
+import numpy as np
 import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
@@ -464,6 +465,7 @@ def _block_shapes(  # noqa: PLR0913, since the mistakes are made of its parts
 
 def _read_blocks(value: Any) -> list[list[float]]:
     expected = "a list with one (c_in, c_out, stride) for each block, all stages in one list"
+    value = value.tolist() if type(value) in (Tensor, np.ndarray) else value
     if not isinstance(value, list | tuple) or not all(isinstance(entry, list | tuple) for entry in value):
         raise Unsuitable(f"Expected {expected}; got {kind_of(value)}.")
     if any(isinstance(number, list | tuple) for entry in value for number in entry):

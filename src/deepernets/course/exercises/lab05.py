@@ -575,7 +575,9 @@ BINOMIAL_INTERVAL = FunctionExercise(
         ),
         Symptom(
             "normal",
-            lambda given, right: not given[1]["the lower end"] < 0.999,  # of 10 in 10
+            lambda given, right: (
+                abs(given[1]["the upper end"] - given[1]["the lower end"]) < 0.001
+            ),  # of 10 in 10
             "Where all images are right, your interval has no width, like the normal one. Wilson's has more terms.",
         ),
     ],
@@ -733,7 +735,7 @@ MCNEMAR = FunctionExercise(
                 lambda a, b, c, d: min(1.0, 2 * _tail(b, a + b + c + d)),
                 lambda a, b, c, d: min(1.0, 2 * _tail(c, a + b + c + d)),
             ),
-            "You toss a coin for every image. Images that both get right, or both wrong, tell nothing apart.",
+            "You toss a coin for images that both get right, or both get wrong. They tell nothing apart.",
         ),
         Mistake(
             "unpaired",

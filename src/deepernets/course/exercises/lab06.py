@@ -91,7 +91,7 @@ COMPARE_ERRORS = FunctionExercise(
                     lambda before, after, images: int((1 - before) * images) - int((1 - after) * images)
                 ),
             ],
-            "`int` cuts off the decimals of 27.99…; round instead.",
+            "You cut off decimals, and 27.99… becomes 27. Round, or leave them.",
         ),
         Mistake(
             "ten thousand",

@@ -131,14 +131,15 @@ def _averages(
     divisor: Callable[[float, int], float] = lambda keep, n: 1 - keep**n,
     start: Callable[[list[float]], float] = lambda losses: 0.0,
     kept: Callable[[float], float] = lambda keep: keep,
+    consistent: bool = True,
 ) -> Smooth:
-    """Return exponential moving averages, the n-th divided by a function of what is kept and n."""
+    """Return exponential moving averages, the n-th divided by a function of what is kept, or of `keep`, and n."""
 
     def smooth(losses: list[float], keep: float) -> list[float]:
-        average, averages, keep = start(losses), [], kept(keep)
+        average, averages, weight = start(losses), [], kept(keep)
         for n, loss in enumerate(losses, start=1):
-            average = keep * average + (1 - keep) * loss
-            averages.append(average / divisor(keep, n))
+            average = weight * average + (1 - weight) * loss
+            averages.append(average / divisor(weight if consistent else keep, n))
         return averages
 
     return smooth
@@ -174,7 +175,7 @@ SMOOTH_LOSSES = FunctionExercise(
         ),
         Mistake(
             "exchanged",
-            _averages(kept=lambda keep: 1 - keep),
+            [_averages(kept=lambda keep: 1 - keep, consistent=same) for same in (True, False)],
             "The weights are exchanged: `keep` is for the average so far, the rest for the new loss.",
         ),
         Mistake(
@@ -190,7 +191,7 @@ SMOOTH_LOSSES = FunctionExercise(
         Mistake(
             "step too early",
             _averages(lambda keep, n: 1 - keep ** (n - 1)),
-            "At the first loss you divide by 1 - keep⁰, which is 0. Count the losses from 1.",
+            "You divide by 0. If that is 1 - keep⁰ at the first loss, count the losses from 1.",
         ),
         Mistake(
             "corrected alike",
@@ -220,10 +221,7 @@ SMOOTH_LOSSES = FunctionExercise(
         ),
         Mistake(
             "last alone",
-            [
-                lambda losses, keep: _averages()(losses, keep)[-1:],
-                lambda losses, keep: _averages()(losses, keep)[-1],
-            ],
+            lambda losses, keep: _averages()(losses, keep)[-1:],
             "That is the last average alone. Return one for each loss.",
         ),
     ],
@@ -286,7 +284,8 @@ SUGGEST_RATE = FunctionExercise(
         Mistake(
             "the edge",
             _at(_lowest, 1),
-            "There the smoothed loss is about to rise. Stay well below that edge.",
+            "That is the rate with the lowest smoothed loss itself, where the loss is about to rise. How far below "
+            "it does the exercise ask you to stay?",
         ),
         Mistake(
             "position",
@@ -798,6 +797,7 @@ def _adam(
     first, second = wrong.get("betas", (0.9, 0.999))
     mean = first * mean + (1 - first) * gradient
     square = second * square + (1 - second) * wrong.get("size", torch.square)(gradient)
+    first, second = wrong.get("corrections", (first, second))
     corrected = wrong.get("corrected", (True, True))
     n = wrong.get("number", lambda step: step)(step)
     unbiased = mean / (1 - first**n) if corrected[0] else mean
@@ -922,8 +922,12 @@ ADAM_STEP = FunctionExercise(
         ),
         Mistake(
             "betas",
-            [_wrong(betas=(0.999, 0.9)), _wrong(betas=(0.1, 0.001))],
-            "The betas are exchanged, or stand with the gradient instead of the average.",
+            [
+                _wrong(betas=(0.999, 0.9)),
+                _wrong(betas=(0.1, 0.001)),
+                _wrong(betas=(0.1, 0.001), corrections=(0.9, 0.999)),
+            ],
+            "The betas are exchanged, or they multiply the gradient instead of the average.",
         ),
         Mistake(
             "averages",

@@ -110,7 +110,11 @@ HEAT_MAP = FunctionExercise(
             [lambda m, g: (_weights(g) * m).relu(), lambda m, g: _weights(g) * m],
             "One map per channel is left. Add them up.",
         ),
-        Mistake("absolute", partial(_heat, last=torch.abs), "What speaks against the class becomes 0."),
+        Mistake(
+            "absolute",
+            partial(_heat, last=torch.abs),
+            "You take absolute values. What speaks against the class must become 0.",
+        ),
         Mistake("backwards", lambda m, g: _heat(m, -g), "That is what speaks against the class."),
     ],
 )
@@ -244,6 +248,10 @@ def _answers(draw: Random) -> list[tuple[Tensor, Tensor, int]]:
     return [(torch.tensor(sure), torch.tensor(right), bins) for sure, right, bins in (*cases, ends, edges)]
 
 
+def _is_undefined(outcome: Any) -> bool:
+    return outcome.kind == "ZeroDivisionError" if isinstance(outcome, Stopped) else outcome != outcome
+
+
 CALIBRATION_ERROR = FunctionExercise(
     "calibration_error(confidence, right, bins)",
     returns=number("the expected calibration error, from 0 to 1"),
@@ -253,9 +261,9 @@ CALIBRATION_ERROR = FunctionExercise(
     mistakes=[
         Symptom(
             "empty bins",
-            lambda given, right: any(
-                one.kind == "ZeroDivisionError" if isinstance(one, Stopped) else one != one for one in given
-            ),
+            lambda given, right: (
+                len({_is_undefined(one) for one in given}) == 2
+            ),  # the first has no empty bin
             "A bin without images has no mean, and gives nan or a division by 0: leave it out.",
         ),
         Mistake(
@@ -318,7 +326,7 @@ CALIBRATION_ERROR = FunctionExercise(
         Mistake(
             "image by image",
             lambda c, r, bins: (r.double() - c).abs().mean(),
-            "A single image is right or wrong: compare shares, in bins of like confidence.",
+            "A single image is right or wrong: compare shares, in bins of similar confidence.",
         ),
         Mistake("percent", lambda *answers: 100 * _calibration(*answers), "Return a share, not percent."),
         Mistake(
@@ -375,7 +383,11 @@ PROJECTED = FunctionExercise(
     observe=_observe_points,
     tolerance=0.01,  # single and double precision differ in the fourth decimal where features are far from 0
     mistakes=[
-        Mistake("not centred", _along_own, "Your first direction points at the mean."),
+        Mistake(
+            "not centred",
+            _along_own,
+            "The features are not centred, so your first direction points at the mean.",
+        ),
         Mistake(
             "centred for directions only",
             lambda x, k: x @ _rows(_centred(x))[:k].T,
@@ -384,7 +396,7 @@ PROJECTED = FunctionExercise(
         Mistake(
             "centred too late",
             [lambda x, k: _centred(x) @ _rows(x)[:k].T, lambda x, k: _centred(_along_own(x, k))],
-            "Take the mean off before the decomposition, or the first direction points at the mean.",
+            "Subtract the mean before the decomposition, or the first direction points at the mean.",
         ),
         Mistake(
             "last directions",
@@ -429,7 +441,7 @@ PROJECTED = FunctionExercise(
         Mistake(
             "standardised",
             [partial(_standardised, correction=0), partial(_standardised, correction=1)],
-            "Take the mean off only. Dividing by the standard deviation changes the directions.",
+            "Only subtract the mean. Dividing by the standard deviation changes the directions.",
         ),
         Mistake("all directions", lambda x, k: _right(x, x.shape[1]), "Return the first k columns only."),
         Mistake("signs lost", lambda x, k: _right(x, k).abs(), "Each image must keep its side of the mean."),
@@ -536,13 +548,13 @@ FOR_NEW_CLASSES = FunctionExercise(
                 one["the list of all parameters"] != other["the list of all parameters"]
                 for one, other in zip(given, right, strict=True)
             ),
-            "The network has other parts than before. Replace `network.head.fc` alone, by one `nn.Linear` with "
-            "weights and biases.",
+            "The network has other parts than before. Replace `network.head.fc` alone, by one `torch.nn.Linear` "
+            "with weights and biases.",
         ),
         Symptom(
             "does not fit",
             every(lambda one: one["the number of logits per image"] is None),
-            "The network no longer runs. Has the new layer as many inputs as the old one?",
+            "The network no longer runs. Does the new layer have as many inputs as the old one?",
         ),
         Symptom(
             "fixed number",

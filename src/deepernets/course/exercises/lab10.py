@@ -479,7 +479,8 @@ SHARD = FunctionExercise(
         Symptom(
             "too far",
             lambda given, right: any(isinstance(one, Stopped) and one.kind == "IndexError" for one in given),
-            "You ask for an entry beyond the end of the list. Do all shards end before it does?",
+            "You ask for an entry that does not exist. The list may be shorter than `world`, and no shard may "
+            "reach beyond its end.",
         ),
         Mistake("everything", lambda i, *_: i, "Every process gets all indices."),
         Mistake(
@@ -501,11 +502,12 @@ SHARD = FunctionExercise(
         Symptom(
             "rest lost",
             _any_pair(lambda found, indices: len(found) < len(indices)),
-            "Some indices are in no shard. What if the length cannot be divided by `world`?",
+            "Some indices are in no shard. Which ones: the rest where the length is no multiple of `world`, or "
+            "others?",
         ),
         Symptom(
             "uneven",
-            _any_pair(lambda found, indices: found == indices),
+            lambda given, right: list(map(_entries, given)) == list(map(_entries, right)),
             "All indices are there, but one shard is longer than another by more than one.",
         ),
     ],

@@ -5,6 +5,7 @@ from dataclasses import dataclass, field
 from random import Random
 from typing import Any
 
+import numpy as np
 import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
@@ -165,7 +166,8 @@ OVERFIT_ONE_BATCH = FunctionExercise(
             lambda case, x, y, steps: overfit_one_batch(
                 TrainingCase(case.network, case.optimizer), x, y, steps
             ),
-            "Take the steps with `case.step`: the fault of a training may be in its step, and yours hides it.",
+            "Take each step with `case.step` alone: the fault of a training may be in its step, and clearing "
+            "gradients or a step of your own hides it.",
         ),
         Mistake(
             "one step more",
@@ -230,13 +232,14 @@ class _PartlyReached(nn.Module):
     """A network with parameters of all kinds that `without_gradient` must tell apart, in layers of drawn names.
 
     One is not used, one is detached or behind dead ReLUs (by seed), one is behind ReLUs that are dead for negative
-    images only, one has a tiny gradient, one has a gradient that a sum of the logits does not have.
+    images only, one has a tiny gradient, one has a gradient that a sum of the logits does not have and whose two
+    entries cancel.
     """
 
     def __init__(self, seed: int) -> None:
         super().__init__()
         generator = torch.Generator().manual_seed(seed)
-        self.tilt = nn.Parameter(torch.empty(1))
+        self.tilt = nn.Parameter(torch.empty(2))
         self.layers = {
             "body": nn.Linear(12, 5),
             "positive": nn.Linear(12, 5, bias=False),
@@ -261,7 +264,8 @@ class _PartlyReached(nn.Module):
         side = layers["side"](pixels)
         hidden = layers["body"](pixels).relu() + layers["positive"](pixels).relu()
         logits: Tensor = layers["head"](hidden + (side.detach() if self.detached else side))
-        return logits + 1e-6 * layers["faint"](pixels) + self.tilt * torch.tensor([1.0, -1.0, 0.0])
+        tilt = (self.tilt[0] - self.tilt[1]) * torch.tensor([1.0, -1.0, 0.0])
+        return logits + 1e-6 * layers["faint"](pixels) + tilt
 
 
 def _observe_gradients(function: Callable[..., Any], seed: int) -> dict[str, Any]:
@@ -309,7 +313,10 @@ WITHOUT_GRADIENT = FunctionExercise(
         ),
         Mistake(
             "sum of the entries",
-            [_by_gradient(_below(10**-power, torch.sum)) for power in range(4, 8)],
+            [
+                _by_gradient(lambda gradient: gradient is None or not gradient.sum()),
+                *(_by_gradient(_below(10**-power, torch.sum)) for power in range(4, 8)),
+            ],
             "Entries of a gradient can cancel in their sum. Look at each of them.",
         ),
         Mistake(
@@ -488,7 +495,8 @@ class _Batchwise(nn.Module):
 
 def _observe_mixing(function: Callable[..., Any], kind: str, seed: int) -> bool:
     value = function(_Batchwise(kind).eval(), normal(Random(seed), 5, 3, 2, 2))
-    if isinstance(value, Tensor) and value.numel() == 1 and value.dtype == torch.bool:
+    single = isinstance(value, Tensor) and value.numel() == 1 and value.dtype == torch.bool
+    if single or type(value) is np.bool_:
         value = bool(value)
     if type(value) is not bool:
         raise Unsuitable(f"Expected True or False; got {kind_of(value)}.")

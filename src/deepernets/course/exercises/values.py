@@ -110,7 +110,11 @@ def numbers(what: str, length: int | None = None) -> Reader:
             return _refuse(expected, value)
         if length is not None and len(entries) != length:
             raise Unsuitable(f"Expected {expected}; got {len(entries)} of them.")
-        return [number(f"every entry of {what}")(entry) for entry in entries]
+        results = [attempt(number(what), entry) for entry in entries]
+        for entry, result in zip(entries, results, strict=True):
+            if isinstance(result, Raised):
+                raise Unsuitable(f"Expected {expected}; one entry is {kind_of(entry)}.")
+        return results
 
     return read
 
@@ -121,7 +125,7 @@ def named(*names: str) -> Reader:
     >>> named("the mean", "the range")((1, 2.5))
     {'the mean': 1.0, 'the range': 2.5}
     """
-    read = numbers(" and ".join(names), len(names))
+    read = numbers(" and ".join([", ".join(names[:-1]), names[-1]]), len(names))
     return lambda value: dict(zip(names, read(value), strict=True))
 
 
@@ -342,22 +346,23 @@ def show(value: Any) -> str:
         return f"[{text}]"
     if isinstance(value, Stopped):
         return value.message
-    text = repr(value)
-    return text if len(text) <= SHOWN_CHARACTERS else f"{text[: SHOWN_CHARACTERS - 1]}…"
+    return _cut(repr(value), SHOWN_CHARACTERS)
 
 
 def kind_of(value: Any) -> str:
     """Return what kind of thing a value is, as text for a hint.
 
-    >>> kind_of(None), kind_of([1]), kind_of(torch.zeros(2, 3)), kind_of("7")
-    ('None', 'a list', 'a tensor of shape (2, 3)', "the string '7'")
+    >>> kind_of(None), kind_of([1]), kind_of([torch.ones(2)]), kind_of(torch.zeros(2, 3)), kind_of("7")
+    ('None', 'a list', 'a list of tensors', 'a tensor of shape (2, 3)', "the string '7'")
     """
     if value is None:
         return "None"
     if type(value) is str:
         return f"the string {show(value)}"
-    if type(value) is Tensor:
-        return f"a tensor of shape {tuple(value.shape)}"
+    if type(value) in (Tensor, np.ndarray):
+        return f"{'a tensor' if type(value) is Tensor else 'a NumPy array'} of shape {tuple(value.shape)}"
+    if type(value) in (list, tuple) and any(type(entry) is Tensor for entry in value):
+        return f"a {type(value).__name__} of tensors"
     name = attempt(lambda: type(value).__name__)
     if not isinstance(name, str):
         return "an object without a name"
@@ -366,14 +371,21 @@ def kind_of(value: Any) -> str:
 
 def describe(error: BaseException) -> str:
     """Return an exception as text: its type, its message, and the line of the student's code that it comes from."""
-    message = attempt(lambda: f"{type(error).__name__}: {error}".rstrip(": "))
+    message = attempt(lambda: f"{type(error).__name__}: {error}".rstrip(": ."))
     if not isinstance(message, str):
         message = "an exception that cannot be printed"
-    message = message[:LONGEST_MESSAGE].encode(errors="backslashreplace").decode()
+    message = _cut(message, LONGEST_MESSAGE).encode(errors="backslashreplace").decode()
+    # generated code, as a data class has it, is of no file and has no line to show
     frames = [frame for frame in extract_tb(error.__traceback__) if not _is_library(frame.filename)]
-    if not frames or not frames[-1].line:
+    lines = [(frame.lineno, frame.line) for frame in frames if frame.line]
+    if not lines:
         return message
-    return f"{message}, in line {frames[-1].lineno}: `{frames[-1].line[:SHOWN_CHARACTERS]}`"
+    number, line = lines[-1]
+    return f"{message}, in line {number}: `{_cut(line, SHOWN_CHARACTERS)}`"
+
+
+def _cut(text: str, length: int) -> str:
+    return text if len(text) <= length else f"{text[: length - 1]}…"
 
 
 _LIBRARIES = tuple(
