@@ -97,6 +97,10 @@ def exercises() -> dict[str, Exercise]:
 def check(name: str, answer: Any) -> Verdict:
     """Judge an answer, show the verdict and return it. Never raises.
 
+    Args:
+        name: Name of the exercise, which the lab states.
+        answer: The function or the value that the exercise asks for; ``...`` counts as not attempted.
+
     >>> verdict = check("top_k_error", ...)  # doctest: +ELLIPSIS
     top_k_error: not attempted. Replace the `...` above, then run both cells again.
     ... of 7 exercises are right.
