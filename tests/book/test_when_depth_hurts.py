@@ -22,7 +22,7 @@ FIGURES = {
     "sixteen more residual layers": "falls by 2.85 points",
     "ResNet-20 in the paper": "ResNet-20 reaches 8.75 % test error",
     "ResNet-56 in the paper": "ResNet-56 6.97 %",
-    "the paper's steps": "64,000 steps on 45,000 images",
+    "the paper's steps": "The paper takes 64,000 steps. Our recipes round this to 182 epochs on 45,000 images",
     "the paper's rate": "the paper’s at 0.1",
     "parameters of plain-20": "plain-20: 269,722 parameters",
     "parameters of plain-56": "plain-56: 853,018 parameters",

@@ -4,6 +4,7 @@ from typing import NamedTuple
 
 BILLION_MULTIPLY_ADDS = {18: 1.8, 34: 3.6, 50: 3.8, 101: 7.6, 152: 11.3}  # Table 1
 VGG_19_BILLION_MULTIPLY_ADDS = 19.6  # section 3.3
+VGG_16_BILLION_MULTIPLY_ADDS = 15.3  # section 4.1
 
 
 class ImageNetError(NamedTuple):
@@ -69,7 +70,7 @@ CIFAR_TRAINING = {  # section 4.2
     "initial weights": "He et al. 2015",
     "dropout": "none",
     "learning rate": "0.1, divided by 10 at 32k and 48k of 64k iterations",
-    "split": "45k training, 5k validation images",
+    "split": "45k training, 5k validation images, to choose the length of training",
     "augmentation": "4 pixels padded on each side, random 32×32 crop, flip",
     "warm-up": "110 layers: 0.01 until training error is under 80 % (about 400 iterations)",
 }
