@@ -1,9 +1,9 @@
 # %% [markdown]
 # # Lab 1: Convolutions, receptive fields and parameters
 #
-# VGG is built from one kind of layer: small convolutions. In this lab you write a convolution by hand and check its
-# gradient. Then you find out how many pixels a stack of convolutions sees, and what it costs compared with one large
-# convolution. No network is trained. It takes 75 to 90 minutes.
+# All convolutions of VGG are small: 3×3 pixels, and in one of its networks also 1×1. In this lab you write a
+# convolution by hand and check its gradient. Then you find out how many pixels a stack of convolutions sees, and what
+# it costs compared with one large convolution. No network is trained. It takes 75 to 90 minutes.
 #
 # **You need** Python, PyTorch tensors, and the idea of a convolution with a kernel, a stride and a padding (chapter
 # [Convolution by numbers](book:convolution)). **You get** a convolution of your own, a test for

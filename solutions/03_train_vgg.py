@@ -163,6 +163,8 @@ print(f"{deepernets.count_parameters(model):,} parameters")
 print(f"loss before the first step: {measured:.1f}")
 
 # %% [markdown]
+# With equal probabilities the loss is $\ln K$: 1.1 for 3 classes, and 6.9 for 1000.
+#
 # ## One training step
 #
 # A step has five parts: **forward** (images in, logits out), **loss**, **clear** the gradients of the step before,

@@ -414,8 +414,9 @@ def train_head(network, batches, optimizer):
 train = check("train_head", train_head).or_reference()
 
 # %% [markdown]
-# **Predict**: which accuracy does the new layer reach after three passes over the 60 images, and which with a body that
-# has its initial weights?
+# **Predict**: which accuracy does the new layer reach after three passes over the 60 images, and which with a body
+# that has its initial weights? (The running statistics of the initial body are measured on the 60 images first. With
+# their initial values, 0 and 1, nothing is normalised, and the features are so large that the new layer diverges.)
 
 # %% tags=["nbval-ignore-output"]
 sketches = deepernets.load_dataset("sketches")
