@@ -378,8 +378,8 @@ plots.curves(record)
 
 # %% [markdown]
 # *Left, the cross-entropy by epoch, in the middle the accuracy, right the learning rate. Solid lines are measured on
-# the training images while the weights change, dashed ones on the held-out images after each epoch. The star is the
-# test set, evaluated once.*
+# augmented training images while the weights change, dashed ones on the held-out images after each epoch. The star is
+# the test set, evaluated once.*
 #
 # ## The confusion matrix
 #
@@ -431,10 +431,10 @@ plots.confusion(record)
 # symmetric, and would you expect it to be?
 
 # %% [markdown] tags=["answer"]
-# Usually airplanes and birds: both are shapes with wings in front of a sky, and the sky fills most of the image.
-# Automobiles have wheels and stand on the ground. The matrix need not be symmetric. A network that predicts "bird" too
-# often takes many airplanes for birds, and few birds for airplanes. A row shows what becomes of the images of one
-# class, a column which classes are among the images with one prediction.
+# Usually airplanes and birds: both are shapes with wings, and on photographs both are in front of a sky that fills
+# most of the image. Automobiles have wheels and stand on the ground. The matrix need not be symmetric. A network that
+# predicts "bird" too often takes many airplanes for birds, and few birds for airplanes. A row shows what becomes of
+# the images of one class, a column which classes are among the images with one prediction.
 
 # %% [markdown]
 # <details><summary>Rubric: open it after you have written your answer</summary>

@@ -661,9 +661,9 @@ assert 0 < gone < 1
 # 2. Epochs and training images, the learning rate and its schedule, label smoothing, padded crops, the held-out
 #    validation split, the seed. In addition, our test set was used once, and the report's was also used to choose. So
 #    no: they are not on equal terms. What can be said is which accuracy was reached with how much training.
-# 3. On MNIST the linear model gets hundreds of the 10,000 images wrong, the small net clearly fewer, and the deep
-#    networks a small fraction of that. Here convolutions help: a convolution detects a stroke at any position, and a
-#    template only at one.
+# 3. On MNIST the linear model gets several hundred to about a thousand of the 10,000 images wrong, depending on the
+#    profile, the small net clearly fewer, and the deep networks a small fraction of that. Here convolutions help: a
+#    convolution detects a stroke at any position, and a template only at one.
 
 # %% [markdown]
 # <details><summary>Rubric: open it after you have written your answer</summary>

@@ -591,13 +591,13 @@ else:
 # you change in the batch to make it easier for both?
 
 # %% [markdown] tags=["answer"]
-# ResNet-50. What counts is computation per byte sent. In single precision VGG-16 has about 553 MB of gradients,
-# ResNet-50 about 102 MB. For one image per process VGG-16 does 15 billion / 553 million = 27 multiply-adds in the
-# forward pass for each byte of gradients, ResNet-50 4 billion / 102 million = 39. Most of the bytes of VGG-16 belong
-# to its first fully-connected layer, which needs very little computation. A larger batch per process does more work
-# for the same bytes. A training step takes three times the work of the forward pass in both. Sending gradients in
-# bf16 halves them, and sending those of the last layers while the first ones are still being computed hides much of
-# the time.
+# ResNet-50 is easier to distribute. What counts is computation per byte sent. In single precision VGG-16 has about
+# 553 MB of gradients, ResNet-50 about 102 MB. For one image per process VGG-16 does 15 billion / 553 million = 27
+# multiply-adds in the forward pass for each byte of gradients, ResNet-50 4 billion / 102 million = 39. Most of the
+# bytes of VGG-16 belong to its first fully-connected layer, which needs very little computation. A training step
+# takes three times the work of the forward pass, in both networks. A larger batch per process does more work for the
+# same bytes. Sending gradients in bf16 halves them, and sending those of the last layers while the first ones are
+# still being computed hides much of the time.
 
 # %% [markdown]
 # <details><summary>Rubric: open it after you have written your answer</summary>
