@@ -1,9 +1,9 @@
 # %% [markdown]
 # # Lab 1: Convolutions, receptive fields and parameters
 #
-# VGG is built from one kind of layer: small convolutions. In this lab you write a convolution by hand and check its
-# gradient. Then you find out how many pixels a stack of convolutions sees, and what it costs compared with one large
-# convolution. No network is trained. It takes 75 to 90 minutes.
+# All convolutions of VGG are small: 3×3 pixels, and in one of its networks also 1×1. In this lab you write a
+# convolution by hand and check its gradient. Then you find out how many pixels a stack of convolutions sees, and what
+# it costs compared with one large convolution. No network is trained. It takes 75 to 90 minutes.
 #
 # **You need** Python, PyTorch tensors, and the idea of a convolution with a kernel, a stride and a padding (chapter
 # [Convolution by numbers](book:convolution)). **You get** a convolution of your own, a test for
@@ -223,11 +223,11 @@ for name, (function, x) in candidates.items():
 # you train a network with it?
 
 # %% [markdown] tags=["answer"]
-# The pixel $(u, v)$ meets the kernel's entry $(u - i, v - j)$ in the window of output $(i, j)$. Seen from the pixel,
-# the kernel runs backwards, so the backward pass must convolve the gradient with the *flipped* kernel,
-# `weight.flip(1, 2)`. No error is raised, because all shapes are right, and the network would train, only worse: the
-# later layers have right gradients, and the earlier ones get wrong ones. That looks like a badly chosen learning
-# rate.
+# The pixel $(u, v)$ of the padded image meets the kernel's entry $(u - i, v - j)$ in the window of output $(i, j)$.
+# Seen from the pixel, the kernel runs backwards, so the backward pass must convolve the gradient with the *flipped*
+# kernel, `weight.flip(1, 2)`. No error is raised, because all shapes are right, and the network would train, only
+# worse: the layers after this one get right gradients, and the layers before it get wrong ones. That looks like a
+# badly chosen learning rate.
 
 # %% [markdown]
 # <details><summary>Rubric: open it after you have written your answer</summary>
@@ -379,11 +379,11 @@ if verdict.status == "right":
 # number of weights? And would two 4×4 convolutions do as well as three 3×3?
 
 # %% [markdown] tags=["answer"]
-# There is a ReLU after each of the three layers, three instead of one, so the stack can compute functions that are
-# less linear; the paper calls it more discriminative. It also says that the stack can be read as a 7×7 filter that is
-# forced to be composed of small ones, which keeps it simple. Two 4×4 convolutions also see 7×7 pixels. They cost 32C²
-# and have only two ReLUs. In addition, an even kernel has no centre, so no symmetric padding keeps the size of the
-# feature map. 3×3 is the smallest kernel that can tell left from right and up from down.
+# There is a ReLU after each of the three layers, three instead of one, so the function of the stack is less linear.
+# The paper calls it more discriminative. It also says that the stack can be read as a 7×7 filter that is forced to be
+# composed of small ones, which is a regularisation. Two 4×4 convolutions also see 7×7 pixels. They cost 32C² and have
+# only two ReLUs. In addition, an even kernel has no centre, so no symmetric padding keeps the size of the feature
+# map. 3×3 is the smallest kernel that has a left, a right, an upper and a lower side and a centre.
 
 # %% [markdown]
 # <details><summary>Rubric: open it after you have written your answer</summary>
@@ -397,8 +397,9 @@ if verdict.status == "right":
 # %% [markdown]
 # ## Measure a field by gradients
 #
-# The recursion says which pixels *can* matter. A network can also show which ones *do*: take the **gradient of one
-# unit with respect to the image**. A pixel whose gradient is zero does not matter for this unit.
+# The rule of exercise 4 says which pixels *can* matter. A network can also show which ones *do*: take the **gradient
+# of one unit with respect to the image**. If the gradient of a pixel is zero, a small change of this pixel does not
+# change the unit.
 #
 # **Exercise 6.** Write `field_by_gradient`. `network` maps an image of shape (1, 3, size, size) to feature maps (1,
 # C, H, W). Make an image of zeros that requires a gradient, run the network on it, and take the unit in the middle of
@@ -492,10 +493,12 @@ print(f"and holds most of the gradient: {share > 0.5}")
 
 # %% [markdown] tags=["answer"]
 # Many paths lead from a pixel in the middle to the unit: a step to the left and back to the right, in any order. From
-# a pixel at the rim there is a single path, always outwards. The number of paths over many steps of -1, 0 or +1 comes
-# near a bell curve whose width grows with the *square root* of the depth, while the field grows with the depth
-# itself. So the **effective** receptive field is much smaller than the computed one (Luo et al. 2016), and a network
-# whose field is just as large as the object uses mostly the middle of the object.
+# a pixel in a corner of the field there is a single path, a diagonal step in every layer. The number of paths over
+# many steps of -1, 0 or +1 comes near a bell curve whose width grows with the *square root* of the depth, while the
+# field grows with the depth itself. The random weights along the paths have both signs, so the typical size of a
+# gradient grows with the square root of the number of paths. It still falls from the middle to the rim. So the
+# **effective** receptive field is much smaller than the computed one (Luo et al. 2016), and a network whose field is
+# just as large as the object uses mostly the middle of the object.
 
 # %% [markdown]
 # <details><summary>Rubric: open it after you have written your answer</summary>

@@ -158,9 +158,9 @@ for name, network in networks.items():
 
 # %% [markdown] tags=["answer"]
 # A and A-LRN differ only in a local response normalisation, which computes with fixed constants and has no
-# parameters. So a count does not see LRN, ReLUs, pools, paddings or strides. It shows that the layers with parameters
-# have the right shapes, and nothing else. Other tests cover the rest: the shapes of the feature maps, multiply-adds,
-# and outputs compared with a network that is known to be right, as the check of exercise 2 does.
+# parameters. So a count does not see LRN, ReLUs, pools, paddings or strides. It depends on the shapes of the layers
+# with parameters, and on nothing else. Other tests cover the rest: the shapes of the feature maps, multiply-adds, and
+# outputs compared with a network that is known to be right, as the check of exercise 2 does.
 
 # %% [markdown]
 # <details><summary>Rubric: open it after you have written your answer</summary>
@@ -271,8 +271,8 @@ plots.configuration_chart()
 # ## How much memory does training take?
 #
 # The forward pass keeps the outputs of the layers, because the backward pass needs them. They are called
-# **activations**. The optimizer, SGD with momentum, keeps a gradient and a momentum for each parameter. All numbers
-# are float32.
+# **activations**. For each parameter, the backward pass computes a gradient, and the optimizer, SGD with momentum,
+# keeps a momentum. All numbers are float32.
 #
 # **Exercise 4.** Write `training_memory`. `layers` and `side` are those of exercise 3, and `batch` is the number of
 # images. Return a pair of numbers, both in **bytes**:
@@ -307,8 +307,8 @@ if verdict.status == "right":
         )
 
 # %% [markdown]
-# The paper trained with batches of 256 images on four GPUs with 6 GB each. **Predict**: would a batch have fitted
-# into the memory of one of them? And a quarter of a batch?
+# The paper trained with batches of 256 images on four GPUs with 6 GB each. Compare with the numbers above: would a
+# batch have fitted into the memory of one of them? And a quarter of a batch?
 #
 # ## Too small an image
 #
@@ -335,8 +335,9 @@ except deepernets.UserError as refusal:
 
 # %% [markdown] tags=["answer"]
 # Rounded up, 28 becomes 14, 7, 4, 2, 1. The last window still covers all of a 2×2 map, so the network works and ends
-# with the same 512 numbers. One can also pad or resize the images to 32×32, which gives 16, 8, 4, 2, 1 without a
-# special case (the course's MNIST runs do that), or leave the last pool out.
+# with 512 numbers, as it does for 32×32 pixels. The last pool is useful: it takes the largest of four numbers. One
+# can also pad or resize the images to 32×32, which gives 16, 8, 4, 2, 1 without a special case (the course's MNIST
+# runs do that), or leave the last pool out.
 
 # %% [markdown]
 # <details><summary>Rubric: open it after you have written your answer</summary>
@@ -350,10 +351,11 @@ except deepernets.UserError as refusal:
 # %% [markdown]
 # ## Fully-connected layers as convolutions
 #
-# A fully-connected layer accepts one size of input, so VGG-16 only accepts images of 224×224. At test time the paper
-# removes this limit: it computes the same function with convolutions (section 3.2). The first linear layer becomes a
-# convolution whose kernel covers the whole feature map. The following ones become 1×1 convolutions. On a larger image
-# the result is a **map of scores**, one vector of class scores for each position of a window.
+# A fully-connected layer accepts one size of input, so VGG-16 only accepts images whose last feature maps are 7×7,
+# such as those of 224×224 pixels. At test time the paper removes this limit: it computes the same function with
+# convolutions (section 3.2). The first linear layer becomes a convolution whose kernel covers the whole feature map.
+# The following ones become 1×1 convolutions. On a larger image the result is a **map of scores**, one vector of class
+# scores for each position of a window.
 #
 # **Exercise 5.** Write `convolutional_head`. `head` is an `nn.Sequential` that begins with `nn.Flatten` and goes on
 # with `nn.Linear`, `nn.ReLU` and `nn.Dropout`. It was built for feature maps with `channels` channels and `side` ×

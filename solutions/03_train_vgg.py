@@ -108,10 +108,11 @@ image_grid(dict(zip(titles, displayable(versions), strict=True)), columns=3)
 # be a mistake.
 
 # %% [markdown] tags=["answer"]
-# Augmentation adds noise to the input so that the network cannot memorise the training images. At test time that noise
-# would only change the result at random: two evaluations of the same network would differ, and an object near the
-# border could be cut. (Averaging the outputs over fixed crops and flips is another matter, and usually helps a little.)
-# Mirroring must not change the label. It does for digits and letters, and for traffic signs that show a direction.
+# Augmentation shows the network many versions of each training image that have the same label, which makes it harder
+# to memorise the images. At test time random crops and flips would only change the result at random: two evaluations
+# of the same network would differ, and an object near the border could be cut. (Averaging the outputs over fixed
+# crops and flips is another matter, and usually helps a little.) Mirroring must not change the label. It does for
+# digits and letters, and for traffic signs that show a direction.
 
 # %% [markdown]
 # <details><summary>Rubric: open it after you have written your answer</summary>
@@ -125,13 +126,13 @@ image_grid(dict(zip(titles, displayable(versions), strict=True)), columns=3)
 # %% [markdown]
 # ## Before the first step
 #
-# The network of this lab is a small VGG: three blocks of two convolutions each. Before its first step it knows nothing,
-# and gives each of the $K$ classes about the same probability. The cross-entropy of one image is $-\ln p$, where $p$ is
-# the probability of the right class.
+# The network of this lab is a small VGG: three blocks of two convolutions each. Before its first step it knows
+# nothing. If its logits are small, it gives each of the $K$ classes about the same probability. The cross-entropy of
+# one image is $-\ln p$, where $p$ is the probability of the right class.
 #
-# **Predict** before you run the next cell: which mean loss do you expect for $K = 3$, and for the $K = 1000$ classes of
-# ImageNet? The initial weights are random, so expect the measured loss to be somewhat
-# larger.
+# **Predict** before you run the next cell: which mean loss do you expect for $K = 3$, and for the $K = 1000$ classes
+# of ImageNet? With random initial weights and batch normalisation the logits are not all near 0, so expect the
+# measured loss to be larger.
 
 # %%
 
@@ -162,6 +163,8 @@ print(f"{deepernets.count_parameters(model):,} parameters")
 print(f"loss before the first step: {measured:.1f}")
 
 # %% [markdown]
+# With equal probabilities the loss is $\ln K$: 1.1 for 3 classes, and 6.9 for 1000.
+#
 # ## One training step
 #
 # A step has five parts: **forward** (images in, logits out), **loss**, **clear** the gradients of the step before,
@@ -289,8 +292,8 @@ for number in range(1, 101):
 # In training mode the batch is normalised by its own statistics, so mean and standard deviation are 0 and 1 from the
 # first batch on. The running statistics move a tenth of the way with each batch, so after one batch they are still
 # close to where they started, and the output is hardly normalised. After 100 batches what is left of the start is
-# $0.9^{100}$, which is nothing. A network that is evaluated after few steps has running statistics that do not fit its
-# activations, and can look much worse than it is. The same happens when the weights change fast.
+# $0.9^{100}$, less than 0.0001. A network that is evaluated after few steps has running statistics that do not fit
+# its activations, and can look much worse than it is. The same happens when the weights change fast.
 
 # %% [markdown]
 # <details><summary>Rubric: open it after you have written your answer</summary>
@@ -375,8 +378,8 @@ plots.curves(record)
 
 # %% [markdown]
 # *Left, the cross-entropy by epoch, in the middle the accuracy, right the learning rate. Solid lines are measured on
-# the training images while the weights change, dashed ones on the held-out images after each epoch. The star is the
-# test set, evaluated once.*
+# augmented training images while the weights change, dashed ones on the held-out images after each epoch. The star is
+# the test set, evaluated once.*
 #
 # ## The confusion matrix
 #
@@ -428,10 +431,10 @@ plots.confusion(record)
 # symmetric, and would you expect it to be?
 
 # %% [markdown] tags=["answer"]
-# Usually airplanes and birds: both are shapes with wings in front of a sky, and the sky fills most of the image.
-# Automobiles have wheels and stand on the ground. The matrix need not be symmetric. A network that predicts "bird" too
-# often takes many airplanes for birds, and few birds for airplanes. A row shows what becomes of the images of one
-# class, a column which classes are among the images with one prediction.
+# Usually airplanes and birds: both are shapes with wings, and on photographs both are in front of a sky that fills
+# most of the image. Automobiles have wheels and stand on the ground. The matrix need not be symmetric. A network that
+# predicts "bird" too often takes many airplanes for birds, and few birds for airplanes. A row shows what becomes of
+# the images of one class, a column which classes are among the images with one prediction.
 
 # %% [markdown]
 # <details><summary>Rubric: open it after you have written your answer</summary>
@@ -550,9 +553,9 @@ plots.confusion(published)
 # 1. At a constant learning rate the steps do not become smaller, so the weights keep moving around a minimum, and the
 #    dashed line jumps by a point or more until the end. The result depends on the epoch at which training stops. A
 #    learning rate that decreases, as in lab 7, removes most of the jumping.
-# 2. A few points. The figure has both lines, and `published.epochs[-1]` the numbers. The difference is the
-#    generalisation gap. It is a sign of overfitting only where the validation line gets worse while the training line
-#    still improves. The training accuracy is measured during the epoch, on augmented images.
+# 2. About three points: `published.epochs[-1]` has 96.4 % and 93.1 %. The difference is the generalisation gap. It is
+#    a sign of overfitting only where the validation line gets worse while the training line still improves. The
+#    training accuracy is measured during the epoch, on augmented images.
 # 3. The `laptop` profile has a third of the images and a fifth of the epochs, so its result is clearly lower. With all
 #    of them, the seed still changes the result. One record cannot show by how much, but a line that jumps by a point at
 #    its end suggests about a point. The sampling error of 3,000 test images alone is about one point to either side

@@ -72,10 +72,10 @@ print(
 # **Explain.** Why is the ReLU *after* the addition, and not at the end of the branch?
 
 # %% [markdown] tags=["answer"]
-# After a ReLU the branch could only add positive numbers, so the values of a channel could grow from block to block and
-# never become smaller. The branch ends in a normalisation, so it can also subtract. The ReLU after the sum keeps the
-# output non-negative. Then x, the output of the block before, is non-negative as well, and the identity shortcut passes
-# the ReLU unchanged.
+# After a ReLU the branch could only add positive numbers, so the values of a channel could grow from block to block
+# and never become smaller. The branch ends in a normalisation, so it can also subtract. The ReLU after the sum keeps
+# the output non-negative. Then x, the output of the block before, is non-negative as well, so a block whose branch
+# gives zero returns x unchanged.
 
 # %% [markdown]
 # <details><summary>Rubric: open it after you have written your answer</summary>
@@ -363,10 +363,11 @@ for name, stages in NETWORKS.items():
 
 # %% [markdown] tags=["answer"]
 # The step from no shortcut to option A: 3.5 points, without a single parameter more. From A to B it is half a point,
-# and from B to C a third of a point. The parameters may contribute to these, since C adds 5 %. But with option A the
-# new channels have a shortcut of zero, so they learn no residual, and this may be the reason instead. One run of each
-# cannot tell. The paper concludes that projections are not needed, and does not use C in its deeper networks. There
-# it would cost most, because the shortcut of a bottleneck connects its wide ends.
+# and from B to C a third of a point. The paper gives a reason for each. With option A the new channels have a
+# shortcut of zero, so they learn no residual, and C has more parameters (5 %). One run of each cannot show whether
+# these are the reasons, or whether the differences are chance. The paper concludes that projections are not essential
+# against degradation, and does not use C in its deeper networks. There it would cost most, because the shortcut of a
+# bottleneck connects its wide ends.
 
 # %% [markdown]
 # <details><summary>Rubric: open it after you have written your answer</summary>
@@ -382,8 +383,7 @@ for name, stages in NETWORKS.items():
 # ## What the number of parameters does not show
 #
 # The original bottleneck has its stride in the first 1×1 convolution ("v1"). Many libraries have it in the 3×3
-# convolution instead ("v1.5"), so that no pixel is skipped before it was used. The paper states 3.8 billion
-# multiply-adds for ResNet-50.
+# convolution instead ("v1.5"), so that no pixel is skipped. The paper states 3.8 billion multiply-adds for ResNet-50.
 
 # %%
 for name, stride_in in {"v1": "1x1", "v1.5": "3x3"}.items():
@@ -401,9 +401,9 @@ for name, stride_in in {"v1": "1x1", "v1.5": "3x3"}.items():
 
 # %% [markdown] tags=["answer"]
 # The weights are the same: a stride changes where a kernel is applied, not how many numbers it has. In v1.5 the first
-# 1×1 convolution of a stage still works on the large feature map, at four times as many positions. To find out, look at
-# the shape of the feature map after that convolution (a forward hook shows it), count multiply-adds, or give both
-# networks the same weights and compare their outputs.
+# 1×1 convolution of stages 2, 3 and 4 still works on the large feature map, at four times as many positions. To find
+# out, look at the shape of the feature map after that convolution (a forward hook shows it), count multiply-adds, or
+# give both networks the same weights and compare their outputs.
 
 # %% [markdown]
 # <details><summary>Rubric: open it after you have written your answer</summary>

@@ -214,13 +214,13 @@ assert unequal <= ({"epochs"} if BUDGET == "cost" else set())
 # `"cost"`, run the lab from there on again, and say whether your conclusion depends on the budget.
 
 # %% [markdown] tags=["answer"]
-# It is equal, which is not quite the same as fair. A learning rate that suits one network may be too high or too
-# low for the other, and then the comparison measures the learning rate. The other meaning of equal terms is *equal
-# effort*: both networks get the same number of trials on the validation images to find a learning rate of their
-# own, and the best of each are compared. Equal effort is more useful for selecting a network. Changing one thing
-# alone is more useful for learning what a shortcut does.
-# In the `quick` profile, the ResNet costs a quarter more per image than the VGG, so at equal cost it gets fewer
-# epochs. Whether that changes its accuracy shows only if the change is larger than the variation over seeds.
+# It is equal, which is not quite the same as fair. A learning rate that suits one network may be too high or too low
+# for the other, and then the comparison measures the learning rate. The other meaning of equal terms is *equal
+# effort*: both networks get the same number of trials on the validation images to find a learning rate of their own,
+# and the best of each are compared. Equal effort is more useful for selecting a network. Changing one thing alone is
+# more useful for learning what this one thing does. In the `quick` profile, the ResNet costs a quarter more per image
+# than the VGG, so at equal cost it gets fewer epochs. Whether that changes its accuracy shows only if the change is
+# larger than the variation over seeds.
 
 # %% [markdown]
 # <details><summary>Rubric: open it after you have written your answer</summary>
@@ -305,11 +305,13 @@ accuracies_by_seed(accuracies)
 
 # %% [markdown] tags=["answer"]
 # The question is by how much one network is ahead of the other. Whatever a seed does to both, an easier split for
-# example, cancels when the two accuracies are subtracted. Where the lines are parallel, the difference is steady
-# even if the dots of each column are far apart. The standard error of the mean of $n$ differences is $s/\sqrt n$.
-# With three seeds the 95 % interval extends not 1.96 but 4.3 standard errors to either side (Student's $t$ with
-# two degrees of freedom), because $s$ itself is estimated from three numbers. Three seeds show large differences
-# and cannot decide about small ones.
+# example, cancels when the two accuracies are subtracted. Where the lines are parallel, the difference is steady even
+# if the dots of each column are far apart. In the stored run of the `quick` profile the lines cross, and the
+# differences vary more (4.9 points) than the accuracies of either network (2.4 and 2.8): these three pairs of runs
+# show no common effect of a seed that could cancel. The standard error of the mean of $n$ differences is $s/\sqrt n$.
+# With three seeds the 95 % interval extends not 1.96 but 4.3 standard errors to either side (Student's $t$ with two
+# degrees of freedom), because $s$ itself is estimated from three numbers. Three seeds show large differences and
+# cannot decide about small ones.
 
 # %% [markdown]
 # <details><summary>Rubric: open it after you have written your answer</summary>
@@ -541,7 +543,7 @@ accuracy_intervals(shares)
 
 # %% [markdown]
 # *One row for each test accuracy, a dot with its 95 % interval to both sides. The report's two are on top, the
-# records' below them. On 3,000 images an interval is two to three points wide.*
+# records' below them. On 3,000 images an interval of such accuracies is about two points wide.*
 #
 # Finally, a comparison like yours, with the real networks and a fifth of the budget: 3 epochs of 5,000
 # photographs each, several seeds.
@@ -568,7 +570,7 @@ accuracies_by_seed(
 
 # %% [markdown]
 # *Test accuracy of the recorded short runs, one dot for each seed, VGG-16 left and ResNet-50 right, with mean and
-# standard deviation where a network has more than one run; or a sentence that nothing has been recorded yet.*
+# standard deviation where a network has more than one run. The column of a network without a recorded run is empty.*
 #
 # **Explain**, in two or three sentences each:
 #
@@ -579,15 +581,17 @@ accuracies_by_seed(
 # 3. Go back to your prediction. What would you write now, and what would you still have to run to be sure?
 
 # %% [markdown] tags=["answer"]
-# 1. Too many parameters for the data means overfitting: the training loss would be the *lower* one, and the test
-#    accuracy would fall short of it. In the report it is the other way round: ResNet-50's training loss, 0.0586, is
-#    more than a hundred times VGG-16's. The report does not say what its losses are means over, and the loss of a
-#    last batch says little. The losses of our records are means over the epoch, and ResNet-50 has the larger one
-#    as well. It had learned its training images less well than VGG-16, in fewer epochs. The networks for ImageNet
-#    are a second argument: there VGG-16 has 138 million parameters and ResNet-50 has 26 million.
+# 1. Too many parameters for the data means overfitting: the training loss would be the *lower* of the two, although
+#    the test accuracy is lower, too. In the report it is the higher one: ResNet-50's training loss, 0.0586, is more
+#    than a hundred times VGG-16's. The report does not say what its losses are means over, and the loss of a last
+#    batch says little. The losses of our records are means over the epoch, and ResNet-50 has the larger one as well.
+#    It had learned its training images less well than VGG-16, in fewer epochs. The networks for ImageNet are a second
+#    argument: there ResNet-50 has fewer parameters (26 million) than VGG-16 (138 million). Here it has more only
+#    because the large linear layers of VGG-16 are missing.
 # 2. They do not overlap, so the 3,000 images do not explain the difference. Another seed, another split (ours holds
-#    1,000 images out), the epoch at which training happened to end on a curve that varies by a point or two, and
-#    whatever a report does not state: each is a draw or a choice that the name of a recipe does not show.
+#    1,000 images out), other images (ours are JPEG copies), the epoch at which training happened to end on a curve
+#    that varies by a point or two, and whatever a report does not state: each is a draw or a choice that the name of
+#    a recipe does not show.
 # 3. The conclusion holds for this budget and this recipe, and as far as the records' seeds go. To be sure you would
 #    run several seeds of both at full length, with learning rates chosen on the validation images with equal effort
 #    for both, under both budgets (the same epochs, the same cost), and use the test images once, at the end.

@@ -138,10 +138,11 @@ for tries in (1, 3, 12):
 
 # %% [markdown] tags=["answer"]
 # 1. The best of VGG-13 and VGG-16 differ by three images, and those of ResNet-20 and ResNet-44 by one image. So small
-#    a difference can be chance, as the intervals show. The VGGs and the ResNets differ by 28 images, and the intervals
-#    of the best ones hardly touch: the choice of test images does not explain that. It is not yet a conclusion about
-#    architectures. There is one seed for each cell, and nothing shows that the two learning rates suit both kinds of
-#    network: at 0.001 ResNet-20 is worst, so a learning rate above 0.01 might have suited it better.
+#    a difference can be chance, as the intervals show. The best of a VGG and the best of a ResNet differ by 24 to 28
+#    images, and their intervals hardly overlap: the choice of test images is not likely to explain that. It is not
+#    yet a conclusion about architectures. There is one seed for each cell, and nothing shows that the two learning
+#    rates suit both kinds of network: at 0.001 ResNet-20 is worst, so a learning rate above 0.01 might have suited it
+#    better.
 # 2. It is a little too high. The best of three equally good networks is expected to have about five mistakes fewer than
 #    each of them has on average, if their sampling errors are independent. The columns share their test images, so a
 #    part of the sampling error is common to all three, and five is the most to expect. A schedule that uses the test
@@ -239,9 +240,9 @@ image_sizes(
 # for something that carries no information, and the convolutions at the border respond to an edge that is not part of
 # any digit.
 #
-# Padding keeps every pixel and the width of the strokes. Resizing makes the strokes larger and blurs them. For digits
-# in the middle of a black field either is fine, as long as training and test images are treated alike. It matters more
-# to state which one was used: a comparison between a padded and a resized run is not on equal terms.
+# Padding keeps every pixel and the width of the strokes. Resizing makes the strokes wider and blurs them. For digits
+# in the middle of a black field either is fine, as long as training and test images are treated alike. It matters
+# more to state which one was used: a comparison between a padded and a resized run is not on equal terms.
 
 # %% [markdown]
 # <details><summary>Rubric: open it after you have written your answer</summary>
@@ -660,9 +661,9 @@ assert 0 < gone < 1
 # 2. Epochs and training images, the learning rate and its schedule, label smoothing, padded crops, the held-out
 #    validation split, the seed. In addition, our test set was used once, and the report's was also used to choose. So
 #    no: they are not on equal terms. What can be said is which accuracy was reached with how much training.
-# 3. On MNIST the linear model gets hundreds of the 10,000 images wrong, the small net clearly fewer, and the deep
-#    networks a small fraction of that. Here depth helps: a convolution detects a stroke at any position, and a template
-#    only at one.
+# 3. On MNIST the linear model gets several hundred to about a thousand of the 10,000 images wrong, depending on the
+#    profile, the small net clearly fewer, and the deep networks a small fraction of that. Here convolutions help: a
+#    convolution detects a stroke at any position, and a template only at one.
 
 # %% [markdown]
 # <details><summary>Rubric: open it after you have written your answer</summary>

@@ -1,9 +1,10 @@
 # %% [markdown]
 # # Lab 9: Looking inside
 #
-# A trained network is a table of numbers that nobody has read. In this lab you look at what one responds to: its first
-# filters, its feature maps, the regions that support a class, how far its confidence can be trusted, and how it
-# arranges the classes. Then you teach it new classes with a few images. It takes 75 to 90 minutes.
+# The weights of a trained network do not tell a reader what it has learned. In this lab you look at what a network
+# responds to: its first filters, its feature maps, the regions that support a class, how far its confidence can be
+# trusted, and how it arranges the classes. Then you teach it new classes with a few images. It takes 75 to 90
+# minutes.
 #
 # **You need** lab 3: training, gradients and the softmax. The chapter
 # [Looking inside](book:looking-inside) explains the methods. **You get** Grad-CAM, the calibration error, principal
@@ -255,11 +256,11 @@ heat_maps(
 # **Predict**: the network was trained on photographs and looks at drawings. Will it be too confident, or not confident
 # enough?
 #
-# **Exercise 3.** Write `calibration_error`. `confidence` is a tensor (N,) of numbers from 0 to 1, and `right` a tensor
-# (N,) of booleans. The bin of a confidence $c$ is $\lfloor c \cdot \text{bins} \rfloor$, counted from 0, so a
-# confidence at an edge belongs to the upper bin. The one exception is $c = 1$, which belongs to the last bin, as there
-# is no upper one. Leave empty bins out. Return the error as a number from 0 to 1, not rounded. Compute in double
-# precision, or at least to five digits.
+# **Exercise 3.** Write `calibration_error`. `confidence` is a tensor (N,) of numbers from 0 to 1, and `right` a
+# tensor (N,) of booleans. The bin of a confidence $c$ is $\lfloor c \cdot \text{bins} \rfloor$, counted from 0, so a
+# confidence at an edge belongs to the upper bin. For $c = 1$ this would be one bin too many, so it belongs to the
+# last one. Leave empty bins out. Return the error as a number from 0 to 1, not rounded. Compute in double precision,
+# or at least to five digits.
 
 
 # %%
@@ -299,12 +300,12 @@ reliability_diagrams({"this network": found})
 # How can the accuracy stay the same while the confidence becomes wrong? And why do drawings make it worse?
 
 # %% [markdown] tags=["answer"]
-# Accuracy depends only on which logit is largest. Once an image is classified correctly, the loss can still be lowered
-# by making all logits larger, which moves every probability towards 0 or 1, for right and wrong answers alike. So
-# training continues to increase confidence after the accuracy has stopped rising. Dividing all logits by one number
-# found on validation images (temperature scaling) corrects much of it and changes no prediction. The logits were fitted
-# to photographs. Nothing in training lowers them on images of another kind, so confidence stays high where the accuracy
-# falls.
+# Accuracy depends only on which logit is largest. Once the training images are classified correctly, their loss can
+# still be lowered by making all logits larger, which moves every probability towards 0 or 1, for right and wrong
+# answers alike. So training continues to increase confidence after the accuracy has stopped rising. Dividing all
+# logits by one number found on validation images (temperature scaling) corrects much of it and changes no prediction.
+# The logits were fitted to photographs. Nothing in training lowers them on images of another kind, so confidence
+# stays high where the accuracy falls.
 
 # %% [markdown]
 # <details><summary>Rubric: open it after you have written your answer</summary>
@@ -413,8 +414,9 @@ def train_head(network, batches, optimizer):
 train = check("train_head", train_head).or_reference()
 
 # %% [markdown]
-# **Predict**: which accuracy does the new layer reach after three passes over the 60 images, and which with a body that
-# has its initial weights?
+# **Predict**: which accuracy does the new layer reach after three passes over the 60 images, and which with a body
+# that has its initial weights? (The running statistics of the initial body are measured on the 60 images first. With
+# their initial values, 0 and 1, nothing is normalised, and the features are so large that the new layer diverges.)
 
 # %% tags=["nbval-ignore-output"]
 sketches = deepernets.load_dataset("sketches")
@@ -427,6 +429,12 @@ unseen_images = (unseen.pixels / 255 - mean) / std
 def fine_tune(weights):
     """Train a new head on a frozen body; return the accuracy on new images."""
     network = build(weights=weights)
+    if weights is None:  # its running statistics are 0 and 1: measure them
+        for layer in network.modules():
+            if isinstance(layer, torch.nn.BatchNorm2d):
+                layer.momentum = None  # the mean over all batches, here one
+        with torch.no_grad():
+            network.train()(few_images)
     optimizer = torch.optim.SGD(prepare(network, 3), lr=0.05, momentum=0.9)
     for _ in range(3):
         order = torch.randperm(len(few_images)).split(15)
@@ -454,12 +462,13 @@ assert from_trained > from_initial
 
 # %% [markdown] tags=["answer"]
 # (1) The head is a linear classifier on 64 features. Those of the trained body separate objects of these kinds, since
-# it learned to tell airplanes, automobiles and birds apart on photographs. Those of random weights hardly do. (2) The
-# running statistics would move towards those of the sketches. The weights of the body were trained with the statistics
-# of photographs, so its features of photographs would change in evaluation mode, and with them the accuracy of any head
-# that was trained for them. (3) If there are enough images, or if they differ much from those of the first task. Train
-# the new layer first, so that its random weights do not send large gradients through the body, and then everything with
-# a learning rate that is smaller by about a factor of ten.
+# it learned to tell airplanes, automobiles and birds apart on photographs. Those of random weights separate them less
+# well, and three passes over 60 images do not make up for that. (2) The running statistics would move towards those
+# of the sketches. The weights of the body were trained with the statistics of photographs, so its features of
+# photographs would change in evaluation mode, and with them the accuracy of any head that was trained for them. (3)
+# If there are enough images, or if they differ much from those of the first task. Train the new layer first, so that
+# its random weights do not send large gradients through the body, and then everything with a learning rate that is
+# smaller by about a factor of ten.
 
 # %% [markdown]
 # <details><summary>Rubric: open it after you have written your answer</summary>
@@ -499,10 +508,10 @@ for mistake in published.test["mistakes"][:5]:
 # would you use on one of them, and what would you look for?
 
 # %% [markdown] tags=["answer"]
-# Not for all: some labels are wrong, some images show a bird of three pixels, and rescaled photographs lose details
-# that decide. Grad-CAM and occlusion show whether the network used the object or the sky around it. The features show
-# whether the image is in the middle of the wrong cloud or between two. And the image itself, at its original size,
-# shows whether a person could tell.
+# Not for all: some labels are wrong, some images show a bird that is a few pixels wide, and photographs scaled down
+# to 32×32 pixels lose details that decide. Grad-CAM and occlusion show whether the network used the object or the sky
+# around it. The features show whether the image is in the middle of the wrong cloud or between two. And the image
+# itself, enlarged, shows whether a person could tell.
 
 # %% [markdown]
 # <details><summary>Rubric: open it after you have written your answer</summary>
