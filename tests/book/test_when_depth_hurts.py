@@ -106,7 +106,7 @@ def test_it_says_how_long_the_recorded_runs_are(book: "Book", runs: dict[str, Re
 
 def test_it_draws_conclusions_about_speed_only(book: "Book", runs: dict[str, Record]) -> None:
     shown = book.text(PAGE)
-    assert "182 epochs of 352 steps, that is 64,064 steps" in shown
+    assert "182 epochs on 45,000 images, of 352 steps each, that is 64,064 steps" in shown
     assert "not recorded" not in shown.lower()
     assert "the deep plain network learns much more slowly" in shown
     error = {name: 1 - run.epochs[-1]["train_accuracy"] for name, run in runs.items()}
