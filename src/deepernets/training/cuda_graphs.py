@@ -1,11 +1,13 @@
 """A training step on a GPU, captured and launched as one CUDA graph."""
 
 from collections.abc import Iterator
+from contextlib import contextmanager, nullcontext
 
 import torch
 from torch import Tensor, nn
 from torch.optim import Optimizer
 
+from deepernets.models.layers import Residual
 from deepernets.training import distributed
 from deepernets.training.loop import Training, train_step
 
@@ -25,9 +27,14 @@ class CapturedStep:
         training: Its network, its running statistics and its optimizer's state are left as they are.
         images: A batch as the training will see it, (N, C, H, W), on the GPU; its values do not matter.
         labels: Likewise, (N,).
+        compiled: Let PyTorch compile the network's blocks for the captured step, and for nothing else.
     """
 
-    def __init__(self, training: Training, images: Tensor, labels: Tensor) -> None:
+    def __init__(self, training: Training, images: Tensor, labels: Tensor, compiled: bool = False) -> None:
+        with compiled_blocks(training.model) if compiled else nullcontext():
+            self._capture(training, images, labels)
+
+    def _capture(self, training: Training, images: Tensor, labels: Tensor) -> None:
         model, criterion, optimizer = training.model.train(), training.criterion, training.optimizer
         self.images, self.labels = images.clone(), labels.clone()
         before = {id(tensor): tensor.detach().clone() for tensor in _state(model, optimizer)}
@@ -67,6 +74,32 @@ def can_capture(training: Training) -> bool:
     return distributed.num_processes() == 1 and all(
         isinstance(rate, Tensor) and rate.is_cuda for rate in rates
     )
+
+
+@contextmanager
+def compiled_blocks(network: nn.Module) -> Iterator[None]:
+    """Let PyTorch compile each block of a network, until the end of the ``with`` statement.
+
+    Equal blocks are compiled once, so that a deep network does not take longer than a shallow one.
+    """
+    blocks = [block for child in network.children() for block in _blocks(child)]
+    for block in blocks:
+        block.forward = torch.compile(block.forward, dynamic=False)
+    try:
+        yield
+    finally:
+        for block in blocks:
+            del block.forward
+
+
+def _blocks(module: nn.Module) -> Iterator[nn.Module]:
+    """Yield the residual blocks in a module, and other modules whose children are all layers."""
+    children = list(module.children())
+    if isinstance(module, Residual) or (children and not any(list(child.children()) for child in children)):
+        yield module
+        return
+    for child in children:
+        yield from _blocks(child)
 
 
 def _state(model: nn.Module, optimizer: Optimizer) -> Iterator[Tensor]:

@@ -186,8 +186,8 @@ def train(recipe: Recipe | str, options: RunOptions | None = None, **changes: An
     require_room(folder, distributed.unwrap(training.model), recipe.optimizer)
     with lock_folder(folder) if distributed.is_main() else nullcontext():
         continue_run(training, folder, recipe, options)
-        if can_capture(training) and not options.compile:
-            training.step = CapturedStep(training, *next(splits.train.epoch(0)))
+        if can_capture(training):
+            training.step = CapturedStep(training, *next(splits.train.epoch(0)), options.compile)
         with distributed.explain_lost_processes(folder):
             tested, seconds = _fit_and_test(recipe, splits, training, options, folder)
             if distributed.is_main():
@@ -262,7 +262,7 @@ def _prepare_training(
     training.identity = identify(recipe, splits, accelerator, options)
     if options.sync_batch_norm:
         distributed.synchronise_batch_norm(training.model)
-    if options.compile:
+    if options.compile and not can_capture(training):
         hardware.compile_calls(training.model)
     if shallow := _shallow_folder(recipe, options):
         _load_shallow_layers(distributed.unwrap(training.model), splits, shallow)

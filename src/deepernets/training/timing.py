@@ -106,13 +106,13 @@ def step_seconds(recipe: Recipe, compiled: bool = False) -> float:
     )
     splits = split(recipe, noise, 0, hardware.channels_last(accelerator, compiled))
     training = prepare(recipe, splits, accelerator, 0)
-    if compiled:
-        hardware.compile_calls(training.model)
     train = splits.train.to(accelerator.device)
     batches = (batch for epoch in count(1) for batch in train.epoch(epoch))
     training.model.train()
-    if can_capture(training) and not compiled:
-        training.step = CapturedStep(training, *next(batches))
+    if can_capture(training):
+        training.step = CapturedStep(training, *next(batches), compiled)
+    elif compiled:
+        hardware.compile_calls(training.model)
 
     def step() -> None:
         training.step(training.model, *next(batches), training.criterion, training.optimizer)
