@@ -6,7 +6,7 @@ import pytest
 
 import deepernets
 from deepernets.analysis.depth import diagnosis
-from deepernets.results.comparison import count_steps, largest_comparable_group
+from deepernets.results.comparison import count_steps, largest_comparable_group, whole_run
 from deepernets.training.records import Record
 
 if TYPE_CHECKING:
@@ -61,28 +61,72 @@ def test_gradients_grow_with_depth_in_plain_networks_only(book: "Book") -> None:
     assert float(ratios["56"][1]) < 20
 
 
+FOUND = [run for name in RUNS for run in deepernets.load_records(f"paper/{name}")]
+
+
 @pytest.fixture(scope="module")
-def runs() -> dict[str, Record]:
-    """Return the recorded runs that the page compares."""
-    found = [run for name in RUNS for run in deepernets.load_records(f"paper/{name}")]
-    return {run.recipe.model: run for run in largest_comparable_group(found)}
+def whole() -> dict[str, Record]:
+    """Return the runs with the paper's recipe."""
+    runs = {name: whole_run(f"paper/{name}", FOUND) for name in RUNS}
+    return {name: run for name, run in runs.items() if run}
+
+
+@pytest.fixture(scope="module")
+def short() -> dict[str, Record]:
+    """Return the runs of a few steps."""
+    runs = largest_comparable_group(run for run in FOUND if run.profile == "laptop")
+    return {run.recipe.model: run for run in runs}
 
 
 @pytest.mark.parametrize("name", RUNS)
-def test_it_shows_what_the_records_say(book: "Book", runs: dict[str, Record], name: str) -> None:
-    run = runs[name]
+@pytest.mark.parametrize(("kind", "decimals"), [("whole", 2), ("short", 1)])
+def test_it_shows_what_the_records_say(
+    book: "Book", request: pytest.FixtureRequest, name: str, kind: str, decimals: int
+) -> None:
+    run = request.getfixturevalue(kind)[name]
     last = run.epochs[-1]
     errors = (1 - last["train_accuracy"], 1 - last["validation_accuracy"], 1 - run.test["accuracy"])
-    row = [name, f"{run.model['parameters']:,}", *(f"{100 * error:.1f}" for error in errors)]
+    row = [name, f"{run.model['parameters']:,}", *(f"{100 * error:.{decimals}f}" for error in errors)]
     assert row in book.rows(PAGE)
 
 
+@pytest.mark.parametrize(("kind", "found"), [("plain", "degradation"), ("resnet", "neither")])
+def test_the_whole_runs_show_degradation_in_plain_networks_only(
+    book: "Book", whole: dict[str, Record], kind: str, found: str
+) -> None:
+    shallow, deep = (whole[f"{kind}-{layers}"].epochs for layers in (20, 56))
+    assert diagnosis(shallow, deep) == found
+    errors = [f"{100 * (1 - epochs[-1]['train_accuracy']):.2f} %" for epochs in (shallow, deep)]
+    stated = book.text(PAGE).partition(f"ends with a training error of {errors[1]}")[2]
+    assert stated.replace(" ,", ",").startswith(f", {kind}-20 with {errors[0]}: {found}.")
+
+
+def test_it_says_when_the_deeper_network_has_the_higher_training_error(
+    book: "Book", whole: dict[str, Record]
+) -> None:
+    above = {
+        kind: [
+            deep["train_accuracy"] < shallow["train_accuracy"]
+            for shallow, deep in zip(whole[f"{kind}-20"].epochs, whole[f"{kind}-56"].epochs, strict=True)
+        ]
+        for kind in ("plain", "resnet")
+    }
+    assert all(above["plain"])
+    first = sum(above["resnet"])
+    assert above["resnet"] == [True] * first + [False] * (len(above["resnet"]) - first)
+    text = book.text(PAGE)
+    assert f"Plain-56 has the higher training error in {len(above['plain'])} of 182 epochs" in text
+    assert f"ResNet-56 has the higher training error in the first {first} epochs only" in text
+    best = min(whole.values(), key=lambda run: 1 - run.test["accuracy"])
+    assert best.recipe.model == "resnet-56"  # which "ends with the lowest errors of all four"
+    for split in ("train_accuracy", "validation_accuracy"):
+        assert max(whole, key=lambda name: whole[name].epochs[-1][split]) == "resnet-56"
+
+
 @pytest.mark.parametrize("kind", ["plain", "resnet"])
-def test_it_says_how_the_two_networks_differ(book: "Book", runs: dict[str, Record], kind: str) -> None:
-    shallow, deep = (runs[f"{kind}-{layers}"].epochs for layers in (20, 56))
-    errors = [f"{100 * (1 - epochs[-1]['train_accuracy']):.1f} %" for epochs in (shallow, deep)]
-    found = book.text(PAGE).partition(f"ends with a training error of {errors[1]}")[2]
-    assert found.replace(" ,", ",").startswith(f", {kind}-20 with {errors[0]}: {diagnosis(shallow, deep)}.")
+def test_short_runs_are_diagnosed_too(book: "Book", short: dict[str, Record], kind: str) -> None:
+    shallow, deep = (short[f"{kind}-{layers}"].epochs for layers in (20, 56))
+    assert f"{kind}-56 and {kind}-20: {diagnosis(shallow, deep)}." in book.text(PAGE)
 
 
 def test_runs_far_from_fitting_their_images_are_not_called_degraded(book: "Book") -> None:
@@ -91,8 +135,8 @@ def test_runs_far_from_fitting_their_images_are_not_called_degraded(book: "Book"
     assert "training 18.0%, validation 20.0%: degradation" in shown
 
 
-def test_it_says_how_long_the_recorded_runs_are(book: "Book", runs: dict[str, Record]) -> None:
-    run = runs["plain-56"]
+def test_it_says_how_long_the_recorded_runs_are(book: "Book", short: dict[str, Record]) -> None:
+    run = short["plain-56"]
     shown = book.text(PAGE)
     for words in (
         f"{run.data['train']:,} training images (variant",
@@ -104,11 +148,13 @@ def test_it_says_how_long_the_recorded_runs_are(book: "Book", runs: dict[str, Re
         assert words in shown
 
 
-def test_it_draws_conclusions_about_speed_only(book: "Book", runs: dict[str, Record]) -> None:
+def test_from_short_runs_it_draws_conclusions_about_speed_only(
+    book: "Book", short: dict[str, Record]
+) -> None:
     shown = book.text(PAGE)
     assert "182 epochs on 45,000 images, of 352 steps each, that is 64,064 steps" in shown
     assert "not recorded" not in shown.lower()
     assert "the deep plain network learns much more slowly" in shown
-    error = {name: 1 - run.epochs[-1]["train_accuracy"] for name, run in runs.items()}
+    error = {name: 1 - run.epochs[-1]["train_accuracy"] for name, run in short.items()}
     assert error["plain-56"] > error["plain-20"] + 0.2
     assert abs(error["resnet-56"] - error["resnet-20"]) < 0.05

@@ -254,7 +254,7 @@ def describe_errors(records: Sequence[Record]) -> str:
             validation = f", validation error {1 - last['validation_accuracy']:.1%}"
         lines.append(
             f"{record.recipe.model}: training error {1 - last['train_accuracy']:.1%}{validation}, "
-            f"{record.seconds['training'] / 60:.0f} min"
+            f"{record.seconds['training'] / 60:.0f} min on {record.device}"
         )
     return "\n".join(lines)
 
