@@ -226,9 +226,10 @@ training_and_validation_error(
 # training error, and the higher validation error, too. The residual pair shows neither, since ResNet-56 is better in
 # both. A pair that has *not converged*, such as the one that you trained above, shows neither, too: a higher training
 # error then only says that the deeper network fits its training images less well so far. (2) It is usually larger:
-# earlier weights are worse, and cropped images are harder. After very few steps it can also be smaller, as for the plain-20
-# of the `quick` profile in the next section: its running statistics do not fit its weights yet (lab 3), and only the
-# evaluation uses them. In a long training the reasons are the same for both networks, so they can be compared by it.
+# earlier weights are worse, and cropped images are harder. After very few steps it can also be smaller, as for the
+# plain-20 of the `quick` profile in the next section: its running statistics do not fit its weights yet (lab 3), and
+# only the evaluation uses them. In a long training the reasons are the same for both networks, so they can be compared
+# by it.
 # A difference of a point from one seed says little, which is why the function has a tolerance.
 
 # %% [markdown]
