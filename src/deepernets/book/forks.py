@@ -74,9 +74,16 @@ def _settings(root: Path) -> dict[str, Any]:
 
 
 def pages_of(url: str) -> str:
-    """Return where GitHub publishes the pages of a repository."""
+    """Return where GitHub publishes the pages of a repository.
+
+    >>> pages_of("https://github.com/Somebody/deepernets")
+    'https://somebody.github.io/deepernets'
+    >>> pages_of("https://github.com/Somebody/somebody.github.io")
+    'https://somebody.github.io'
+    """
     owner, name = url.removeprefix("https://github.com/").split("/")
-    return f"https://{owner.lower()}.github.io/{name}"
+    host = f"{owner.lower()}.github.io"
+    return f"https://{host}" if name.lower() == host else f"https://{host}/{name}"
 
 
 def newest_tag(root: Path) -> str | None:
