@@ -86,6 +86,47 @@ def test_whole_runs_as_reported_are_quoted_with_their_distance_to_the_report(
     assert f"{row.reported.test_accuracy - row.theirs.mean:.1f} points" in book.text(PAGE)
 
 
+def test_the_repeated_resnets_are_next_to_the_report(book: "Book", all_rows: "dict[str, Row]") -> None:
+    shown: dict[str, list[float]] = {"ResNet-20": [], "ResNet-44": []}
+    for model, numbers in shown.items():
+        for column in ("", "-scheduler"):
+            row = all_rows[f"report-b/{model.lower()}-cifar10/as-reported{column}"]
+            assert row.theirs is not None
+            numbers += [row.reported.test_accuracy, row.theirs.mean]
+        assert row.ours is not None
+        numbers.append(row.ours.mean)  # the same for both columns
+        assert [model, *(f"{number:.2f}" for number in numbers)] in book.rows(PAGE)
+    differences = [deep - shallow for shallow, deep in zip(*shown.values(), strict=True)]
+    cells = [f"{difference:+.2f}".replace("-", "−") for difference in differences]
+    assert ["ResNet-44 − ResNet-20", *cells] in book.rows(PAGE)
+
+
+def test_the_level_of_the_repeated_resnets_is_quoted(book: "Book", all_rows: "dict[str, Row]") -> None:
+    rows = [row for row in all_rows.values() if (row.report, row.data) == ("B", "cifar10")]
+    above = [
+        row.theirs.mean - row.reported.test_accuracy
+        for row in rows
+        if "ResNet" in row.model and row.theirs and row.what != "Adam"
+    ]
+    assert f"They end {min(above):.1f} to {max(above):.1f} points above the report" in book.text(PAGE)
+
+
+@pytest.mark.parametrize("what", ["rate 0.01", "rate 0.001", "scheduler"])
+def test_resnet_20_is_shown_with_and_without_augmentation(
+    book: "Book", all_rows: "dict[str, Row]", what: str
+) -> None:
+    row = next(
+        row
+        for row in all_rows.values()
+        if (row.report, row.model, row.data, row.what) == ("B", "ResNet-20", "cifar10", what)
+    )
+    name = row.reported.recipe.replace("as-reported", "without-augmentation")
+    without = measured(name, deepernets.load_records())
+    assert without is not None
+    assert without.whole
+    assert any(cells[:4] == [what, row.printed, str(row.theirs), str(without)] for cells in book.rows(PAGE))
+
+
 @pytest.mark.parametrize("size", [32, 64])
 def test_smaller_batches_are_shown_with_their_length(book: "Book", size: int) -> None:
     short = measured(f"report-b/resnet-20-mnist/as-reported-batch-{size}", deepernets.load_records())
