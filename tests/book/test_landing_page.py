@@ -43,7 +43,7 @@ def test_results_in_short_are_rows_of_the_readme() -> None:
     assert len(rows) >= 7
     for name, reported, ours in rows:
         model, data, report = (part.strip() for part in name.split(","))
-        accuracies = [re.findall(r"[\d.]+", cell) for cell in (reported, ours)]
+        accuracies = [re.findall(r"[\d.]+(?: ± [\d.]+)?", cell) for cell in (reported, ours)]
         numbers = " | ".join(number for pair in accuracies for number in pair)
         assert f"| {report} | {model} | {data.lower().replace('-', '')} | {numbers} |" in readme
 

@@ -1,11 +1,15 @@
 """The figures of the chapter on report C."""
 
+from math import log
 from typing import TYPE_CHECKING
 
 import pytest
 
+from deepernets.results.comparison import whole_run
+
 if TYPE_CHECKING:
     from deepernets.results.comparison import Row
+    from deepernets.training.records import Record
     from tests.book.conftest import Book
 
 PAGE = "book/report-c"
@@ -37,7 +41,27 @@ def test_it_shows_the_figures(book: "Book", what: str) -> None:
     assert FIGURES[what] in book.text(PAGE)
 
 
-def test_our_whole_run_on_cifar10_is_quoted(book: "Book", all_rows: "dict[str, Row]") -> None:
-    row = all_rows["report-c/vgg-16-cifar10/as-reported"]
+@pytest.mark.parametrize("name", ["vgg-16-cifar10", "vgg-16-mnist", "resnet-50-mnist"])
+def test_our_whole_runs_of_its_recipes_are_quoted(
+    book: "Book", all_rows: "dict[str, Row]", name: str
+) -> None:
+    row = all_rows[f"report-c/{name}/as-reported"]
     assert row.theirs is not None
-    assert f"{row.theirs.mean:.2f} %" in book.text(PAGE)
+    assert f"{row.theirs.mean:.2f} % of the test images" in book.text(PAGE)
+
+
+def test_the_last_epoch_of_resnet_50_is_beside_the_mean_of_all(book: "Book", records: "list[Record]") -> None:
+    run = whole_run("report-c/resnet-50-mnist/as-reported", records)
+    assert run
+    for split, images in (("train", "training"), ("validation", "held-out")):
+        accuracies = [100 * share for share in run.by_epoch(f"{split}_accuracy")]
+        mean = sum(accuracies) / len(accuracies)
+        text = f"{accuracies[-1]:.2f} % of the {images} images, where the mean is {mean:.2f} %"
+        assert text in book.text(PAGE)
+
+
+def test_the_plateau_on_mnist_is_as_long_as_in_the_record(book: "Book", records: "list[Record]") -> None:
+    run = whole_run("report-c/vgg-16-mnist/as-reported", records)
+    assert run
+    length = [epoch["train_loss"] < 0.99 * log(10) for epoch in run.epochs].index(True) + 1
+    assert f"on MNIST only in epoch {length} of {len(run.epochs)}" in book.text(PAGE)

@@ -111,6 +111,17 @@ def test_the_gap_tells_training_from_validation_by_dash() -> None:
     assert len({line.get_linestyle() for line in accuracy.lines}) == 2
 
 
+def test_the_mean_of_all_epochs_so_far_is_beside_each_epoch(record: Record) -> None:
+    short = replace(record, epochs=record.epochs[:3])
+    panels = runs.running_means(short).axes
+    for ax, split in zip(panels, ("train", "validation"), strict=True):
+        first, second, third = short.by_epoch(f"{split}_accuracy")
+        drawn = lines(ax)
+        assert heights(drawn["the epoch alone"]) == [first, second, third]
+        means = [first, (first + second) / 2, (first + second + third) / 3]
+        assert heights(drawn["mean of all epochs so far"]) == pytest.approx(means)
+
+
 def test_each_schedule_has_a_panel_and_empty_ones_are_blank() -> None:
     figure = runs.schedule_panels({name: [1.0, 0.5, 0.0] for name in "abcd"})
     assert [ax.get_title() for ax in figure.axes if ax.axison] == list("abcd")

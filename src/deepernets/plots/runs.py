@@ -197,6 +197,30 @@ def generalisation_gap(epochs: Sequence[Mapping[str, float]]) -> Figure:
     return figure
 
 
+def running_means(record: Record) -> Figure:
+    """Draw a run's accuracy in each epoch, and the mean of all epochs so far, which a metric shows if never reset.
+
+    Training images are left, held-out images right, each with a scale of its own. A training accuracy is itself a
+    mean over its epoch, while the weights change. A held-out accuracy is measured at the end of its epoch.
+
+    Args:
+        record: A run with a validation split.
+    """
+    figure, axes = style.subplots(1, 2, width=9.5, height=3.6)
+    epochs = record.by_epoch("epoch")
+    titles = {"train": "Training images", "validation": "Held-out images"}
+    for ax, (split, title) in zip(axes[0], titles.items(), strict=True):
+        accuracies = record.by_epoch(f"{split}_accuracy")
+        so_far = np.cumsum(accuracies) / epochs
+        drawn = {"the epoch alone": (epochs, accuracies), "mean of all epochs so far": (epochs, so_far)}
+        style.draw_lines(ax, drawn, marker=None)
+        ax.set(title=title, xlabel="epoch")
+        style.label_percent(ax.yaxis)
+        style.whole_numbers(ax.xaxis)
+    axes[0, 0].set_ylabel("accuracy")
+    return figure
+
+
 def training_and_validation_error(panels: Mapping[str, Sequence[Record]]) -> Figure:
     """Draw the errors of runs by epoch: training bold, validation thin and dashed.
 

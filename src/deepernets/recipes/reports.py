@@ -126,7 +126,7 @@ REPORT_B_ROWS = (
 )
 
 # Report C: SGD for VGG-16 at 28x28 and 32x32, Adam with augmentation for its ResNet-50 variant. For SGD, its text
-# states a momentum of 0.9. Its code, which was run, has the library's default, 0: that is `as-reported`.
+# states a momentum of 0.9. Its code has the library's default, 0: that is `as-reported`.
 # VGG-16 holds the last fifth of the training images out.
 REPORT_C = Recipe(
     "report-c/vgg-16-mnist/as-reported",
