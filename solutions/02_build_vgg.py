@@ -310,6 +310,13 @@ if verdict.status == "right":
 # The paper trained with batches of 256 images on four GPUs with 6 GB each. Compare with the numbers above: would a
 # batch have fitted into the memory of one of them? And a quarter of a batch?
 #
+# <details><summary>Answer: open it when you have compared</summary>
+#
+# By exercise 4 a batch takes 15.6 GB of activations, so it would not have fitted. A quarter, 64 images, takes 3.9 GB.
+# With the 1.7 GB for the parameters, their gradients and the momentum that is 5.6 GB, which just fits.
+#
+# </details>
+#
 # ## Too small an image
 #
 # The digits of MNIST are 28 pixels wide. **Predict**: what is the side of the feature map after each of VGG's five

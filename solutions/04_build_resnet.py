@@ -303,6 +303,13 @@ for name, network in built.items():
 # each of three stages. Where do the 6 and the 2 come from, and is a projection one of the layers that are counted? (It
 # is on a path of its own next to two convolutions, and the depth is the number of layers on the longest path.)
 #
+# <details><summary>Answer: open it when you have a guess</summary>
+#
+# Three stages of $n$ blocks with two convolutions each have $6n$ layers. The 2 are the first convolution and the linear
+# layer at the end. A projection is not counted, because the longest path leads through the two convolutions.
+#
+# </details>
+#
 # ## Options B and C
 #
 # **Option B** uses a projection in each block that changes the shape: $c_\text{in} \ne c_\text{out}$, or a stride

@@ -60,6 +60,9 @@ def rising_rates(low, high, steps):
 ladder = check("rising_rates", rising_rates).or_reference()
 
 # %% [markdown]
+# With the same factor at every step, 30 of 50 rates from 0.0001 to 10 are below 0.1. With the same amount, about 0.2,
+# only the first one is.
+#
 # The package's `range_test` trains a network at such rates, and restores its weights afterwards. In the `quick` profile
 # this is a small VGG on drawn images, otherwise ResNet-20 on CIFAR-3.
 
