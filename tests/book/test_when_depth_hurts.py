@@ -28,6 +28,7 @@ FIGURES = {
     "parameters of plain-56": "plain-56: 853,018 parameters",
     "of which could do nothing": "583,296 more",
     "the same function": "36 convolutions added; same logits: True",
+    "the trained plain-20 made deeper": "a plain-56 made of it: same logits: True",
     "another plain-56": "a plain-56 with weights of its own: same logits: False",
     "the factor at 512 channels": "predicted 23.04",
 }
@@ -117,6 +118,9 @@ def test_it_says_when_the_deeper_network_has_the_higher_training_error(
     text = book.text(PAGE)
     assert f"Plain-56 has the higher training error in {len(above['plain'])} of 182 epochs" in text
     assert f"ResNet-56 has the higher training error in the first {first} epochs only" in text
+    errors = [f"{100 * (1 - whole[name].test['accuracy']):.2f} %" for name in ("plain-20", "plain-56")]
+    stated = f"a plain-56 with {errors[0]} test error, and the plain-56 that we trained has {errors[1]}"
+    assert stated in text
     best = min(whole.values(), key=lambda run: 1 - run.test["accuracy"])
     assert best.recipe.model == "resnet-56"  # which "ends with the lowest errors of all four"
     for split in ("train_accuracy", "validation_accuracy"):
