@@ -211,8 +211,9 @@ training_and_validation_error(
 
 # %% [markdown]
 # *Error by epoch of the recorded runs, plain networks on the left and residual ones on the right. Training errors are
-# bold lines, validation errors thin dashed ones. All fall in three steps, as the learning rate does. On the left both
-# lines of plain-56 stay above those of plain-20. On the right those of ResNet-56 end below those of ResNet-20.*
+# bold lines, validation errors thin dashed ones. All drop in the middle, where the learning rate is divided by ten. On
+# the left both lines of plain-56 stay above those of plain-20. On the right those of ResNet-56 end below those of
+# ResNet-20.*
 #
 # **Explain.** (1) What would the four lines of the left panel look like if plain-56 suffered from overfitting, and
 # what if it suffered from degradation? Do these runs show either? (2) The training error in a record is a mean over the

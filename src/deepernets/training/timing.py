@@ -98,6 +98,8 @@ def step_seconds(recipe: Recipe, compiled: bool = False) -> float:
     Raises:
         UserError: the network should be compiled, and there is no compiler.
     """
+    if compiled:
+        hardware.require_compiler()
     recipe = recipe.changed(validation_fraction=0.0, train_images=0, schedule="constant")
     accelerator = hardware.accelerator()
     info, size = DATASETS[recipe.data], recipe.image_size
